@@ -44,13 +44,14 @@ export async function run({
       const label = count === 1 ? 'one node' : `${count} nodes over Redis`;
       const users = Math.max(USERS, isWanted(idle) ? connections + FIRST_CONNECTIONS : 0);
       const setting: Setting = { label, nodes: count, users, against };
-      if (wanted.length > 0) rows.push(...(await compareAll(wanted, { setting, load, rounds, names })));
-      if (count === 1 && isWanted(idle)) rows.push(...(await compareIdle({ setting, load, names, connections })));
+      if (wanted.length > 0) await compareAll(wanted, { setting, load, rounds, names, rows });
+      if (count === 1 && isWanted(idle)) await compareIdle({ setting, load, names, connections, rows });
     }
   } finally {
+    // Also what was measured before a failure: a whole run takes a quarter of an hour.
+    await publishTable(rows, rounds);
     await load.stop();
   }
-  await publishTable(rows, rounds);
 }
 
 interface Conditions {
@@ -59,20 +60,20 @@ interface Conditions {
   readonly rounds: number;
   /** Servers that take part. */
   readonly names: readonly ContestantName[];
+  /** Gets what was measured. */
+  readonly rows: TableRow[];
 }
 
-async function compareAll(wanted: readonly Scenario[], conditions: Conditions): Promise<TableRow[]> {
+async function compareAll(wanted: readonly Scenario[], conditions: Conditions): Promise<void> {
   const names = conditions.names.filter((name) => wanted.some(({ contestants }) => contestants.includes(name)));
   const started = await Promise.all(names.map((name) => startContestant(name, conditions.setting)));
   const contestants = started.filter((contestant) => contestant !== undefined);
   try {
-    const rows: TableRow[] = [];
     for (const scenario of wanted) {
       say(`${scenario.name}, ${conditions.setting.label}`);
       const taking = contestants.filter(({ name }) => scenario.contestants.includes(name));
-      rows.push(...(await compare(scenario, { ...conditions, contestants: taking })));
+      conditions.rows.push(...(await compare(scenario, { ...conditions, contestants: taking })));
     }
-    return rows;
   } finally {
     await Promise.all(contestants.map((contestant) => contestant.stop()));
   }
@@ -80,7 +81,7 @@ async function compareAll(wanted: readonly Scenario[], conditions: Conditions): 
 
 async function compare(
   { begin, steps }: Scenario,
-  { setting, load, rounds, contestants }: Conditions & { contestants: readonly Contestant[] },
+  { setting, load, rounds, contestants }: Omit<Conditions, 'rows'> & { contestants: readonly Contestant[] },
 ): Promise<TableRow[]> {
   for (const contestant of contestants) {
     for (const order of begin) await load.ask(order(contestant.target));
@@ -126,7 +127,8 @@ async function compareIdle({
   load,
   names,
   connections,
-}: Omit<Conditions, 'rounds'> & { connections: number }) {
+  rows,
+}: Omit<Conditions, 'rounds'> & { connections: number }): Promise<void> {
   const cpu: TableRow = {
     ...{ name: `idle, ${connections} connections`, setting: setting.label, unit: 'ms CPU each second' },
     ...{ bounds: [{ most: 1.1, against: 'Socket.IO' }], cells: new Map() },
@@ -135,6 +137,7 @@ async function compareIdle({
     ...{ name: `RSS of each of ${connections} connections`, setting: setting.label, unit: 'KiB' },
     ...{ bounds: [{ most: 15 }], cells: new Map() },
   };
+  rows.push(cpu, memory);
   for (const name of names) {
     const contestant = await startContestant(name, { ...setting, pingIntervalMs: idle.pingIntervalMs });
     if (contestant === undefined) continue;
@@ -159,5 +162,4 @@ async function compareIdle({
       await contestant.stop();
     }
   }
-  return [cpu, memory];
 }

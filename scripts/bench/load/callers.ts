@@ -11,13 +11,14 @@ type Order<Kind extends LoadOrder['kind']> = Extract<LoadOrder, { kind: Kind }>;
 /** What an event is, and who hears of it. */
 interface Spoken {
   readonly event: string;
-  /** @param caller its index @param n counts all requests of a run */
-  toData(caller: number, n: number): object;
+  /** @param caller its index @param n counts the requests of an order @param target the servers that are asked */
+  toData(caller: number, n: number, target: Target): object;
   /** The event that the other connected members of the caller's circle get, and whether the caller gets it too. */
   readonly heard?: { readonly event: string; readonly byCaller: boolean };
 }
 
-let added = 0;
+/** Conversations that were added, by server: each has a database of its own. */
+const added = new Map<string, number>();
 const circleOf = (caller: number): string => sharedIdOf(Math.floor(caller / CIRCLE));
 
 const spoken: Record<Asked, Spoken> = {
@@ -39,9 +40,10 @@ const spoken: Record<Asked, Spoken> = {
   // Nine others, who are in no such conversation yet and have no counters.
   add_conversation: {
     event: 'add_conversation',
-    toData() {
-      const first = STRANGERS + added * (CIRCLE - 1);
-      added += 1;
+    toData(_caller, _n, target) {
+      const before = added.get(keyOf(target)) ?? 0;
+      added.set(keyOf(target), before + 1);
+      const first = STRANGERS + before * (CIRCLE - 1);
       return {
         users: Array.from({ length: CIRCLE - 1 }, (_, n) => userIdOf(first + n)),
         channel_id: CHANNEL,
@@ -88,7 +90,7 @@ export async function ask({ target, what, requests, inFlight }: Order<'ask'>): P
   const due = own.map((caller) => caller.heard(heard?.event ?? ''));
   await inParallel(inFlight, requests, async (n) => {
     const index = n % own.length;
-    await at(own, index).ask(event, toData(index, n));
+    await at(own, index).ask(event, toData(index, n, target));
     if (heard === undefined) return;
     const first = index - (index % CIRCLE);
     for (let other = first; other < Math.min(first + CIRCLE, own.length); other += 1) {
