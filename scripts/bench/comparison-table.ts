@@ -17,6 +17,14 @@ export interface TableRow extends Omit<Row, 'unit'> {
 
 const COLUMNS: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
 
+/** A row as a line of text, each figure with the name of its server. @param rows those that its bounds refer to */
+export function toProgress(row: TableRow, rows: readonly TableRow[]): string {
+  const columns = COLUMNS.filter((name) => row.cells.has(name));
+  const [name = '', ...cells] = toCells(row, { columns, rows });
+  const figures = columns.map((column, n) => `${column} ${cells[n]}`);
+  return [name, ...figures, ...cells.slice(columns.length).filter((cell) => cell !== '')].join(' | ');
+}
+
 /** Prints the table and writes it, with all samples, to `bench-results`. */
 export async function publishTable(rows: readonly TableRow[], rounds: number): Promise<void> {
   const machine = describeMachine();

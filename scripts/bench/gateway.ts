@@ -1,4 +1,4 @@
-import { publishTable, type TableRow } from './comparison-table.js';
+import { publishTable, type TableRow, toProgress } from './comparison-table.js';
 import { type Contestant, type ContestantName, type Setting, startContestant } from './contestants.js';
 import { type Figures, toFigures, toMemoryFigures } from './figures.js';
 import type { BenchOptions } from './options.js';
@@ -70,9 +70,10 @@ async function compareAll(wanted: readonly Scenario[], conditions: Conditions): 
   const contestants = started.filter((contestant) => contestant !== undefined);
   try {
     for (const scenario of wanted) {
-      say(`${scenario.name}, ${conditions.setting.label}`);
       const taking = contestants.filter(({ name }) => scenario.contestants.includes(name));
-      conditions.rows.push(...(await compare(scenario, { ...conditions, contestants: taking })));
+      const rows = await compare(scenario, { ...conditions, contestants: taking });
+      conditions.rows.push(...rows);
+      for (const row of rows) say(toProgress(row, rows));
     }
   } finally {
     await Promise.all(contestants.map((contestant) => contestant.stop()));
