@@ -42,7 +42,7 @@ async function createGateway(config: Config, { logger, onGivenUp }: GatewayOptio
     import('./workers/primary.js'),
     import('./workers/fork.js'),
   ]);
-  const primary = createPrimary(config, { fork: prepareFork(), clock: systemClock, logger, onGivenUp });
+  const primary = createPrimary(config, { fork: prepareFork(logger), clock: systemClock, logger, onGivenUp });
   // Workers that are left when a stop takes too long. When the primary crashes they drain by themselves.
   process.on('exit', primary.killIfStopping);
   return primary;

@@ -13,7 +13,7 @@ interface PrivatePart {
   readonly effect: string;
   /** Why it is worth a private part: what it bounds, or what was measured with and without it. */
   readonly worth: string;
-  /** @param root the Socket.IO server, or the connection and the first socket of a client */
+  /** @param root the Socket.IO server; the connection and the first socket of a client; or {@link WorkerMessages} */
   isThere(root: unknown): boolean;
 }
 
@@ -116,11 +116,36 @@ export const connectionParts: readonly PrivatePart[] = [
   },
 ];
 
+/** Messages of `node:cluster` between the primary and a worker, by the time the worker listens. */
+export interface WorkerMessages {
+  /** One from the worker. */
+  readonly request?: unknown;
+  /** The response of the primary to one. */
+  readonly response?: unknown;
+}
+
+/** Parts of `node:cluster`, which are checked when a worker listens. */
+export const workerParts: readonly PrivatePart[] = [
+  {
+    name: 'node:cluster: messages with seq and ack, through ChildProcess.send and its event internalMessage',
+    effect: 'clients whose connections a worker has not taken over when it ends wait until their own time limit',
+    worth:
+      'a worker that is killed, as when the memory is exhausted, leaves such a connection; fetch() waits 300 seconds for it',
+    isThere: (messages) =>
+      typeof at(messages, 'request', 'seq') === 'number' && typeof at(messages, 'response', 'ack') === 'number',
+  },
+];
+
 const websocketOf = (socket: unknown): unknown => at(socket, 'conn', 'transport', 'socket');
 
 /** Logs the missing parts of the server. Its engine exists once the server is attached to HTTP. */
 export function reportMissingServerParts(io: object, logger: Pick<Logger, 'warn'>): void {
   report(serverParts, io, logger);
+}
+
+/** Logs the missing parts of `node:cluster`. */
+export function reportMissingWorkerParts(messages: WorkerMessages, logger: Pick<Logger, 'warn'>): void {
+  report(workerParts, messages, logger);
 }
 
 /** Logs the missing parts of connections, as of the first socket over a websocket. */

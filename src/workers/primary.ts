@@ -117,7 +117,7 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
 
   const ended = async (worker: Worker): Promise<void> => {
     const { number, pid } = worker;
-    const { code, signal } = await worker.ended;
+    const { code, signal, error } = await worker.ended;
     workers.delete(number);
     counts.leave(number);
     await machineMetrics.retire(String(number));
@@ -127,7 +127,7 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
     const servedMs = worker.servesSince === undefined ? 0 : nowMs - worker.servesSince;
     const hasStableOther = accepting().some(({ servesSince = nowMs }) => nowMs - servesSince >= STABLE_MS);
     const delayMs = restarts.delayAfter({ servedMs, hasStableOther });
-    const details = { worker: number, pid, code, signal, servedMs: Math.round(servedMs) };
+    const details = { worker: number, pid, code, signal, error, servedMs: Math.round(servedMs) };
     if (delayMs === undefined) {
       logger.fatal(details, 'worker: exits right after its start, repeatedly; giving up');
       onGivenUp(StartError.ofProcess(code ?? undefined, 'Workers end soon after their start.'));

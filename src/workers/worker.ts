@@ -49,10 +49,10 @@ export function startWorker({ number, fork, calls }: Dependencies): Worker {
     tell: (name, body) => void worker.call(name, body).catch(() => undefined),
   };
   const peer = createCalls<WorkerCalls>(child, { ...calls(worker), hello: noteListens });
-  void child.ended.then(({ code, signal }) => {
+  void child.ended.then(({ code, signal, error }) => {
     worker.isAccepting = false;
     noteListens();
-    peer.end({ message: `Worker ${number} ended with ${signal ?? code}`, exitCode: code ?? undefined });
+    peer.end({ message: `Worker ${number} ended with ${error ?? signal ?? code}`, exitCode: code ?? undefined });
   });
   return worker;
 }

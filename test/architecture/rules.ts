@@ -226,7 +226,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   integrations: [...IDENTITY, 'realtime', 'framework', 'documents'],
   transport: [...IDENTITY, 'realtime', 'framework'],
   app: ALL,
-  workers: ['app', 'config', 'errors', 'framework', 'platform', 'transport'],
+  workers: ['app', 'config', 'errors', 'framework', 'library-internals', 'platform', 'transport'],
   run: ['app', 'config', 'platform', 'workers'],
   main: ['run', 'platform'],
   testing: ['shared', 'platform', 'embedded', 'config', 'realtime', 'framework', 'app'],

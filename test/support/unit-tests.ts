@@ -1,8 +1,11 @@
 import { readSources, type Source } from '../architecture/sources.js';
 
+/** Modules that start processes. */
+const STARTERS = ['node:child_process', 'node:cluster'];
+
 /**
- * Finds the unit tests: the test files whose imports, followed through the sources, never reach `node:child_process`. So
- * they start no gateway with a database, no Redis and no other process.
+ * Finds the unit tests: the test files whose imports, followed through the sources, never reach {@link STARTERS}. So they start no
+ * gateway with a database, no Redis and no other process.
  * @returns paths from the root of the project
  */
 export async function findUnitTests(): Promise<string[]> {
@@ -19,5 +22,5 @@ function startsProcesses(test: Source, sources: ReadonlyMap<string, Source>): bo
   for (const path of reached) {
     for (const { target, isTypeOnly } of sources.get(path)?.imports ?? []) if (!isTypeOnly) reached.add(target);
   }
-  return reached.has('node:child_process');
+  return STARTERS.some((module) => reached.has(module));
 }
