@@ -154,6 +154,12 @@ export const logEvents = {
 
   // Durable delivery and push
   delivery_database_failed: { level: 'warn', message: 'delivery: database operation failed; retrying' },
+  delivery_leader_silent: {
+    level: 'warn',
+    message: 'delivery: a node did not respond; storing its messages here',
+    lines: 1,
+    per: ['leader'],
+  },
   acknowledgements_not_stored: { level: 'warn', message: 'delivery: storing acknowledgements failed; retrying' },
   device_cut: { level: 'info', message: 'a device lost messages that waited for it', per: ['reason'] },
   push_off: { level: 'info', message: 'push: off, no FIREBASE_SERVICE_ACCOUNT and no GOOGLE_APPLICATION_CREDENTIALS' },

@@ -63,9 +63,11 @@ export class Forwarder {
   constructor({ nodeCalls, leaders, store }: Dependencies) {
     this.#nodeCalls = nodeCalls;
     this.#leaders = leaders;
-    nodeCalls.handle(STORE, (request) =>
-      Promise.all(requestForm.parse(request).map((wire) => store(fromWire(wire)).catch(() => null))),
-    );
+    nodeCalls.handle(STORE, (request) => {
+      const parsed = safeParse(requestForm, request);
+      if (!parsed.success) throw parsed.error;
+      return Promise.all(parsed.data.map((wire) => store(fromWire(wire)).catch(() => null)));
+    });
   }
 
   async #forwardAll(forwards: readonly Forward[]): Promise<(Forwarded | Error)[]> {
@@ -104,7 +106,7 @@ export class Forwarder {
     } catch {
       // It may have died.
     }
-    this.#leaders.noteSilent(node);
+    this.#leaders.noteSilent(node, request.length);
     return undefined;
   }
 }

@@ -104,7 +104,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const positions = new Positions(clock);
   const measures = createDeliveryMeasures(dependencies);
   const log = new Log({ models, clock, positions }, measures.read);
-  const leaders = new Leaders({ nodeId, clock });
+  const leaders = new Leaders({ nodeId, clock, logger });
   const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs });
   const mailboxes = new Mailboxes(models.DeliveryRecipient);
   const nodes = new Nodes({ model: models.DeliveryNode, clock });

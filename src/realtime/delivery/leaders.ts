@@ -1,5 +1,6 @@
 import { type BoundedMap, createBoundedMap } from '../../platform/bounded-map.js';
 import type { Clock } from '../../platform/clock.js';
+import type { Logger } from '../../platform/logger.js';
 
 /** Recipients whose leader is remembered, and nodes that did not respond. */
 const RECIPIENTS_MAX = 20_000;
@@ -9,6 +10,12 @@ const LEADING_MS = 5000;
 /** How long a node that did not respond is no leader: it has died, or has an earlier version. */
 const SILENT_MS = 60_000;
 
+interface Dependencies {
+  readonly nodeId: string;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, 'warn'>;
+}
+
 /**
  * Which other node stores the messages of a recipient. When several nodes store messages of one recipient at once, each insert
  * takes the position that another node was about to use, which has to read and to insert again. So the nodes agree on one without
@@ -17,12 +24,14 @@ const SILENT_MS = 60_000;
 export class Leaders {
   readonly #nodeId: string;
   readonly #clock: Clock;
+  readonly #logger: Pick<Logger, 'warn'>;
   readonly #known: BoundedMap<{ readonly node: string; readonly until: number }> = createBoundedMap(RECIPIENTS_MAX);
   readonly #silent: BoundedMap<number> = createBoundedMap(SILENT_MAX);
 
-  constructor({ nodeId, clock }: { readonly nodeId: string; readonly clock: Clock }) {
+  constructor({ nodeId, clock, logger }: Dependencies) {
     this.#nodeId = nodeId;
     this.#clock = clock;
+    this.#logger = logger;
   }
 
   /** A node has taken a position that this one was about to use. */
@@ -30,9 +39,10 @@ export class Leaders {
     if (node < this.#nodeId) this.#known.set(recipient, { node, until: this.#clock.now() + LEADING_MS });
   }
 
-  /** A node did not respond. */
-  noteSilent(node: string): void {
+  /** A node did not respond. @param messages how many it was sent */
+  noteSilent(node: string, messages: number): void {
     this.#silent.set(node, this.#clock.now() + SILENT_MS);
+    this.#logger.warn({ leader: node, messages }, 'delivery: a node did not respond; storing its messages here');
   }
 
   isSilent(node: string): boolean {

@@ -11,6 +11,8 @@ function createNodes({ losesAnswers = false, isFailing = false } = {}) {
   const clock = createTestClock();
   const listeners = new Map<string, (message: unknown) => void>();
   const stored: IdentifiedMessage[] = [];
+  const warnings: unknown[][] = [];
+  const logger = { warn: (...line: unknown[]) => void warnings.push(line) };
   const create = (nodeId: string) => {
     const bus: Bus = {
       ...silentBus,
@@ -21,7 +23,7 @@ function createNodes({ losesAnswers = false, isFailing = false } = {}) {
       },
       subscribe: (topic, listener) => void listeners.set(`${nodeId} ${topic}`, listener),
     };
-    const leaders = new Leaders({ nodeId, clock });
+    const leaders = new Leaders({ nodeId, clock, logger });
     const store = async (message: IdentifiedMessage) => {
       if (isFailing) throw new Error('the database is away');
       stored.push(message);
@@ -35,7 +37,7 @@ function createNodes({ losesAnswers = false, isFailing = false } = {}) {
   const [, { leaders, forwarder }] = [create('a'), create('b')];
   leaders.noteTaken('user', 'a');
   const forward = (message: IdentifiedMessage) => forwarder.forward({ leader: 'a', message });
-  return { clock, stored, leaders, forward };
+  return { clock, stored, leaders, forward, warnings };
 }
 
 const message: IdentifiedMessage = {
@@ -70,14 +72,16 @@ test('a message that the leader cannot store fails', async () => {
   await expect(forward(message)).rejects.toThrow('UNAVAILABLE');
 });
 
-test('a leader that does not respond is none for a minute', async () => {
-  const { clock, stored, leaders, forward } = createNodes({ losesAnswers: true });
+test('a leader that does not respond is none for a minute, and the log has it once', async () => {
+  const { clock, stored, leaders, forward, warnings } = createNodes({ losesAnswers: true });
   const forwarded = forward(message);
   await new Promise(setImmediate);
   await new Promise(setImmediate);
   expect(stored).toHaveLength(1);
   clock.advance(1000);
   expect(await forwarded).toBeUndefined();
+  const line = [{ leader: 'a', messages: 1 }, 'delivery: a node did not respond; storing its messages here'];
+  expect(warnings).toEqual([line]);
   leaders.noteTaken('user', 'a');
   expect(leaders.of('user')).toBeUndefined();
   clock.advance(60_000);

@@ -194,7 +194,7 @@ function createDeliveryParts(options: { io: GatewayServer; cluster: Cluster; clo
   const positions = new Positions(clock);
   const log = new Log({ models: { DeliveryEntry: { collection } } as never, clock, positions });
   const { bus, nodeId } = cluster;
-  const leaders = new Leaders({ nodeId, clock });
+  const leaders = new Leaders({ nodeId, clock, logger });
   const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs: 3_600_000 });
   const sockets = new MailboxSockets(io, []);
   const cursors = new Cursors({ writer: {} as CursorWriter, logger, now: clock.now });
