@@ -176,18 +176,22 @@ describe('a database that fails after FCM has answered', () => {
   const WRITES = ['update', 'delete', 'findAndModify'];
 
   /** Emits, and lets commands fail while FCM's answer is under way. */
-  async function emitAndFail(user: string, commands: readonly string[], { isFirstAlone = false } = {}) {
+  async function emitAndFail(
+    user: string,
+    commands: readonly string[],
+    { isFirstAlone = false, result = 'sent' } = {},
+  ) {
     const release = environment.fcm.hold();
     const [first, second] = environment.proxies;
     // With one node to fail, the other cannot claim the push.
     const restoreClaims = isFirstAlone ? fail([second], ['findAndModify']) : undefined;
     const { id } = await environment.emit(user, { title: 'x' }, '&push_after=0');
     await environment.fcm.has(user, 1);
-    const before = await environment.counted('sent');
+    const before = await environment.counted(result);
     const restore = fail(isFirstAlone ? [first] : environment.proxies, commands);
     restoreClaims?.();
     release();
-    await until(async () => (await environment.counted('sent')) > before);
+    await until(async () => (await environment.counted(result)) > before);
     return { id, restore };
   }
 
@@ -227,12 +231,29 @@ describe('a database that fails after FCM has answered', () => {
     const { id, restore } = await emitAndFail('cut-off', WRITES, { isFirstAlone: true });
     // Before time goes on: the other node is to store it before the lease has expired.
     await until(async () => (await models.DeliveryPush.exists({ _id: id, isShown: true })) !== null);
-    // Longer than a lease and its grace: whether the node keeps the push or another one takes it over, it is not sent again.
-    await pass(30);
-    expect(fcm.to('cut-off').length).toBe(1);
-    restore();
+    // When the lease has expired, the other node does what is left.
     await environment.clock.advanceUntil(5000, async () => (await stateOf(id)) === 'pushed');
     await settled();
+    restore();
+    await pass(30);
+    await settled();
     expect(fcm.to('cut-off').length).toBe(1);
+  });
+
+  test('for one node alone: another sends to the tokens that are left, also after that node is back', async () => {
+    const { fcm, models, register } = environment;
+    const user = 'cut-off-early';
+    await register(user, user);
+    fcm.answer(user, answers.unavailable, answers.unavailable);
+    const { id, restore } = await emitAndFail(user, WRITES, { isFirstAlone: true, result: 'postponed' });
+    const holds = async (attempts: number) => (await models.DeliveryPush.exists({ _id: id, attempts })) !== null;
+    await environment.clock.advanceUntil(5000, () => fcm.to(user).length === 2);
+    expect(await holds(2)).toBe(true);
+    restore();
+    // The first node stores its response, which is out of date.
+    await pass(2);
+    await environment.clock.advanceUntil(5000, () => fcm.to(user).length === 3);
+    await settled();
+    expect(fcm.to(user).length).toBe(3);
   });
 });

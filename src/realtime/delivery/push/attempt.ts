@@ -37,6 +37,8 @@ interface Sent {
   readonly progress: PushProgress;
   /** FCM asks not to be asked again for this long. */
   readonly retryAfterMs: number;
+  /** This node still holds the push. */
+  readonly isHeld: boolean;
 }
 
 /** Sends pushes that are due and claimed by this node. */
@@ -61,8 +63,10 @@ export class PushAttempts {
       await store.remove([push.id]);
       return undefined;
     }
-    const { progress, retryAfterMs } = await this.#send(push);
+    const { progress, retryAfterMs, isHeld } = await this.#send(push);
     await this.#finish(push, progress);
+    // Another node has taken it, and goes on with the tokens that are left.
+    if (!isHeld) return undefined;
     if (progress.tokens.length > 0 && push.attempts < ATTEMPTS_MAX) {
       const dueAt = clock.now() + Math.max(backOffMs(push.attempts), retryAfterMs);
       await store.putOff(push, { dueAt });
@@ -106,7 +110,7 @@ export class PushAttempts {
       const left = [...retryable, ...tokens.slice(start + TOKENS_MAX)];
       isHeld = await recorder.record(push, { tokens: left, isShown, refused: [...refused] });
     }
-    return { progress: { tokens: isHeld ? [...retryable] : [], isShown, refused: [...refused] }, retryAfterMs };
+    return { progress: { tokens: [...retryable], isShown, refused: [...refused] }, retryAfterMs, isHeld };
   }
 
   /** What follows from the responses of FCM, and can be repeated. @throws when the message could not be marked */

@@ -39,7 +39,8 @@ export class PushRecorder {
   /** Stores what other nodes could not. */
   start(): void {
     const { store, bus, report } = this.#dependencies;
-    const receive = ({ push, progress }: UnrecordedProgress): void => void store.record(push, progress).catch(report);
+    const receive = ({ push, progress }: UnrecordedProgress): void =>
+      void store.recordForHolder(push, progress).catch(report);
     bus.subscribe(TOPIC, ofForm(progressForm, receive));
   }
 

@@ -146,10 +146,17 @@ export class PushStore {
    * Stores what FCM has responded. Whatever fails after that, the push is not sent to the same tokens again.
    * @returns whether this node still holds the push
    */
-  async record(push: HeldPush, { tokens, isShown, refused }: PushProgress): Promise<boolean> {
-    const progress = { tokens: [...tokens], isShown, refused: [...refused] };
-    const update = { $set: { ...progress, ...leasedFrom(this.#clock.now()) } };
+  async record(push: HeldPush, progress: PushProgress): Promise<boolean> {
+    const update = { $set: { ...toFields(progress), ...leasedFrom(this.#clock.now()) } };
     return (await this.#collection.findOneAndUpdate(heldBy(push), update, { projection: { _id: 1 } })) !== null;
+  }
+
+  /**
+   * Stores it for another node, which cannot reach the database. The lease stays as it is: when it has expired another node takes
+   * the push, and does what the holder cannot.
+   */
+  async recordForHolder(push: HeldPush, progress: PushProgress): Promise<void> {
+    await this.#collection.updateOne(heldBy(push), { $set: toFields(progress) });
   }
 
   /** Releases a push until its next attempt, unless another node has taken it. */
@@ -193,6 +200,10 @@ function toClaim(lease: string, now: number) {
 }
 
 const heldBy = ({ id, lease }: HeldPush) => ({ _id: id as never, lease });
+
+const toFields = ({ tokens, isShown, refused }: PushProgress) => ({
+  ...{ tokens: [...tokens], isShown, refused: [...refused] },
+});
 
 const leasedFrom = (now: number) => ({ dueAt: new Date(now + LEASE_MS), isContested: false });
 
