@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { TrafficRecord } from '#shared/contracts/traffic.js';
+import type { TrafficGap, TrafficRecord } from '#shared/contracts/traffic.js';
 import { gatewayAddress } from './gateway-address.js';
 
 const USAGE = `Shows what goes in and out of a running gateway: names and sizes.
@@ -46,10 +46,13 @@ function toLine(record: TrafficRecord): string {
   return parts.join('  ');
 }
 
+const toGapLine = ({ dropped, unwatched }: TrafficGap): string =>
+  unwatched === undefined ? `… ${dropped} more` : `… nothing of node ${unwatched}: too many streams watch it`;
+
 function show(line: string): void {
   if (line === '') return;
-  const told = JSON.parse(line) as TrafficRecord | { dropped: number };
-  process.stdout.write('dropped' in told ? `… ${told.dropped} more\n` : `${toLine(told)}\n`);
+  const told = JSON.parse(line) as TrafficRecord | TrafficGap;
+  process.stdout.write(`${'dropped' in told ? toGapLine(told) : toLine(told)}\n`);
 }
 
 /** Reads lines until the gateway ends. */

@@ -22,7 +22,16 @@ export const trafficRecord = z.object({
 });
 
 /** Stands in the place of records that were left out. */
-export const trafficGap = z.object({ dropped: z.number().int() });
+export const trafficGap = z.object({
+  dropped: z.number().int(),
+  unwatched: z
+    .string()
+    .optional()
+    .describe('The id of a node whose records are missing, because too many streams watch it. It is asked again.'),
+});
+
+/** A line about records that were left out. */
+export type TrafficGap = z.output<typeof trafficGap>;
 
 /** One line. */
 export type TrafficRecord = z.output<typeof trafficRecord>;

@@ -13,7 +13,8 @@ const CHECK_MS = 1000;
 
 /** Lines of JSON to one reader. */
 export interface LineStream {
-  write(line: object): void;
+  /** @returns false when it was dropped, because the reader is slow */
+  write(line: object): boolean;
   /** Lines were dropped before they got here. The reader gets their number: `{ dropped }`. */
   miss(count: number): void;
   end(): void;
@@ -63,10 +64,11 @@ export function createLineStreams(clock: Clock) {
       write(line) {
         if (isFull()) {
           dropped += 1;
-          return;
+          return false;
         }
         tell();
         response.write(`${JSON.stringify(line)}\n`);
+        return true;
       },
       miss(count) {
         dropped += count;

@@ -1,3 +1,4 @@
+import type { TrafficGap } from '#shared/contracts/traffic.js';
 import { GatewayError } from '../errors.js';
 import type { Watched, WatchedRecord } from '../realtime/watches.js';
 import type { Context } from './context.js';
@@ -16,13 +17,18 @@ export function createWatchStreams({ watches, clock, presence }: Pick<Context, '
   ): Promise<void> {
     const { node } = watched;
     if (node !== undefined && !(await presence.nodes()).includes(node)) throw new GatewayError('NOT_FOUND');
-    streamLines(reader, (stream) =>
-      watches.watch(watched, {
-        take: (record) => stream.write(toLine(record)),
+    streamLines(reader, (stream) => {
+      const unwatched = new Set<string>();
+      return watches.watch(watched, {
+        take: (record) => void stream.write(toLine(record)),
         miss: (count) => stream.miss(count),
+        noteUnwatched(missing) {
+          if (!unwatched.has(missing) && stream.write({ dropped: 0, unwatched: missing } satisfies TrafficGap))
+            unwatched.add(missing);
+        },
         end: () => stream.end(),
-      }),
-    );
+      });
+    });
   };
 }
 

@@ -38,6 +38,8 @@ interface RecordWatcher<R> {
   take(record: R): void;
   /** Records were left out, or lost between the nodes. */
   miss(count: number): void;
+  /** A node does not take part, because it has too many watches. Called again while it is so. */
+  noteUnwatched(node: string): void;
   /** This node stops. */
   end(): void;
 }
@@ -71,6 +73,8 @@ interface Batch {
   /** All records since the run began, with those that were left out. So a batch that was lost is noticed by the next one. */
   readonly total: number;
   readonly records: readonly NodeRecord[];
+  /** The node does not watch, because it has too many watches. */
+  readonly isRefused?: boolean | undefined;
 }
 
 const leaseForm = z.object({
@@ -85,6 +89,7 @@ const leaseForm = z.object({
 const batchForm = z.object({
   ...{ id: z.string(), node: z.string(), run: z.string(), total: z.number() },
   records: z.array(z.custom<NodeRecord>((record) => typeof record === 'object' && record !== null)),
+  isRefused: z.boolean().optional(),
 });
 
 interface Dependencies {
@@ -99,7 +104,7 @@ interface Dependencies {
 /**
  * Watchers that ask the same share one watch, on this node and on the others, so that an event costs the same for one reader
  * and for many. Other nodes watch under a lease that this node renews: when the readers or this node are gone, they stop by
- * themselves. A node that starts later begins to watch at the next renewal.
+ * themselves. A node that starts later begins to watch at the next renewal. One that has too many watches says so to each renewal.
  */
 export function createWatches({ traffic, bus, clock, nodeId, mayShowPayloads }: Dependencies): Watches {
   const readers = new Map<string, Reader>();
@@ -143,6 +148,7 @@ export function createWatches({ traffic, bus, clock, nodeId, mayShowPayloads }: 
       miss(count) {
         total += count;
       },
+      noteUnwatched: () => undefined,
       end,
     });
     const lease = { until: clock.now() + LEASE_MS, end };
@@ -150,11 +156,16 @@ export function createWatches({ traffic, bus, clock, nodeId, mayShowPayloads }: 
     leases.set(id, lease);
   };
 
+  const refuse = ({ id, from }: Lease): void =>
+    bus.publish(recordsTo(from), { id, node: nodeId, run: '', total: 0, records: [], isRefused: true } satisfies Batch);
+
   const receiveLease = (lease: Lease): void => {
     const known = leases.get(lease.id);
     if (lease.isOver === true) known?.end();
     else if (known !== undefined) known.until = clock.now() + LEASE_MS;
-    else if ((lease.node ?? nodeId) === nodeId && leases.size < LEASES_MAX) begin(lease);
+    else if ((lease.node ?? nodeId) !== nodeId) return;
+    else if (leases.size < LEASES_MAX) begin(lease);
+    else refuse(lease);
   };
   bus.subscribe(LEASES, ofForm(leaseForm, receiveLease));
   const receiveBatch = (batch: Batch): void => readers.get(batch.id)?.receive(batch);
@@ -217,6 +228,9 @@ class SharedWatches<R> {
       miss(count) {
         for (const watcher of watchers) watcher.miss(count);
       },
+      noteUnwatched(node) {
+        for (const watcher of watchers) watcher.noteUnwatched(node);
+      },
       end() {
         for (const watcher of [...watchers]) watcher.end();
       },
@@ -237,7 +251,11 @@ class Reader {
     this.watcher = watcher;
   }
 
-  receive({ node, run, total, records }: Batch): void {
+  receive({ node, run, total, records, isRefused = false }: Batch): void {
+    if (isRefused) {
+      this.watcher.noteUnwatched(node);
+      return;
+    }
     const before = this.#heard.get(node);
     const heard = before?.run === run ? before.total : 0;
     this.#heard.set(node, { run, total });

@@ -47,6 +47,10 @@ describe('lines', () => {
     }
   });
 
+  test('name a node that does not take part', () => {
+    expect(parseLine('{"dropped":0,"unwatched":"b"}')).toEqual({ dropped: 0, unwatched: 'b' });
+  });
+
   test('that never end are not kept', () => {
     const splitter = new LineSplitter();
     for (let part = 0; part < 5; part++) splitter.push('x'.repeat(600_000));

@@ -51,11 +51,13 @@ function createWatcher() {
   const watcher = {
     records: [] as LiveRecord[],
     missed: 0,
+    unwatched: new Set<string>(),
     isEnded: false,
     take: (record: LiveRecord) => void watcher.records.push(record),
     miss: (count: number) => {
       watcher.missed += count;
     },
+    noteUnwatched: (node: string) => void watcher.unwatched.add(node),
     end: () => {
       watcher.isEnded = true;
     },
@@ -215,10 +217,28 @@ describe('a watch over nodes', () => {
   test('is kept for 64 questions of other nodes at most', () => {
     const clock = createTestClock();
     const { node } = startNodes(clock, 'a', 'b');
-    const ends = Array.from({ length: 70 }, (_, index) =>
-      node(0).watches.watch({ filter: { hasPayloads: false, event: `e${index}` }, node: 'b' }, createWatcher()),
+    const watchers = Array.from({ length: 70 }, createWatcher);
+    const ends = watchers.map((watcher, index) =>
+      node(0).watches.watch({ filter: { hasPayloads: false, event: `e${index}` }, node: 'b' }, watcher),
     );
     expect(node(1).traffic.watchers).toBe(64);
+    clock.advance(1500);
+    const areTold = watchers.map(({ unwatched }) => unwatched.has('b'));
+    expect(areTold).toEqual(watchers.map((_, index) => index >= 64));
+
+    // Readers of a question that was refused are told too when they come later.
+    const late = createWatcher();
+    ends.push(node(0).watches.watch({ filter: { hasPayloads: false, event: 'e64' }, node: 'b' }, late));
+    clock.advance(1500);
+    expect([...late.unwatched]).toEqual(['b']);
+
+    // One that was refused takes part as soon as there is a place.
+    ends.shift()?.();
+    clock.advance(1500);
+    expect(node(1).traffic.watchers).toBe(64);
+    emitAt(node(1).traffic, 'e64');
+    clock.advance(100);
+    expect([watchers[64]?.records.length, late.records.length]).toEqual([1, 1]);
     for (const end of ends) end();
     expect(node(1).traffic.watchers).toBe(0);
   });

@@ -1,6 +1,7 @@
 import { inspection } from '#shared/contracts/inspection.js';
 import type { Context } from '../../framework/context.js';
-import { type Integration, mountRoutes } from '../../framework/integration.js';
+import type { Integration } from '../../framework/integration.js';
+import { mountRoutes } from '../../framework/routes.js';
 import type { UserServices } from '../users/index.js';
 import { createLive } from './live.js';
 import { createMessageInspection } from './messages.js';

@@ -1,5 +1,5 @@
 import type { inspection } from '#shared/contracts/inspection.js';
-import type { RouteHandlers } from '../../framework/integration.js';
+import type { RouteHandlers } from '../../framework/routes.js';
 import type { createLive } from './live.js';
 import type { createMessageInspection } from './messages.js';
 import type { createUserInspection } from './users.js';

@@ -48,7 +48,7 @@ export function Live(): JSX.Element {
 }
 
 function Status({
-  live: { phase, rows, dropped, held },
+  live: { phase, rows, dropped, unwatched, held },
   isPaused,
 }: {
   live: LiveState;
@@ -73,6 +73,11 @@ function Status({
       {dropped === 0 ? null : (
         <span class="tag warn" title="Each node sends at most 200 records in a second. Narrow the filters to see all.">
           {formatNumber(dropped)} not shown
+        </span>
+      )}
+      {unwatched.length === 0 ? null : (
+        <span class="tag warn" title="Too many streams watch these nodes. Close some of them.">
+          nothing of {unwatched.join(', ')}
         </span>
       )}
     </p>

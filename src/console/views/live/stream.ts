@@ -1,4 +1,4 @@
-import type { LiveRecord } from '#shared/contracts/traffic.js';
+import type { LiveRecord, TrafficGap } from '#shared/contracts/traffic.js';
 
 /** A record with a number of its own, by which lists know it again. */
 export interface Row {
@@ -7,7 +7,7 @@ export interface Row {
 }
 
 /** What a line says. */
-export type Line = { readonly record: LiveRecord } | { readonly dropped: number } | undefined;
+export type Line = { readonly record: LiveRecord } | TrafficGap | undefined;
 
 /** A line of this length is no record. */
 const LINE_MAX = 1_000_000;
@@ -34,8 +34,8 @@ export function parseLine(line: string): Line {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { dropped, at, kind } = value as Readonly<Record<string, unknown>>;
-  if (typeof dropped === 'number') return { dropped };
+  const { dropped, unwatched, at, kind } = value as Readonly<Record<string, unknown>>;
+  if (typeof dropped === 'number') return { dropped, ...(typeof unwatched === 'string' && { unwatched }) };
   return typeof at === 'string' && typeof kind === 'string' ? { record: value as LiveRecord } : undefined;
 }
 

@@ -8,6 +8,8 @@ export interface Live {
   readonly rows: readonly Row[];
   /** Records that the gateway has counted instead of sending, since the stream began. */
   readonly dropped: number;
+  /** Ids of nodes that send none, because too many streams watch them. */
+  readonly unwatched: readonly string[];
   /** Records that came while it was paused; they are shown when it goes on. */
   readonly held: number;
   readonly phase: 'connecting' | 'on' | 'lost';
@@ -27,7 +29,10 @@ const RETRY_MS = 3000;
 interface Incoming {
   rows: Row[];
   dropped: number;
+  unwatched: string[];
 }
+
+const nothing = (): Incoming => ({ rows: [], dropped: 0, unwatched: [] });
 
 /**
  * Follows a stream of records. It begins anew when the path changes. While it is paused, the newest records are kept and not
@@ -35,25 +40,32 @@ interface Incoming {
  * @param path below the API, with the filters
  */
 export function useLive(path: string, isPaused: boolean): Live {
-  const [shown, setShown] = useState<{ rows: readonly Row[]; dropped: number }>({ rows: [], dropped: 0 });
+  const [shown, setShown] = useState<Pick<Live, 'rows' | 'dropped' | 'unwatched'>>(nothing);
   const [held, setHeld] = useState(0);
   const [state, setState] = useState<Pick<Live, 'phase' | 'error' | 'heardAt'>>(STARTING);
   const [attempt, setAttempt] = useState(0);
-  const incoming = useRef<Incoming>({ rows: [], dropped: 0 });
+  const incoming = useRef(nothing());
   const paused = useRef(isPaused);
   paused.current = isPaused;
 
   const draw = (): void => {
-    const { rows, dropped } = incoming.current;
+    const { rows, dropped, unwatched } = incoming.current;
     if (paused.current) {
       incoming.current.rows = addRows([], rows).toReversed();
       setHeld(incoming.current.rows.length);
       return;
     }
     setHeld(0);
-    if (rows.length === 0 && dropped === 0) return;
-    incoming.current = { rows: [], dropped: 0 };
-    setShown((old) => ({ rows: addRows(old.rows, rows), dropped: old.dropped + dropped }));
+    if (rows.length === 0 && dropped === 0 && unwatched.length === 0) return;
+    incoming.current = nothing();
+    setShown((old) => ({
+      rows: addRows(old.rows, rows),
+      dropped: old.dropped + dropped,
+      // A node that was given a place takes part.
+      unwatched: [...new Set([...old.unwatched, ...unwatched])].filter(
+        (node) => !rows.some(({ record }) => record.node === node),
+      ),
+    }));
   };
   const latestDraw = useRef(draw);
   latestDraw.current = draw;
@@ -90,8 +102,8 @@ export function useLive(path: string, isPaused: boolean): Live {
 
   // Other filters are another stream.
   useEffect(() => {
-    incoming.current = { rows: [], dropped: 0 };
-    setShown({ rows: [], dropped: 0 });
+    incoming.current = nothing();
+    setShown(nothing());
     setHeld(0);
   }, [path]);
 
@@ -100,8 +112,8 @@ export function useLive(path: string, isPaused: boolean): Live {
     ...state,
     held,
     clear() {
-      incoming.current = { rows: [], dropped: 0 };
-      setShown({ rows: [], dropped: 0 });
+      incoming.current = nothing();
+      setShown(nothing());
       setHeld(0);
     },
     retry: () => setAttempt((count) => count + 1),
@@ -118,6 +130,7 @@ function take(lines: readonly string[], incoming: Incoming): void {
     if (parsed === undefined) continue;
     if ('dropped' in parsed) {
       incoming.dropped += parsed.dropped;
+      if (parsed.unwatched !== undefined) incoming.unwatched.push(parsed.unwatched);
       continue;
     }
     lastId++;
