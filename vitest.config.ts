@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { SlowFirst } from './test/support/slow-first.js';
 import { findUnitTests } from './test/support/unit-tests.js';
 
 /** What all tests run with. */
@@ -35,6 +36,7 @@ export default defineConfig(async () => {
     ...base,
     test: {
       ...base.test,
+      sequence: { sequencer: SlowFirst },
       projects: [
         { extends: true as const, test: { name: 'unit', include: unitTests } },
         { extends: true as const, test: { ...others, ...waiting } },
