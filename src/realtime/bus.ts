@@ -16,7 +16,7 @@ export interface RoomMessage {
 export interface Bus {
   /** To every other node that subscribes to the topic. */
   publish(topic: string, message: unknown): void;
-  /** To one other node. */
+  /** To one other node. A node that is not subscribed to its own channel gets it as a message to all. */
   publishTo(nodeId: string, topic: string, message: unknown): void;
   /**
    * To every other node that subscribes to the topic and holds the room of a message. A node that begins to hold a room gets the
@@ -72,9 +72,9 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
   return {
     publish: (topic, message) => void send(topic, message),
     publishTo(to, topic, message) {
+      const sent = router.sendTo(to, JSON.stringify([kindOf(topic), message]));
       // An earlier version reads only what is sent to all.
-      if (redis.publisher.areNodesAlike()) router.sendTo(to, JSON.stringify([kindOf(topic), message]));
-      else void send(topic, message);
+      void sent.then((isReached) => (isReached ? undefined : send(topic, message)));
     },
     async publishToRooms(topic, messages) {
       if (messages.length === 0) return { isComplete: true, areHeld: [] };

@@ -1,7 +1,7 @@
 import type { RedisClient } from './connection.js';
 import type { Members } from './members.js';
-import type { Subscriptions } from './pubsub.js';
 import { LostMessageError } from './refusal.js';
+import type { Subscriptions } from './subscriptions.js';
 
 /** A part of the self-check. @throws (rejects) the problem */
 export type Probe = () => Promise<void> | void;

@@ -6,8 +6,9 @@ import { createSelfCheck, type Probe } from './check.js';
 import { createClients } from './clients.js';
 import type { CommandClient } from './connection.js';
 import { createMembers } from './members.js';
-import { type AdapterPublisher, type AdapterSubscriber, createSubscriptions, toPublisher } from './pubsub.js';
+import { type AdapterPublisher, toPublisher } from './publisher.js';
 import { createReadiness } from './readiness.js';
+import { type AdapterSubscriber, createSubscriptions } from './subscriptions.js';
 import { ensureUsableTlsFiles, type RedisTlsFiles } from './tls.js';
 import { clusterPrefixProblem, type RedisTarget, toRedisAddress, toRedisTarget } from './url.js';
 

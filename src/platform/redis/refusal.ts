@@ -120,7 +120,7 @@ const isRemedied = (code: string): code is keyof typeof REMEDIES => Object.hasOw
  * `&prefix*` would not suffice for the channels.
  */
 const aclFor = (prefix: string): string =>
-  `ACL SETUSER <user> on ><password> resetkeys ~${escapeGlob(prefix)}:* allchannels +@all -@dangerous`;
+  `ACL SETUSER <user> on ><password> resetkeys ~${escapeGlob(prefix)}:* allchannels +@all -@dangerous +info`;
 
 /** Escapes text as a Redis pattern that matches only itself. */
 export const escapeGlob = (text: string): string => text.replace(/[\\*?[\]]/g, '\\$&');

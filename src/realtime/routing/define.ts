@@ -13,6 +13,7 @@ import { defineScript, type ScriptReply } from '../../platform/redis/script.js';
  * | `holders` | set | holders that have registered all of their rooms |
  * | `dead` | set | holders whose rooms are still to be removed |
  * | `home` | string | only in a Redis Cluster: the id of the server that `leases` and `holders` are valid on |
+ * | `server` | string | the id of the process of Redis that they are valid in; missing when the node may not ask for it |
  * | `last:<room>` | string | the last retained message to the room |
  * | `absent` | | never exists, see {@link ABSENT} |
  *
@@ -31,7 +32,7 @@ const COMMON = `
 const ABSENT = 'absent';
 
 /** Keys that all nodes share. */
-type SharedKey = 'leases' | 'holders' | 'dead' | 'home';
+type SharedKey = 'leases' | 'holders' | 'dead' | 'home' | 'server';
 
 /** A call of a script: the names of its own keys after the base, and its arguments. */
 export interface DirectoryCall {

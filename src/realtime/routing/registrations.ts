@@ -1,6 +1,7 @@
 import type { Redis } from '../../platform/redis/connect.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
 import { type DirectoryCall, type DirectoryScript, holdersOf, lastOf, roomsOf } from './define.js';
+import { HeldRooms, type RoomChanges } from './held-rooms.js';
 import { changeRooms, endLease, removeRooms, renewLease } from './scripts.js';
 
 /** Lease of a holder. It is renewed with each self-check. A node that is still subscribed outlives its lease. */
@@ -18,32 +19,21 @@ interface RegistrationOptions {
   readonly base: string;
   /** Gets the retained messages of rooms that this node begins to hold. */
   onRetained(item: string): void;
-  /** The lease was renewed. @param isFrozen it was not, because a Redis Cluster is moving the directory */
-  onRenewed(isFrozen: boolean): void;
-}
-
-/** A room in which this node has sockets, or had some until Redis knows. */
-interface HeldRoom {
-  /** Namespaces with a socket in the room. */
-  count: number;
-  /** The command of the current registration that adds it; 0: none was sent. */
-  change: number;
-  isConfirmed: boolean;
-  waiters: (() => void)[];
+  /** The directory can be used from now on, or cannot until the next call. */
+  onChecked(isUsable: boolean): void;
 }
 
 /**
  * The rooms of this node, in memory and in the directory. Memory is the truth. All changes of one turn of the event loop are
  * one command. After a failed command it is not known whether it was executed, or will be, so everything is registered again
- * under a new holder. A late command names the old holder and changes nothing that counts.
+ * under a new holder. A late command names the old holder and changes nothing that counts. The same happens on each new
+ * connection: it may lead to a server that does not have the last registrations.
  */
 export class Registrations {
   readonly #options: RegistrationOptions;
-  readonly #rooms = new Map<string, HeldRoom>();
-  readonly #changed = new Set<string>();
+  readonly #rooms = new HeldRooms(() => this.#schedule());
   readonly #inFlight = new Set<Promise<void>>();
   #generation = 0;
-  #changes = 0;
   /** The lease of the current holder has begun. */
   #isBegun = false;
   /** All rooms were registered for the current holder. */
@@ -57,29 +47,26 @@ export class Registrations {
   constructor(options: RegistrationOptions) {
     this.#options = options;
     const { redis } = options;
+    // Of a Redis Cluster the commands are sent to all servers. The publisher is connected to the one with the directory.
+    const connections = redis.isCluster ? [redis.publisher] : [redis.commands, redis.publisher];
+    for (const connection of connections) connection.on('ready', this.#noteConnected);
     this.#stopListening = [
       redis.addProbe(() => this.renew()),
-      redis.onStateChange((isReady) => isReady || this.#releaseWaiters()),
+      redis.onStateChange((isReady) => isReady || this.#rooms.stopWaiting()),
+      ...connections.map((connection) => () => void connection.off('ready', this.#noteConnected)),
     ];
   }
 
-  /** A namespace of this node has a socket in the room. */
   hold(room: string): void {
-    const held = this.#rooms.get(room);
-    if (held !== undefined) held.count += 1;
-    else this.#rooms.set(room, { count: 1, change: 0, isConfirmed: false, waiters: [] });
-    if (held === undefined || held.change === 0) this.#schedule(room);
+    this.#rooms.hold(room);
   }
 
-  /** A namespace of this node has no socket in the room any more. */
   release(room: string): void {
-    const held = this.#rooms.get(room);
-    if (held === undefined) return;
-    held.count -= 1;
-    if (held.count > 0) return;
-    for (const resolve of held.waiters.splice(0)) resolve();
-    if (held.change !== 0) this.#schedule(room);
-    else this.#rooms.delete(room);
+    this.#rooms.release(room);
+  }
+
+  isHeld(room: string): boolean {
+    return this.#rooms.isHeld(room);
   }
 
   /** All rooms of this node are in the directory, or on their way. */
@@ -92,23 +79,13 @@ export class Registrations {
     return this.#generation;
   }
 
-  isHeld(room: string): boolean {
-    return (this.#rooms.get(room)?.count ?? 0) > 0;
-  }
-
   /**
    * Resolves when the other nodes reach this one by the rooms; `undefined`: they do. While Redis is away no connect waits. None waits
    * while the directory is moved either: everything is sent to all nodes until each of them has registered again. Never rejects.
    */
   confirmed(rooms: Iterable<string>): Promise<void> | undefined {
     if (this.#isStopped || this.#isFrozen || !this.#options.redis.isReady()) return undefined;
-    const waits: Promise<void>[] = [];
-    for (const room of rooms) {
-      const held = this.#rooms.get(room);
-      if (held === undefined || held.isConfirmed) continue;
-      waits.push(new Promise((resolve) => held.waiters.push(resolve)));
-    }
-    return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
+    return this.#rooms.confirmed(rooms);
   }
 
   /** Registers what is missing, and renews the lease. Part of the self-check: Redis is not ready before. @throws its refusal */
@@ -117,6 +94,7 @@ export class Registrations {
     const generation = this.#generation;
     try {
       const [isKnown, dead] = await this.#renewLease(this.#isComplete);
+      this.#ensureCurrent(generation);
       if (isKnown === 0) {
         this.#lapse(generation);
         return await this.renew();
@@ -125,7 +103,8 @@ export class Registrations {
       this.#isFrozen = false;
       if (!this.#isComplete) await this.#complete(generation);
       if (dead !== '') await this.#reap(dead);
-      this.#options.onRenewed(false);
+      this.#ensureCurrent(generation);
+      this.#options.onChecked(true);
     } catch (error) {
       this.#lapse(generation);
       if (isMoving(error)) this.#freeze();
@@ -136,7 +115,7 @@ export class Registrations {
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const stop of this.#stopListening) stop();
-    this.#releaseWaiters();
+    this.#rooms.stopWaiting();
     // Without Redis the lease ends by itself.
     await this.#run(endLease, { args: [this.#holder] }).catch(() => undefined);
   }
@@ -154,9 +133,14 @@ export class Registrations {
   async #complete(generation: number): Promise<void> {
     this.#flush();
     await Promise.all(this.#inFlight);
-    if (generation !== this.#generation) throw new Error('Another registration has begun');
+    this.#ensureCurrent(generation);
     await this.#renewLease(true);
+    this.#ensureCurrent(generation);
     this.#isComplete = true;
+  }
+
+  #ensureCurrent(generation: number): void {
+    if (generation !== this.#generation) throw new Error('Another registration has begun');
   }
 
   /** In two steps, so that the script can declare the keys of the rooms. A room stays until the second, whatever happens. */
@@ -170,22 +154,22 @@ export class Registrations {
     }
   }
 
+  /** Called for each new connection, before its first command. Until the next renewal nothing is routed. */
+  readonly #noteConnected = (): void => {
+    this.#options.onChecked(false);
+    this.#lapse(this.#generation);
+  };
+
   /** What the current holder has written is not known any more. */
   #lapse(generation: number): void {
     if (generation !== this.#generation || (this.#isFrozen && !this.#isBegun)) return;
     this.#generation += 1;
     this.#isBegun = false;
     this.#isComplete = false;
-    for (const [room, held] of this.#rooms) {
-      held.change = 0;
-      held.isConfirmed = false;
-      if (held.count > 0) this.#changed.add(room);
-      else this.#rooms.delete(room);
-    }
+    this.#rooms.forgetSent();
   }
 
-  #schedule(room: string): void {
-    this.#changed.add(room);
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -196,25 +180,14 @@ export class Registrations {
 
   /** Sends all changes. */
   #flush(): void {
-    const added: string[] = [];
-    const removed: string[] = [];
-    for (const room of this.#changed) {
-      const held = this.#rooms.get(room);
-      if (held === undefined) continue;
-      if (held.count > 0 && held.change === 0) added.push(room);
-      if (held.count > 0) continue;
-      this.#rooms.delete(room);
-      if (held.change !== 0) removed.push(room);
+    const { command, added, removed } = this.#rooms.takeChanges();
+    for (let start = 0; start < Math.max(added.length, removed.length); start += CHUNK) {
+      const chunk = (rooms: readonly string[]): string[] => rooms.slice(start, start + CHUNK);
+      this.#send({ command, added: chunk(added), removed: chunk(removed) });
     }
-    this.#changed.clear();
-    for (let start = 0; start < Math.max(added.length, removed.length); start += CHUNK)
-      this.#send(added.slice(start, start + CHUNK), removed.slice(start, start + CHUNK));
   }
 
-  #send(added: readonly string[], removed: readonly string[]): void {
-    this.#changes += 1;
-    const change = this.#changes;
-    for (const room of added) Object.assign(this.#rooms.get(room) ?? {}, { change });
+  #send({ command, added, removed }: RoomChanges): void {
     const generation = this.#generation;
     const keys = [
       roomsOf(this.#holder),
@@ -225,25 +198,14 @@ export class Registrations {
     const sent = this.#run(changeRooms, { keys, args }).then(
       (reply) => {
         if (generation !== this.#generation) return;
-        if (reply === -1) this.#failed(generation, undefined);
-        else this.#confirm(change, added, reply as string[]);
+        if (reply === -1) return this.#failed(generation, undefined);
+        for (const item of reply as string[]) if (item !== '') this.#options.onRetained(item);
+        this.#rooms.confirm(command, added);
       },
       (error: unknown) => this.#failed(generation, error),
     );
     this.#inFlight.add(sent);
     void sent.then(() => this.#inFlight.delete(sent));
-  }
-
-  #confirm(change: number, rooms: readonly string[], retained: readonly string[]): void {
-    for (const [index, room] of rooms.entries()) {
-      const item = retained[index] ?? '';
-      if (item !== '') this.#options.onRetained(item);
-      const held = this.#rooms.get(room);
-      // It was removed and added again since.
-      if (held?.change !== change) continue;
-      held.isConfirmed = true;
-      for (const resolve of held.waiters.splice(0)) resolve();
-    }
   }
 
   #failed(generation: number, error: unknown): void {
@@ -256,12 +218,8 @@ export class Registrations {
   /** Until the directory has been moved, all nodes get everything that a client of this node may need. */
   #freeze(): void {
     this.#isFrozen = true;
-    this.#releaseWaiters();
-    this.#options.onRenewed(true);
-  }
-
-  #releaseWaiters(): void {
-    for (const { waiters } of this.#rooms.values()) for (const resolve of waiters.splice(0)) resolve();
+    this.#rooms.stopWaiting();
+    this.#options.onChecked(false);
   }
 
   #run(script: DirectoryScript, call: Omit<DirectoryCall, 'base'>): Promise<ScriptReply> {

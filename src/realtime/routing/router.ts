@@ -22,8 +22,11 @@ export interface Router extends RoomRouter {
    * @returns `undefined` when there is nothing to wait for
    */
   recall(rooms: readonly string[]): Promise<void> | undefined;
-  /** Sends an item to one other node, in order with everything that is published. */
-  sendTo(node: string, item: RoutedItem['item']): void;
+  /**
+   * Sends an item to one other node, in order with everything that is published. Never rejects.
+   * @returns false when no such node is subscribed: it is gone, or of an earlier version
+   */
+  sendTo(node: string, item: RoutedItem['item']): Promise<boolean>;
   /** Grows when this node may have missed messages; `undefined`: it may miss some now. */
   gaps(): number | undefined;
   stop(): Promise<void>;
@@ -52,8 +55,8 @@ export function createRouter(options: RouterOptions): Router {
   const listeners = new Map<string, Listener[]>();
   let echoDueAt = 0;
   let changes = 0;
-  /** Redis has refused to route since the last renewal of the registrations. */
-  let isRefused = false;
+  /** The directory cannot be used until the next renewal of the registrations. */
+  let isUnusable = false;
   const stopWatching = redis.onStateChange(() => {
     changes += 1;
   });
@@ -70,8 +73,8 @@ export function createRouter(options: RouterOptions): Router {
   };
   const registrations = new Registrations({
     ...{ redis, nodeId, base, onRetained: dispatchText },
-    onRenewed: (isFrozen) => {
-      isRefused = isFrozen;
+    onChecked: (isUsable) => {
+      isUnusable = !isUsable;
     },
   });
   void subscriber.subscribe([ownChannel, `${base}all`], receive, true);
@@ -89,8 +92,8 @@ export function createRouter(options: RouterOptions): Router {
   };
 
   const sendNow: RoomRouter['send'] = async (items, toAll) => {
-    // Redis has refused it since the items were given to be sent. An attempt would be overtaken by what follows.
-    if (isRefused) return { isComplete: await toAll(), areHeld: undefined };
+    // Since the items were given to be sent. An attempt would be overtaken by what follows.
+    if (isUnusable) return { isComplete: await toAll(), areHeld: undefined };
     const expectedBefore = publisher.expected();
     const header = [nodeId, expectedBefore, isCluster ? 1 : 0, base, everyNodeChannel];
     const call = { base, keys: items.flatMap(toKeys), args: [...header, ...items.flatMap(toArguments)] };
@@ -99,7 +102,7 @@ export function createRouter(options: RouterOptions): Router {
       { bytes, messages: items.length },
       (client) => publishItems.runLoaded(client, call),
       async ({ message }) => {
-        isRefused = true;
+        isUnusable = true;
         const areReached = toAll();
         if (message.startsWith('NOSCRIPT')) load();
         return areReached;
@@ -134,11 +137,17 @@ export function createRouter(options: RouterOptions): Router {
         if (route === undefined) return undefined;
         routes.add(route);
       }
-      const isRouted = routes.size > 0 && routes.size <= ROOMS_MAX && !isRefused && publisher.areNodesAlike();
+      const isRouted = routes.size > 0 && routes.size <= ROOMS_MAX && !isUnusable && publisher.areNodesAlike();
       return isRouted ? [...routes] : undefined;
     },
     send: createTurnSender(publisher, sendNow),
-    sendTo: (node, item) => void publisher.publish(`${base}to:${node}`, `["${nodeId}",[${item}]]`),
+    async sendTo(node, item) {
+      const message = `["${nodeId}",[${item}]]`;
+      const receivers = await publisher.send({ bytes: message.length, messages: 1 }, (client) =>
+        client.publish(`${base}to:${node}`, message),
+      );
+      return receivers !== 0;
+    },
     hold(room) {
       if (routeOf(room) === room) registrations.hold(room);
     },

@@ -88,12 +88,13 @@ export const changeRooms = defineForDirectory(
 /**
  * Renews the lease of a holder, and ends those that are over. A node that is subscribed is alive, even if it is late.
  * Arguments: holder, lease in milliseconds, 1 for a new holder (else 0), 1 if all of its rooms are registered (else 0), 1 in a
- * Redis Cluster (else 0), the prefix of the channels. On another server of a Redis Cluster than before all leases end: registrations
- * may be missing there.
+ * Redis Cluster (else 0), the prefix of the channels. On another server than before, or after a restart, all leases end: the last
+ * registrations may be missing. A node begins a new holder on each connection, so it is enough to look then. `INFO` needs a right
+ * that not every user has; without it only another server of a Redis Cluster is noticed.
  * @returns whether the lease is known (1, 0), and a dead holder (empty: none)
  */
 export const renewLease = defineForDirectory(
-  ['leases', 'holders', 'dead', 'home'],
+  ['leases', 'holders', 'dead', 'home', 'server'],
   `
   local holder, lease_ms, begins, is_complete = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1'
   local is_cluster, channels = ARGV[5] == '1', ARGV[6]
@@ -105,9 +106,20 @@ export const renewLease = defineForDirectory(
     redis.call('SREM', holders, other)
     redis.call('SADD', dead, other)
   end
-  if is_cluster and not is_home(home) then
+  local function finish_all()
     for _, other in ipairs(redis.call('ZRANGE', leases, 0, -1)) do finish(other) end
+  end
+  if is_cluster and not is_home(home) then
+    finish_all()
     redis.call('SET', home, redis.call('CLUSTER', 'MYID'))
+  end
+  if begins then
+    local info = redis.pcall('INFO', 'server')
+    local id = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
+    if id and id ~= redis.call('GET', server) then
+      finish_all()
+      redis.call('SET', server, id)
+    end
   end
   if not begins and not redis.call('ZSCORE', leases, holder) then return { 0, '' } end
   if begins then

@@ -1,5 +1,5 @@
 import type { RoomRouter, RoutedItem, SentItems } from '../../library-internals/redis-adapter.js';
-import type { AdapterPublisher } from '../../platform/redis/pubsub.js';
+import type { AdapterPublisher } from '../../platform/redis/publisher.js';
 
 /** Characters of one command. It may exceed this by the items of one call. */
 const CHARACTERS_MAX = 262_144;

@@ -1,5 +1,6 @@
 import { createClient } from 'redis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startTcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
 import { createRouterCluster, EVERY_NODE, type RouterCluster, type RouterNode } from './routers.js';
 
@@ -133,6 +134,61 @@ test('registers everything again after Redis was restarted, before it counts as 
   expect(node(1).received).toEqual(users);
   expect(node(2).received).toEqual(['newcomer']);
   expect([node(1).reads(), node(2).reads()]).toEqual([1, 1]);
+});
+
+/** Redis is ended, and comes back as it was when it was saved. */
+async function loseWritesAfter(save: () => Promise<unknown>, write: () => Promise<unknown>): Promise<void> {
+  await save();
+  await cluster.server.command('SAVE');
+  await write();
+  await cluster.server.stop();
+  await cluster.server.start();
+}
+
+test('registers again what Redis has lost with its last writes', async () => {
+  await loseWritesAfter(
+    () => hold(1, 'user:a'),
+    () => hold(1, 'user:late'),
+  );
+  await until(() => nodes.every(({ redis }) => redis.isReady()));
+  for (const user of ['user:a', 'user:late']) node(0).send(user, user);
+  await cluster.settle();
+  expect(node(1).received).toEqual(['user:a', 'user:late']);
+});
+
+test('counts a message as lost when Redis has lost a registration of a node that is not back yet', async () => {
+  const proxy = await startTcpProxy(cluster.server.port);
+  nodes.push(await cluster.start(proxy.port));
+  await loseWritesAfter(
+    () => hold(3, 'user:a'),
+    async () => {
+      await hold(3, 'user:late');
+      await proxy.cut();
+    },
+  );
+  const others = nodes.slice(0, 3);
+  await until(() => others.every(({ redis }) => redis.isReady()));
+  const lostBefore = node(0).lost();
+  await node(0).sendNames(['user:late']);
+  expect(node(0).lost()).toBe(lostBefore + 1);
+  await proxy.restore();
+  await until(() => node(3).redis.isReady());
+  node(0).send('back', 'user:late');
+  await cluster.settle();
+  expect(node(3).received).toEqual(['back']);
+  await node(3).kill();
+  await proxy.cut();
+});
+
+test('routes also when it may not ask Redis which process it is', async () => {
+  await cluster.server.command('ACL', 'SETUSER', 'default', '-info');
+  await cluster.server.command('FLUSHALL');
+  await until(async () => (await holdersOf()).length === 3);
+  await until(() => nodes.every(({ redis }) => redis.isReady()));
+  await hold(1, 'user:a');
+  node(0).send('text', 'user:a');
+  await cluster.settle();
+  expect([node(1).received, node(2).reads()]).toEqual([['text'], 0]);
 });
 
 test('removes the rooms of a node that was killed, and not those of one that is only late', async () => {

@@ -12,6 +12,7 @@ const logger = pino({ enabled: false });
 
 /** A node that consists of a router only. */
 export interface RouterNode {
+  readonly id: string;
   readonly redis: Redis;
   readonly router: Router;
   /** What it was sent, in order. */
@@ -35,7 +36,8 @@ export interface RouterNode {
 /** Routers that share a Redis. */
 export interface RouterCluster {
   readonly server: TestRedis;
-  start(): Promise<RouterNode>;
+  /** @param port where it reaches Redis; absent: that of the server */
+  start(port?: number): Promise<RouterNode>;
   /** Resolves when every node has received everything that any node has published before. */
   settle(): Promise<void>;
   close(): Promise<void>;
@@ -46,11 +48,11 @@ export async function createRouterCluster(): Promise<RouterCluster> {
   const nodes = new Set<RouterNode>();
   return {
     server,
-    async start() {
+    async start(port = server.port) {
       let lost = 0;
       let reads = 0;
       const redis = await connectRedis({
-        ...{ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger },
+        ...{ url: `redis://127.0.0.1:${port}`, prefix: 'test', startupTimeoutMs: 120_000, logger },
         onMessagesLost: (messages) => {
           lost += messages;
         },
@@ -76,7 +78,7 @@ export async function createRouterCluster(): Promise<RouterCluster> {
       const sendToAll = async (text: string): Promise<boolean> =>
         (await redis.publisher.publish(EVERY_NODE, JSON.stringify([nodeId, text]))) > 0;
       const node: RouterNode = {
-        ...{ redis, router, received, unrouted, reads: () => reads, lost: () => lost, sendToAll },
+        ...{ id: nodeId, redis, router, received, unrouted, reads: () => reads, lost: () => lost, sendToAll },
         send(text, ...rooms) {
           const routes = router.routesOf(rooms);
           if (routes === undefined) void sendToAll(text);

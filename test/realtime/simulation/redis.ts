@@ -40,6 +40,8 @@ export class SimulatedRedis {
   readonly #scripts: LuaScripts;
   readonly data: RedisData;
   #pausedUntil = 0;
+  /** Differs after each start. */
+  #runs = 1;
   readonly #paused: (() => void)[] = [];
   /** Commands that were run. */
   commands = 0;
@@ -80,6 +82,7 @@ export class SimulatedRedis {
     for (const { socket } of [...this.#connections]) socket.destroy();
     this.data.clear();
     this.#scripts.clear();
+    this.#runs += 1;
   }
 
   #whenRunning(work: () => void): void {
@@ -151,6 +154,7 @@ export class SimulatedRedis {
 
   #runInScript(command: readonly string[]): Reply {
     if (/^(?:publish|pubsub)$/i.test(command[0] ?? '')) return this.#run(command);
+    if (/^info$/i.test(command[0] ?? '')) return `# Server\r\nrun_id:${this.#runs.toString(16).padStart(40, '0')}\r\n`;
     return this.#runData(command);
   }
 
