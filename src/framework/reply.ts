@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { generalReplies, requestFailure } from '#shared/contracts/reply-schemas.js';
 import { type ErrorCode, type ErrorInfo, GatewayError } from '../errors.js';
 import { isDatabaseAway, isTransactionConflict } from '../platform/mongo/errors.js';
-import type { ReplyFormat } from './integration.js';
+import type { ReplyFormat } from './events.js';
 
 /** The acknowledgement of a successful event, or the body of a successful REST call. */
 export interface Success {

@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
-import type { Entrance } from '../framework/integration.js';
+import type { Entrance } from '../framework/entrance.js';
 import { addressKeyOf } from './address.js';
 import { type Answering, answerFailure } from './http-answers.js';
 

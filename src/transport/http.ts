@@ -6,7 +6,7 @@ import helmet from 'helmet';
 import nocache from 'nocache';
 import type { Config } from '../config.js';
 import { GatewayError } from '../errors.js';
-import type { MountedRoute } from '../framework/integration.js';
+import type { MountedRoute } from '../framework/routes.js';
 import type { Logger } from '../platform/logger.js';
 import { createBodyReader } from './body.js';
 import { withEntrance } from './entrance.js';

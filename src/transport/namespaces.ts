@@ -3,7 +3,7 @@ import { ClaimsProblem } from '../auth/invalid-token.js';
 import { anonymous, type Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import { GatewayError } from '../errors.js';
-import type { Namespace } from '../framework/integration.js';
+import type { Namespace } from '../framework/namespace.js';
 import { toConnectError, toGatewayError, toRefusalBody } from '../framework/reply.js';
 import { compactConnection } from '../library-internals/compact-connection.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';

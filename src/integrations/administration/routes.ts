@@ -1,5 +1,5 @@
 import type { administration } from '#shared/contracts/administration.js';
-import type { RouteHandlers } from '../../framework/integration.js';
+import type { RouteHandlers } from '../../framework/routes.js';
 import type { createAdministrationService } from './service.js';
 
 /** Route handlers of the administration. */

@@ -1,6 +1,7 @@
 import { cluster } from '#shared/contracts/cluster.js';
 import type { Context } from '../../framework/context.js';
-import { type Integration, mountRoutes } from '../../framework/integration.js';
+import type { Integration } from '../../framework/integration.js';
+import { mountRoutes } from '../../framework/routes.js';
 import { createRoutes } from './routes.js';
 import { Sampler } from './sampler.js';
 import { createClusterService } from './service.js';

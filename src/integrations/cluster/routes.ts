@@ -1,5 +1,5 @@
 import type { cluster } from '#shared/contracts/cluster.js';
-import type { RouteHandlers } from '../../framework/integration.js';
+import type { RouteHandlers } from '../../framework/routes.js';
 import type { createClusterService } from './service.js';
 
 /** Route handlers of the overview. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { consoleApi } from '#shared/contracts/console.js';
 import type { Route } from '#shared/contracts/contract.js';
 import { GatewayError } from '../../errors.js';
-import type { EnteredCall, Entrance } from '../../framework/integration.js';
+import type { EnteredCall, Entrance } from '../../framework/entrance.js';
 import type { Logger } from '../../platform/logger.js';
 import { decisionOf } from './decisions.js';
 import { isFromOtherPage, isFromOwnPage, isSecurePage } from './origin.js';

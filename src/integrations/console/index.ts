@@ -1,7 +1,8 @@
 import type { Request } from 'express';
 import { consoleApi } from '#shared/contracts/console.js';
 import type { Context } from '../../framework/context.js';
-import { type Integration, mountRoutes } from '../../framework/integration.js';
+import type { Integration } from '../../framework/integration.js';
+import { mountRoutes } from '../../framework/routes.js';
 import { createEntrance } from './entrance.js';
 import { createPages } from './pages.js';
 import { createRoutes } from './routes.js';

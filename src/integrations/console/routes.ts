@@ -2,7 +2,7 @@ import { SignJWT } from 'jose';
 import { CONSOLE_COOKIE, type consoleApi, logInLimits } from '#shared/contracts/console.js';
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
-import type { RouteHandlers } from '../../framework/integration.js';
+import type { RouteHandlers } from '../../framework/routes.js';
 import { versions } from '../../platform/version.js';
 import { SESSION_MS, type Session } from './cookie.js';
 import type { Sessions } from './sessions.js';

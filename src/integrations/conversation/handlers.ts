@@ -1,7 +1,7 @@
 import type { conversation } from '#shared/contracts/conversation.js';
 import { ensureUser } from '../../auth/principal.js';
 import type { Context } from '../../framework/context.js';
-import type { Handlers } from '../../framework/integration.js';
+import type { Handlers } from '../../framework/events.js';
 import type { ActiveStatus } from './active-status.js';
 import { toViewer } from './conversations.js';
 import { type ConversationServices, createChannelView, createSay } from './service.js';

@@ -1,7 +1,8 @@
 import { conversation } from '#shared/contracts/conversation.js';
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../framework/context.js';
-import { type Integration, mountEvents } from '../../framework/integration.js';
+import { mountEvents } from '../../framework/events.js';
+import type { Integration } from '../../framework/integration.js';
 import type { UserServices } from '../users/index.js';
 import { createActiveStatus } from './active-status.js';
 import { createHandlers } from './handlers.js';

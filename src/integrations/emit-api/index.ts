@@ -1,6 +1,7 @@
 import { emitApi } from '#shared/contracts/emit-api.js';
 import type { Context } from '../../framework/context.js';
-import { type Integration, mountRoutes } from '../../framework/integration.js';
+import type { Integration } from '../../framework/integration.js';
+import { mountRoutes } from '../../framework/routes.js';
 import { createRoutes } from './routes.js';
 import { createEmitService } from './service.js';
 

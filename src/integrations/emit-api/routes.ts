@@ -3,8 +3,8 @@ import type { z } from 'zod';
 import type { deliveryQuestion } from '#shared/contracts/deliveries.js';
 import { emitApi, emitItem } from '#shared/contracts/emit-api.js';
 import { invalid } from '../../errors.js';
-import type { RouteHandlers } from '../../framework/integration.js';
 import { toGatewayError, toRequestFailure } from '../../framework/reply.js';
+import type { RouteHandlers } from '../../framework/routes.js';
 import { isYes, parse } from '../../validation.js';
 import type { EmitCall, EmitService, WhenAnswered } from './service.js';
 

@@ -1,6 +1,6 @@
 import type { leadFinder } from '#shared/contracts/lead-finder.js';
 import { invalid } from '../../errors.js';
-import type { Handlers } from '../../framework/integration.js';
+import type { Handlers } from '../../framework/events.js';
 import { rooms } from '../../realtime/rooms.js';
 
 /** Maximum subscriptions of one socket. */

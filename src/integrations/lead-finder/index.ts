@@ -2,7 +2,9 @@ import { leadFinder } from '#shared/contracts/lead-finder.js';
 import { leadFinderNamespace } from '#shared/contracts/namespaces.js';
 import { anonymous } from '../../auth/principal.js';
 import type { Context } from '../../framework/context.js';
-import { type Integration, mountEvents, mountRoutes } from '../../framework/integration.js';
+import { mountEvents } from '../../framework/events.js';
+import type { Integration } from '../../framework/integration.js';
+import { mountRoutes } from '../../framework/routes.js';
 import { handlers } from './handlers.js';
 import { createRoutes } from './routes.js';
 

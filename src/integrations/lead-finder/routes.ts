@@ -1,7 +1,7 @@
 import type { leadFinder } from '#shared/contracts/lead-finder.js';
 import { leadFinderNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../framework/context.js';
-import type { RouteHandlers } from '../../framework/integration.js';
+import type { RouteHandlers } from '../../framework/routes.js';
 import { rooms } from '../../realtime/rooms.js';
 
 /** REST routes of the lead finder. */

@@ -4,7 +4,7 @@ import { createOpenApi } from '../../documents/open-api.js';
 import { createReference, referencePolicy } from '../../documents/reference/index.js';
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
-import type { RouteHandlers } from '../../framework/integration.js';
+import type { RouteHandlers } from '../../framework/routes.js';
 import { createWatchStreams } from '../../framework/watch-streams.js';
 import { versions } from '../../platform/version.js';
 import { createTail } from './tail.js';

@@ -1,7 +1,7 @@
 import type { pushSites } from '#shared/contracts/push-sites.js';
 import type { Site } from '../../config/sites.js';
 import { GatewayError } from '../../errors.js';
-import type { RouteHandlers } from '../../framework/integration.js';
+import type { RouteHandlers } from '../../framework/routes.js';
 import type { SiteService } from './service.js';
 
 /** REST routes of the push sites. `guard.ts` has authenticated the caller. */

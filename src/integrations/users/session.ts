@@ -1,7 +1,8 @@
 import { userNamespaces } from '#shared/contracts/namespaces.js';
 import { session } from '#shared/contracts/session.js';
 import type { Context } from '../../framework/context.js';
-import { type Handlers, type Integration, mountEvents } from '../../framework/integration.js';
+import { type Handlers, mountEvents } from '../../framework/events.js';
+import type { Integration } from '../../framework/integration.js';
 import { GENERAL_SITE, type Recipient } from '../../realtime/delivery/message.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Admission } from './admission.js';

@@ -2,7 +2,8 @@ import { sharedNamespace } from '#shared/contracts/namespaces.js';
 import { sharedEvents } from '#shared/contracts/shared-events.js';
 import { ensureUser } from '../../auth/principal.js';
 import type { Context } from '../../framework/context.js';
-import { type Handlers, type Integration, mountEvents } from '../../framework/integration.js';
+import { type Handlers, mountEvents } from '../../framework/events.js';
+import type { Integration } from '../../framework/integration.js';
 
 /** The events of the shared contract. */
 const createHandlers = ({ sockets }: Context): Handlers<typeof sharedEvents> => ({

@@ -1,6 +1,6 @@
 import type { community } from '#shared/contracts/community.js';
 import type { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
-import type { Handlers } from '../../../framework/integration.js';
+import type { Handlers } from '../../../framework/events.js';
 import type { Authentication } from '../shared/index.js';
 import type { CommunityServices } from './service.js';
 

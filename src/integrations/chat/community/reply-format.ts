@@ -1,5 +1,5 @@
 import { opaqueId } from '#shared/contracts/primitives.js';
-import type { ReplyFormat } from '../../../framework/integration.js';
+import type { ReplyFormat } from '../../../framework/events.js';
 import { safeParse } from '../../../validation.js';
 import { chatReplyFormat, wordsOf } from '../shared/index.js';
 

@@ -1,5 +1,5 @@
 import type { community } from '#shared/contracts/community.js';
-import type { RouteHandlers } from '../../../framework/integration.js';
+import type { RouteHandlers } from '../../../framework/routes.js';
 import type { CommunityServices } from './service.js';
 
 const CHATS = 20;

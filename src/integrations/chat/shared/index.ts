@@ -1,7 +1,8 @@
 import { chatNamespace, chatNamespaces } from '#shared/contracts/namespaces.js';
 import { session } from '#shared/contracts/session.js';
 import type { Context } from '../../../framework/context.js';
-import { type Integration, mountEvents } from '../../../framework/integration.js';
+import { mountEvents } from '../../../framework/events.js';
+import type { Integration } from '../../../framework/integration.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { sessionHandlers } from '../../users/index.js';
 import { createAccessWatch } from './access-watch.js';

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { chatReplies, chatRequestFailure } from '#shared/contracts/reply-schemas.js';
 import type { GatewayError } from '../../../errors.js';
-import type { ReplyFormat } from '../../../framework/integration.js';
+import type { ReplyFormat } from '../../../framework/events.js';
 import { toRefusalBody } from '../../../framework/reply.js';
 import { wordsOf } from './chat-error.js';
 

@@ -1,5 +1,5 @@
 import type { support } from '#shared/contracts/support.js';
-import type { Handlers } from '../../../framework/integration.js';
+import type { Handlers } from '../../../framework/events.js';
 import type { SupportServices } from './service.js';
 
 /** The events of the support contract. */

@@ -1,7 +1,9 @@
 import { chatNamespace } from '#shared/contracts/namespaces.js';
 import { support } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
-import { type Integration, mountEvents, mountRoutes } from '../../../framework/integration.js';
+import { mountEvents } from '../../../framework/events.js';
+import type { Integration } from '../../../framework/integration.js';
+import { mountRoutes } from '../../../framework/routes.js';
 import { createLargeFrames } from '../../../library-internals/large-frames.js';
 import { startPolling } from '../../../platform/poller.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';

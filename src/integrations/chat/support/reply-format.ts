@@ -1,7 +1,7 @@
 import type { ClientEvent } from '#shared/contracts/contract.js';
 import { opaqueId } from '#shared/contracts/primitives.js';
 import { support } from '#shared/contracts/support.js';
-import type { ReplyFormat } from '../../../framework/integration.js';
+import type { ReplyFormat } from '../../../framework/events.js';
 import { safeParse } from '../../../validation.js';
 import { chatReplyFormat, wordsOf } from '../shared/index.js';
 

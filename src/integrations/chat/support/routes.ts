@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type { Response } from 'express';
 import type { support } from '#shared/contracts/support.js';
-import type { RouteHandlers } from '../../../framework/integration.js';
+import type { RouteHandlers } from '../../../framework/routes.js';
 import { toDisposition } from './file-name.js';
 import type { Download } from './files.js';
 import type { SupportServices } from './service.js';

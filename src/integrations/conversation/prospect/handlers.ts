@@ -1,5 +1,5 @@
 import type { prospect } from '#shared/contracts/prospect.js';
-import type { Handlers } from '../../../framework/integration.js';
+import type { Handlers } from '../../../framework/events.js';
 import { toViewer } from '../conversations.js';
 import type { ConversationServices } from '../service.js';
 import type { ProspectService } from './service.js';

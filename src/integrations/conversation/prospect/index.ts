@@ -1,7 +1,9 @@
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import { prospect } from '#shared/contracts/prospect.js';
 import type { Context } from '../../../framework/context.js';
-import { type Integration, mountEvents, mountRoutes } from '../../../framework/integration.js';
+import { mountEvents } from '../../../framework/events.js';
+import type { Integration } from '../../../framework/integration.js';
+import { mountRoutes } from '../../../framework/routes.js';
 import type { ConversationServices } from '../service.js';
 import { createHandlers } from './handlers.js';
 import { createRoutes } from './routes.js';

@@ -1,6 +1,6 @@
 import type { prospect } from '#shared/contracts/prospect.js';
 import { GatewayError } from '../../../errors.js';
-import type { RouteHandlers } from '../../../framework/integration.js';
+import type { RouteHandlers } from '../../../framework/routes.js';
 import type { ProspectService } from './service.js';
 
 /** REST routes of prospects: a backend stored something and requests that it is sent. */
