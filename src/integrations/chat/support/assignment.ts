@@ -5,9 +5,10 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Work } from '../../../realtime/work.js';
 import { type Blocks, blockedUser, ChatError, isSameAccount, type People } from '../shared/index.js';
-import { type ConversationAccess, complete, ensureOpen, isAgentOf, type UserAccess } from './access.js';
+import { type ConversationAccess, ensureOpen, isAgentOf, type UserAccess } from './access.js';
 import { createShow } from './conversations.js';
 import type { Publisher } from './publisher.js';
+import { complete } from './stored-conversations.js';
 import type { WireConversation } from './to-wire.js';
 
 interface Dependencies {

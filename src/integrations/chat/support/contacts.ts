@@ -4,9 +4,10 @@ import type { SupportConversation } from '#shared/models/support-conversation.js
 import type { Contacts } from '../../../framework/integration.js';
 import { createLoader } from '../../../platform/batcher.js';
 import { groupBy, type People } from '../shared/index.js';
-import { type ConversationAccess, completeShared } from './access.js';
+import type { ConversationAccess } from './access.js';
 import { namedIn } from './accounts.js';
 import type { Memberships } from './memberships.js';
+import { completeAccessFields } from './stored-conversations.js';
 
 /** Maximum number of conversations of one user that are examined, last changed first. */
 const CONVERSATIONS_MAX = 500;
@@ -80,10 +81,10 @@ function createConversationsOf({ SupportConversation: Conversation }: Pick<Model
 }
 
 /** The first conversations, up to a total number of participants. */
-function boundPeople(conversations: readonly Shown[]): ReturnType<typeof completeShared>[] {
-  const found: ReturnType<typeof completeShared>[] = [];
+function boundPeople(conversations: readonly Shown[]): ReturnType<typeof completeAccessFields>[] {
+  const found: ReturnType<typeof completeAccessFields>[] = [];
   const people = new Set<string>();
-  for (const conversation of conversations.map(completeShared)) {
+  for (const conversation of conversations.map(completeAccessFields)) {
     for (const id of namedIn(conversation)) people.add(id.toHexString());
     if (people.size > PEOPLE_MAX && found.length > 0) break;
     found.push(conversation);

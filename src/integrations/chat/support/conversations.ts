@@ -18,10 +18,11 @@ import {
   type People,
   type UserCaller,
 } from '../shared/index.js';
-import { type ConversationAccess, complete } from './access.js';
+import type { ConversationAccess } from './access.js';
 import { namedIn } from './accounts.js';
 import { toPage } from './page.js';
 import type { Publisher } from './publisher.js';
+import { complete } from './stored-conversations.js';
 import { toWireConversation, type WireConversation } from './to-wire.js';
 
 type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };

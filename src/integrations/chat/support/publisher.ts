@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import { chatNamespace, departmentNamespace } from '#shared/contracts/namespaces.js';
 import type { Emitter, OutgoingEvent } from '../../../realtime/emitter.js';
 import { rooms } from '../../../realtime/rooms.js';
-import type { Audience } from './access.js';
+import type { Audience } from './audience.js';
 import { type Identity, ownRoomOf } from './people.js';
 
 /** Sends events to participants. */
