@@ -27,10 +27,10 @@ export { createKnownConversations } from './known.js';
 export {
   type Cursor,
   createMessageLog,
+  createStoreMessage,
   isPositioned,
   type MessageLog,
-  type Stored,
-  type Together,
+  type SendingRules,
 } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { type ChatServices, createChatServices } from './services.js';

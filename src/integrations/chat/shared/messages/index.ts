@@ -4,26 +4,34 @@ import type { BatchSize } from '../../../../platform/batcher.js';
 import { createWriteTogether } from '../../../../platform/mongo/write-together.js';
 import type { OutgoingEvent } from '../../../../realtime/emitter.js';
 import { createPositionBackfill } from './backfill.js';
-import { createMessageInserter } from './inserter.js';
+import { createInsert } from './insert.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import { createMessageLookup, type MessageLookup } from './lookup.js';
 import { createOrderedSender, type OrderedSender } from './ordered-sender.js';
 import { createMessageReader, isPositioned, type MessageReader } from './reader.js';
 import { createSentPositions, type SentPositions } from './sent-positions.js';
-import { createMessageQueue, type MessageQueue } from './write-queue.js';
+import { createWriteQueue, type WriteQueue } from './write-queue.js';
 
-export type { Stored, Together } from './inserter.js';
 export type { OrderedMessage } from './kind.js';
 export { type Cursor, isPositioned } from './reader.js';
+export { createStoreMessage, type SendingRules } from './store-message.js';
 
 /**
  * The messages of one chat: stored with a position, read and sent in the order of the positions.
  *
- * A new message passes `write-queue` (waits for its turn), `inserter` (is stored at the next position) and `ordered-sender`
- * (goes to the sockets of every node without a gap). `reader` reads ranges between cursors, `lookup` turns ids of requests
- * into messages and cursors, and `backfill` assigns positions to messages that other services stored.
+ * A new message takes one way, from top to bottom:
+ *
+ * 1. `store-message` checks what a client sent by the rules of its chat, in the order of arrival.
+ * 2. `add`: `write-queue` lets it wait for the write before it in its conversation.
+ * 3. `insert` stores all that waited: `positions` assigns the next positions, `write-unchecked` checks and stores messages by
+ *    one command, `append` stores a message whose position another node has taken, and `stored-before` tells whether a message
+ *    that failed is stored already.
+ * 4. `send`: `ordered-sender` publishes it, and every node sends it to its sockets after the earlier messages.
+ *
+ * `reader` reads ranges between cursors, `lookup` turns ids of requests into messages and cursors, and `backfill` assigns
+ * positions to messages that other services stored.
  */
-export interface MessageLog<M> extends MessageReader<M>, MessageQueue<M>, MessageLookup<M> {
+export interface MessageLog<M> extends MessageReader<M>, WriteQueue<M>, MessageLookup<M> {
   /** Sends a stored message to its receivers on every node, after the earlier messages. */
   readonly send: OrderedSender['send'];
   readonly sentUpTo: OrderedSender['sentUpTo'];
@@ -51,9 +59,9 @@ export function createMessageLog<M extends OrderedMessage>(
 ): MessageLog<M> {
   const reader = createMessageReader(kind);
   const { inOrder: write } = createWriteTogether(kind.model.db);
-  const inserter = createMessageInserter({ kind, clock, findStored, write });
+  const insert = createInsert({ kind, clock, findStored, write });
   const sentPositions = createSentPositions({ conversations: kind.conversations, clock, logger });
-  const queue = createMessageQueue({ inserter, clock, batch, waitMs: config.sockets.turnWaitMs });
+  const queue = createWriteQueue({ insert, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sender = createOrderedSender({
     ...{ topic, bus, emitter, clock, logger },
     async readBetween({ parent, low, high, limit }) {

@@ -2,22 +2,17 @@ import { GatewayError } from '../../../../errors.js';
 import { type BatchSize, createTimedBatcher } from '../../../../platform/batcher.js';
 import type { Clock } from '../../../../platform/clock.js';
 import { createKeyedMutex } from '../../../../platform/keyed-mutex.js';
-import type { Draft, MessageInserter, Stored } from './inserter.js';
-
-/** A message to store. One sender's messages in a conversation are stored in the order in which they were added. */
-export interface QueuedMessage<M> extends Draft<M> {
-  readonly sender: string;
-}
+import type { Draft, InsertMessages, Stored } from './draft.js';
 
 /** Stores messages. A sender's `clientMessageId` is stored once per conversation. */
-export interface MessageQueue<M> {
-  add(message: QueuedMessage<M>): Promise<Stored<M>>;
+export interface WriteQueue<M> {
+  add(draft: Draft<M>): Promise<Stored<M>>;
   /** Writes all queued messages. */
   flush(): Promise<void>;
 }
 
 interface Dependencies<M> {
-  inserter: MessageInserter<M>;
+  insert: InsertMessages<M>;
   clock: Clock;
   /** Stores messages of several conversations in one write; `undefined`: no batching. */
   batch?: BatchSize | undefined;
@@ -25,10 +20,8 @@ interface Dependencies<M> {
   waitMs: number;
 }
 
-export const createMessageQueue = <M>({ inserter, clock, batch, waitMs }: Dependencies<M>): MessageQueue<M> =>
-  batch === undefined
-    ? createQueues(inserter, { clock, waitMs })
-    : createBatches(inserter, { ...batch, clock, waitMs });
+export const createWriteQueue = <M>({ insert, clock, batch, waitMs }: Dependencies<M>): WriteQueue<M> =>
+  batch === undefined ? createQueues(insert, { clock, waitMs }) : createBatches(insert, { ...batch, clock, waitMs });
 
 /** Maximum number of messages in one write. */
 const GROUP_MAX = 100;
@@ -39,7 +32,7 @@ const RETRY_AFTER_MS = 1000;
 const PATIENCE_MS = 50;
 
 interface Waiting<M> {
-  readonly queued: QueuedMessage<M>;
+  readonly draft: Draft<M>;
   resolve(stored: Stored<M>): void;
   reject(error: unknown): void;
   /** Cancels the time-out; to be called when the write begins. */
@@ -62,13 +55,13 @@ interface Queue<M> {
  * one node do not compete for a position. Other senders do not wait for a slow write: their messages may overtake it and get
  * lower positions.
  */
-function createQueues<M>(inserter: MessageInserter<M>, { clock, waitMs }: Waits): MessageQueue<M> {
+function createQueues<M>(insert: InsertMessages<M>, { clock, waitMs }: Waits): WriteQueue<M> {
   const queues = new Map<string, Queue<M>>();
 
   const begin = (queue: Queue<M>): void => {
     const group = takeGroup(queue);
     if (group.length === 0) return;
-    const senders = new Set(group.map(({ queued }) => queued.sender));
+    const senders = new Set(group.map(({ draft }) => draft.sender));
     queue.writes += 1;
     for (const sender of senders) queue.writing.add(sender);
     let isSlow = false;
@@ -77,32 +70,32 @@ function createQueues<M>(inserter: MessageInserter<M>, { clock, waitMs }: Waits)
       queue.slowWrites += 1;
       begin(queue);
     });
-    void run(inserter, group).then(() => {
+    void run(insert, group).then(() => {
       cancel();
       queue.writes -= 1;
       if (isSlow) queue.slowWrites -= 1;
       for (const sender of senders) queue.writing.delete(sender);
       begin(queue);
-      const { parent } = group[0]?.queued ?? { parent: '' };
+      const { parent } = group[0]?.draft ?? { parent: '' };
       if (queue.writes === 0 && queues.get(parent) === queue) queues.delete(parent);
     });
   };
 
   return {
-    add: (queued) =>
+    add: (draft) =>
       new Promise((resolve, reject) => {
-        const queue = queues.get(queued.parent) ?? {
+        const queue = queues.get(draft.parent) ?? {
           waiting: [],
           writes: 0,
           slowWrites: 0,
           writing: new Set<string>(),
         };
-        queues.set(queued.parent, queue);
+        queues.set(draft.parent, queue);
         const stopWaiting = clock.after(waitMs, () => {
           queue.waiting = queue.waiting.filter((one) => one !== waiting);
           reject(new GatewayError('UNAVAILABLE', { retryAfterMs: RETRY_AFTER_MS }));
         });
-        const waiting: Waiting<M> = { queued, resolve, reject, stopWaiting };
+        const waiting: Waiting<M> = { draft, resolve, reject, stopWaiting };
         queue.waiting.push(waiting);
         if (queue.writes === queue.slowWrites) begin(queue);
       }),
@@ -113,7 +106,7 @@ function createQueues<M>(inserter: MessageInserter<M>, { clock, waitMs }: Waits)
 /** Dequeues the first messages that need not wait for an earlier message of their sender. */
 function takeGroup<M>(queue: Queue<M>): Waiting<M>[] {
   if (queue.writes >= WRITES_MAX) return [];
-  const isReady = ({ queued }: Waiting<M>): boolean => !queue.writing.has(queued.sender);
+  const isReady = ({ draft }: Waiting<M>): boolean => !queue.writing.has(draft.sender);
   const group = queue.waiting.filter(isReady).slice(0, GROUP_MAX);
   const taken = new Set(group);
   for (const { stopWaiting } of group) stopWaiting();
@@ -122,9 +115,9 @@ function takeGroup<M>(queue: Queue<M>): Waiting<M>[] {
 }
 
 /** Writes a group and settles each of its messages. Never rejects. */
-async function run<M>(inserter: MessageInserter<M>, group: readonly Waiting<M>[]): Promise<void> {
+async function run<M>(insert: InsertMessages<M>, group: readonly Waiting<M>[]): Promise<void> {
   try {
-    const results = await inserter.insert(group.map(({ queued }) => queued));
+    const results = await insert(group.map(({ draft }) => draft));
     for (const [index, { resolve, reject }] of group.entries()) {
       const result = results[index];
       if (result === undefined || result instanceof Error) reject(result);
@@ -136,11 +129,11 @@ async function run<M>(inserter: MessageInserter<M>, group: readonly Waiting<M>[]
 }
 
 /** Collects the messages of all conversations for a time, then writes them together. */
-function createBatches<M>(inserter: MessageInserter<M>, size: BatchSize & Waits): MessageQueue<M> {
+function createBatches<M>(insert: InsertMessages<M>, size: BatchSize & Waits): WriteQueue<M> {
   const mutex = createKeyedMutex(size);
-  const { add, flush } = createTimedBatcher<QueuedMessage<M>, Stored<M>>((messages) => {
-    const parents = [...new Set(messages.map(({ parent }) => parent))];
-    return mutex.run(parents, () => inserter.insert(messages));
+  const { add, flush } = createTimedBatcher<Draft<M>, Stored<M>>((drafts) => {
+    const parents = [...new Set(drafts.map(({ parent }) => parent))];
+    return mutex.run(parents, () => insert(drafts));
   }, size);
   return { add, flush };
 }

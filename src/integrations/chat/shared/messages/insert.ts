@@ -1,0 +1,129 @@
+import type { Clock } from '../../../../platform/clock.js';
+import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
+import type { WriteTogether } from '../../../../platform/mongo/write-together.js';
+import { createAppend } from './append.js';
+import type { Draft, InsertMessages, Stored } from './draft.js';
+import type { MessageKind, OrderedMessage } from './kind.js';
+import { createPositions } from './positions.js';
+import { createStoredBefore } from './stored-before.js';
+import { createWriteUnchecked } from './write-unchecked.js';
+
+interface Dependencies<M extends OrderedMessage> {
+  kind: MessageKind<M>;
+  clock: Clock;
+  /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
+  findStored: (message: M) => Promise<M | null>;
+  write: WriteTogether['inOrder'];
+}
+
+/**
+ * Position n + 1 is stored only after n: the unique index refuses a taken position, and a message is stored only when the
+ * position before it is known to be stored. So a message has a higher position than everything that was readable before it
+ * was stored, on any node and by any clock. There is no counter, because a reserved number could be stored late.
+ *
+ * A message gets the position after the last one that this node knows. If another node was faster, the message is appended.
+ *
+ * Messages that were not checked by reading are stored by one command with their conditions. Those that it does not store are
+ * checked by reading, and stored as the others.
+ */
+export function createInsert<M extends OrderedMessage>({
+  kind,
+  clock,
+  findStored,
+  write,
+}: Dependencies<M>): InsertMessages<M> {
+  const { collection } = kind.model;
+  const positions = createPositions(kind, clock);
+  const storedBefore = createStoredBefore(kind, findStored);
+  const append = createAppend({ kind, clock, storedBefore });
+  const writeUnchecked = createWriteUnchecked({ kind, write, storedBefore });
+
+  const writeInOrder = async (messages: readonly M[]): Promise<Written> => {
+    const [first, ...more] = messages;
+    try {
+      // Alone it needs no bulk write, which takes the driver longer to prepare.
+      if (more.length === 0) await collection.insertOne(first as never);
+      else await collection.insertMany([...messages] as never[], { ordered: true });
+      return { count: messages.length };
+    } catch (error) {
+      return toWritten(error);
+    }
+  };
+
+  const recover = async ({ message, parent }: Draft<M>, refusal: Error): Promise<Stored<M> | Error> => {
+    try {
+      const retried = await storedBefore.findRetried(message, refusal);
+      if (retried !== undefined) return { message: retried, isNew: false };
+      if (!isDuplicateKey(refusal, 'position')) return refusal;
+      const appended = await append(message);
+      if (appended.isNew) positions.note(parent, appended.message);
+      return appended;
+    } catch (error) {
+      return error as Error;
+    }
+  };
+
+  const insertChecked = async (drafts: readonly Draft<M>[]): Promise<(Stored<M> | Error)[]> => {
+    const results: (Stored<M> | Error)[] = [];
+    while (results.length < drafts.length) {
+      const rest = drafts.slice(results.length);
+      const messages = positions.assign(rest);
+      const { count, failure } = await writeInOrder(messages);
+      for (const [index, message] of messages.slice(0, count).entries()) {
+        positions.note(rest[index]?.parent ?? '', message);
+        results.push({ message, isNew: true });
+      }
+      const failed = rest[count];
+      if (failed === undefined || failure === undefined) continue;
+      if (failure.isOfOne) results.push(await recover(failed, failure.error));
+      else results.push(...rest.slice(count).map(() => failure.error));
+    }
+    return results;
+  };
+
+  return async function insertMessages(drafts) {
+    if (drafts.every(({ unchecked }) => unchecked === undefined)) return insertChecked(drafts);
+    const messages = positions.assign(drafts);
+    const { count, areChecked, areLast } = await writeUnchecked(drafts, messages);
+    const stored = messages.slice(0, count).map((message, index): Stored<M> => {
+      positions.note(drafts[index]?.parent ?? '', message);
+      return { message, isNew: true, isLast: areLast && drafts[index]?.unchecked !== undefined };
+    });
+    const left = drafts.slice(count);
+    const rest = areChecked ? left : await Promise.all(left.map(check));
+    const inserted = (await insertChecked(rest.filter(isDraft))).values();
+    return [...stored, ...rest.map((one) => (isDraft(one) ? (inserted.next().value ?? new Error()) : one))];
+  };
+}
+
+const isDraft = <M>(one: Draft<M> | Stored<M> | Error): one is Draft<M> => 'parent' in one;
+
+/** Checks a message by reading, unless it was. */
+async function check<M>(draft: Draft<M>): Promise<Draft<M> | Stored<M> | Error> {
+  try {
+    const checked = await draft.unchecked?.check();
+    if (checked === undefined) return draft;
+    const { message, isNew } = checked;
+    return isNew === false ? { message, isNew } : { ...draft, message };
+  } catch (refusal) {
+    return refusal as Error;
+  }
+}
+
+/** How many of some messages were stored, in order, and why the next one was not. */
+interface Written {
+  readonly count: number;
+  readonly failure?: {
+    readonly error: Error;
+    /** Whether only the first unstored message is affected, or all remaining ones. */
+    readonly isOfOne: boolean;
+  };
+}
+
+function toWritten(error: unknown): Written {
+  const { writeErrors } = error as { writeErrors?: unknown };
+  const [first]: unknown[] = Array.isArray(writeErrors) ? writeErrors : [];
+  if (first === undefined) return { count: 0, failure: { error: error as Error, isOfOne: isDuplicateKey(error) } };
+  const { index, code, errmsg } = first as { index: number; code: number; errmsg?: string };
+  return { count: index, failure: { error: Object.assign(new Error(errmsg), { code }), isOfOne: true } };
+}

@@ -1,0 +1,45 @@
+import { createBoundedMap } from '../../../../platform/bounded-map.js';
+import type { Clock } from '../../../../platform/clock.js';
+import type { Draft } from './draft.js';
+import type { MessageKind, Newest, OrderedMessage } from './kind.js';
+import { toTime } from './time.js';
+
+/** Conversations whose last message a node remembers. */
+const REMEMBERED_MAX = 20_000;
+
+/** The last positions of conversations, as far as this node knows. */
+export interface Positions<M> {
+  /** Assigns the next positions, in the given order. Another node may have taken them already. */
+  assign(drafts: readonly Draft<M>[]): M[];
+  /** To be called when a message was stored. */
+  note(parent: string, message: M): void;
+}
+
+export function createPositions<M extends OrderedMessage>(
+  { time }: Pick<MessageKind<M>, 'time'>,
+  clock: Clock,
+): Positions<M> {
+  const remembered = createBoundedMap<Newest>(REMEMBERED_MAX);
+  const newestOf = (message: M): Newest => ({ position: message.position ?? 0, at: message[time] });
+
+  const lastOf = ({ parent, newest }: Draft<M>): Newest => {
+    const known = remembered.get(parent);
+    return known !== undefined && known.position >= newest.position ? known : newest;
+  };
+
+  return {
+    assign(drafts) {
+      const assigned = new Map<string, Newest>();
+      return drafts.map((draft) => {
+        const before = assigned.get(draft.parent) ?? lastOf(draft);
+        const message = { ...draft.message, position: before.position + 1, [time]: toTime(clock.now(), before.at) };
+        assigned.set(draft.parent, newestOf(message));
+        return message;
+      });
+    },
+    note(parent, message) {
+      const newest = newestOf(message);
+      if (newest.position > (remembered.get(parent)?.position ?? 0)) remembered.set(parent, newest);
+    },
+  };
+}
