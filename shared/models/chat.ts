@@ -81,6 +81,8 @@ schema.index(
   { directKey: 1 },
   { name: 'directKey_of_chats', partialFilterExpression: { directKey: { $type: 'string' } } },
 );
+// The two of a direct chat in stored order, so that one without a key is found however many chats they have.
+schema.index({ 'participants.0': 1, 'participants.1': 1 }, { partialFilterExpression: { type: 'direct' } });
 
 const pairSchema = new Schema<ChatPair>(
   { _id: String, chat: { type: ObjectId, required: true } },

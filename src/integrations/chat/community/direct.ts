@@ -33,9 +33,13 @@ const ATTEMPTS = 8;
 export function createDirect({ models, clock, authentication, people, lists }: Dependencies) {
   const { Chat, ChatPair } = models;
 
-  /** A direct chat of both that no pair knows. */
+  /** A direct chat of both that no pair knows. The last active one, if another service made several. */
   const findUnpaired = async ({ key, ids }: Pair): Promise<Chat | null> => {
-    const both = { $and: [...ids.map((participants) => ({ participants })), { participants: { $size: 2 } }] };
+    const both = {
+      // By the index of the two, which has few chats of them, however many each of them has.
+      ...{ 'participants.0': { $in: ids }, 'participants.1': { $in: ids } },
+      $and: [...ids.map((participants) => ({ participants })), { participants: { $size: 2 } }],
+    };
     const keyed = await Chat.findOne({ directKey: equalText(key), ...both }).lean<Chat>();
     if (keyed !== null) return keyed;
     const unkeyed = { type: 'direct' as const, ...both, directKey: { $exists: false } };
@@ -56,7 +60,7 @@ export function createDirect({ models, clock, authentication, people, lists }: D
 
   const make = async ({ key, ids }: Pair, _id: Types.ObjectId): Promise<void> => {
     await Chat.insertMany([
-      { _id, participants: ids, type: 'direct', directKey: key, lastActivity: new Date(clock.now()) },
+      { _id, participants: [...ids], type: 'direct', directKey: key, lastActivity: new Date(clock.now()) },
     ]);
   };
 
@@ -114,12 +118,12 @@ export function createDirect({ models, clock, authentication, people, lists }: D
 
 interface Pair {
   readonly key: string;
-  readonly ids: Types.ObjectId[];
+  readonly ids: readonly [Types.ObjectId, Types.ObjectId];
 }
 
-function toPair(...users: [string, string]): Pair {
-  const sorted = users.sort();
-  return { key: sorted.join(':'), ids: sorted.map((id) => new Types.ObjectId(id)) };
+function toPair(one: string, other: string): Pair {
+  const [first, second] = one < other ? [one, other] : [other, one];
+  return { key: `${first}:${second}`, ids: [new Types.ObjectId(first), new Types.ObjectId(second)] };
 }
 
 /** Whether the two, and no one else, take part. */
