@@ -29,7 +29,7 @@ export type LoadOrder =
   | { kind: 'emitBatch'; target: Target; requests: number; itemsPerRequest: number; isDurable?: boolean }
   | { kind: 'fanOut'; target: Target; requests: number }
   /** Stores messages for users who are away. */
-  | { kind: 'store'; target: Target; users: number; messagesEach: number }
+  | { kind: 'store'; target: Target; users: number; messagesEach: number; firstUser?: number }
   /** Connects clients and waits until each has the messages that it missed. */
   | { kind: 'comeBack'; target: Target; count: number; inFlight: number; messagesEach: number }
   /** Connects callers, who send events and count what they hear. They stay connected until `close`. */

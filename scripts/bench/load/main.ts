@@ -226,13 +226,13 @@ async function fanOut({ target, requests }: Order<'fanOut'>): Promise<number> {
   });
 }
 
-async function storeMessages({ target, users, messagesEach }: Order<'store'>): Promise<number> {
+async function storeMessages({ target, users, messagesEach, firstUser = 0 }: Order<'store'>): Promise<number> {
   const [connection] = await openAll(1, target);
   if (connection === undefined) throw new Error('the target has no port');
   for (let round = 0; round < messagesEach; round += 1) {
     for (let first = 0; first < users; first += STORED_AT_ONCE) {
       const count = Math.min(STORED_AT_ONCE, users - first);
-      const userIds = Array.from({ length: count }, (_, n) => userIdOf(first + n));
+      const userIds = Array.from({ length: count }, (_, n) => userIdOf(firstUser + first + n));
       await sendBatch(connection, toBatchCall(target, userIds, true), count);
     }
   }
