@@ -17,9 +17,6 @@ export interface StoredConversation {
   readonly conditions: readonly Write[];
 }
 
-/** Reads conversations and their departments. */
-export type StoredConversations = ReturnType<typeof createStoredConversations>;
-
 /** The fields of a conversation that determine access. */
 export type AccessFields = Pick<
   SupportConversation,
@@ -36,6 +33,7 @@ interface ReadDepartment extends Pick<Department, 'members'> {
 /** Departments in one query. */
 const DEPARTMENTS_MAX = 1000;
 
+/** Reads conversations and their departments. */
 export function createStoredConversations({
   SupportConversation: conversations,
   Department: departments,
