@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createTestClock } from '../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
-import { nameOf } from '../support/mongo-proxy.js';
+import { type Document, nameOf } from '../support/mongo-proxy.js';
 
 const clock = createTestClock();
 let environment: TestEnvironment;
@@ -36,13 +36,34 @@ test('a node without clients asks the database less than once a second', async (
   expect(sumOf(counts), JSON.stringify(counts)).toBeLessThan(60);
 });
 
-test('a node with an idle client asks the database six times a second, nearly always for locked users', async () => {
+test('a node with an idle client asks the database twice a second, mostly for locked users', async () => {
   const [ann] = await environment.people('Ann');
   const client = await environment.open(ann);
   const counts = await commandsOfMinute();
   const { 'find _users': ofUsers = 0, ...others } = counts;
-  // The lock watch has four searches in 750 ms. What follows a connect may read the user once more.
-  expect(ofUsers).toBeLessThanOrEqual(4 * 80 + 10);
+  // The lock watch has one search in 750 ms. What follows a connect may read the user once more.
+  expect(ofUsers).toBeLessThanOrEqual(80 + 10);
   expect(sumOf(others), JSON.stringify(others)).toBeLessThan(60);
   client.close();
+});
+
+test('a search for locked users that is too slow is not repeated for a minute, and a locked user is disconnected', async () => {
+  const isSearch = (command: Document): boolean =>
+    nameOf(command) === 'find' && (command['filter'] as { $or?: unknown[] }).$or?.length === 4;
+  const proxy = environment.proxy();
+  const timeout = { ok: 0, code: 50, codeName: 'MaxTimeMSExpired', errmsg: 'operation exceeded time limit' };
+  proxy.rules = { onCommand: (command) => (isSearch(command) ? timeout : undefined) };
+  onTestFinished(() => {
+    proxy.rules = {};
+  });
+  const first = proxy.commands.length;
+  const [ann] = await environment.people('Ann');
+  const client = await environment.open(ann);
+  await commandsOfMinute();
+  const searches = proxy.commands.slice(first).filter(isSearch);
+  expect(searches.length).toBeGreaterThanOrEqual(1);
+  expect(searches.length).toBeLessThanOrEqual(2);
+  await environment.models.User.updateOne({ _id: ann.id }, { isActive: false });
+  clock.advance(1000);
+  expect(await client.next('disconnected')).toEqual([{ reason: 'blocked' }]);
 });

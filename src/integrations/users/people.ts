@@ -1,10 +1,11 @@
-import { isObjectIdOrHexString, mongo, Schema, Types } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import { type Proof, proofOf, readStored } from '../../models/index.js';
 import { createLoader } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import { createNameSearch, type NamedUser } from './name-search.js';
+import { createSuspectSearch } from './suspects.js';
 
 /** A user of the chats, with the fields for access decisions and display. */
 export interface Person {
@@ -107,30 +108,12 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     return new Map(found.map((user) => [user._id.toHexString(), toRelations(user)]));
   }, GROUP_MAX);
 
-  /**
-   * Ids of all users who may be locked. It reads these alone, from the indexes, so it is cheap as long as they are few.
-   * @param limit how many are too many
-   * @returns `undefined` when there are too many, or when an index is missing
-   */
-  const suspects = async (limit: number): Promise<Types.ObjectId[] | undefined> => {
-    const searches = SUSPICIOUS_RANGES.map(({ filter, hint }) =>
-      models.User.collection.find(filter, { projection: { _id: 1 }, hint, limit, batchSize: limit }).toArray(),
-    );
-    try {
-      const found = await Promise.all(searches);
-      if (found.some(({ length }) => length === limit)) return undefined;
-      return found.flat().map(({ _id }) => _id);
-    } catch (error) {
-      if (error instanceof mongo.MongoServerError && error.code === BAD_VALUE) return undefined;
-      throw error;
-    }
-  };
-
   const searchByName = createNameSearch(models, nameOf);
 
   return {
     lockedOut,
-    suspects,
+    /** Ids of all users who may be locked. */
+    suspects: createSuspectSearch(models, clock),
     /** @returns `undefined` for an unknown user. Callers of one turn share a query. */
     relationsOf: async (id: string): Promise<Relations | undefined> =>
       isObjectIdOrHexString(id) ? relationsOf(id.toLowerCase()) : undefined,
@@ -184,17 +167,6 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
 const SUSPICIOUS = {
   $or: [{ isActive: { $nin: [null, true] } }, { status: { $nin: [null, 'active'] } }, { blockedUntil: { $ne: null } }],
 };
-
-/** The same users as those of `SUSPICIOUS`, as ranges of one index each. */
-const SUSPICIOUS_RANGES = [
-  { filter: { isActive: { $in: [...Schema.Types.Boolean.convertToFalse] } }, hint: { isActive: 1 } },
-  { filter: { status: { $lt: 'active' } }, hint: { status: 1 } },
-  { filter: { status: { $gt: 'active' } }, hint: { status: 1 } },
-  { filter: { blockedUntil: { $type: ['date', 'number', 'string'] } }, hint: { blockedUntil: 1 } },
-] as const;
-
-/** What MongoDB answers to a hint at an index that does not exist. */
-const BAD_VALUE = 2;
 
 const LOCKED = new Set(['blocked', 'banned', 'suspended', 'inactive', 'deactivated', 'deleted']);
 
