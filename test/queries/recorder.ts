@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { setTimeout } from 'node:timers/promises';
 import { createGate } from '../support/gate.js';
 
 /** A command as the driver sent it. */
@@ -25,12 +26,18 @@ const { Connection } = requireFromMongoose('mongodb/lib/cmap/connection.js') as 
   Connection: { prototype: DriverConnection };
 };
 
+/** Options of {@link recordCommands}. */
+interface RecorderOptions {
+  /** How long a command waits before it is sent; absent: not at all. */
+  readonly delayMs?: (() => number) | undefined;
+}
+
 /**
  * Records every command that the driver sends for the application that says `appName` when it connects. Every way to the
  * database, Mongoose, collections and GridFS, goes through `Connection.command`; the driver's own events would need an
  * option of the client that the product has no use for.
  */
-export function recordCommands(appName: string): Recorder {
+export function recordCommands(appName: string, { delayMs }: RecorderOptions = {}): Recorder {
   const { prototype } = Connection;
   const original = prototype.command;
   const ours = new WeakSet<DriverConnection>();
@@ -42,7 +49,9 @@ export function recordCommands(appName: string): Recorder {
     if (name === undefined || !ours.has(this)) return original.call(this, namespace, sent, ...rest);
     commands.push({ name, command: withLists(sent) });
     const send = (): Promise<unknown> => original.call(this, namespace, sent, ...rest);
-    return gate.opened === undefined || OF_CONNECTIONS.has(name) ? send() : gate.opened.then(send);
+    if (OF_CONNECTIONS.has(name)) return send();
+    const opened = delayMs === undefined ? gate.opened : setTimeout(delayMs());
+    return opened === undefined ? send() : opened.then(send);
   };
   return {
     commands,

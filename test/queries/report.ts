@@ -25,7 +25,9 @@ export function toRows(
     const shape = shapeOf(access);
     const own = indexes.get(collection);
     if (own === undefined) throw new Error(`no model declares the indexes of ${collection}`);
-    rows.set(`${collection} ${shape}`, { collection, shape, access, choice: choose(access, own) });
+    const choice = choose(access, own);
+    // Two of a shape may differ in values that decide how they are served, such as patterns.
+    rows.set(`${collection} ${shape}\n${JSON.stringify(choice)}`, { collection, shape, access, choice });
   }
   return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row);
 }

@@ -40,7 +40,8 @@ const conditionsOf = (filter: Fields): string[] =>
   Object.entries(filter).flatMap(([key, value]): string[] => {
     if (key === '$and') return (value as Fields[]).flatMap(conditionsOf);
     const isList = key === '$or' || key === '$nor';
-    const shown = isList ? `[${(value as Fields[]).map(showFilter).sort().join(', ')}]` : show(value);
+    // However many branches of a form were gathered.
+    const shown = isList ? `[${[...new Set((value as Fields[]).map(showFilter))].sort().join(', ')}]` : show(value);
     return [`${key}: ${shown}`];
   });
 

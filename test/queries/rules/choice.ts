@@ -185,7 +185,7 @@ function unite(
   return {
     choice: {
       indexes: [...new Set(choices.flatMap((choice) => choice.indexes))],
-      bounds: choices.map(({ bounds }) => bounds).join(' | '),
+      bounds: [...new Set(choices.map(({ bounds }) => bounds))].join(' | '),
       order: sort.length === 0 ? 'none' : isOrdered ? 'merge' : 'memory',
       isOne: false,
     },

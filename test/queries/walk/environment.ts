@@ -48,10 +48,10 @@ const APP_NAME = 'walk';
 /** The account of all users of the walk. */
 export const account = new Types.ObjectId();
 
-/** Starts a gateway with every feature enabled. */
-export async function createWalkEnvironment(): Promise<WalkEnvironment> {
+/** Starts a gateway with every feature enabled. @param delayMs how long each of its commands waits before it is sent */
+export async function createWalkEnvironment(delayMs?: () => number): Promise<WalkEnvironment> {
   const [fcm, website] = await Promise.all([startFcm(), openWebsite()]);
-  const recorder = recordCommands(APP_NAME);
+  const recorder = recordCommands(APP_NAME, { delayMs });
   const clock = createTestClock();
   const site = { name: 'news', key: 'key of news' };
   website.rooms.set('reader', ['user_reader', 'hall']);
