@@ -51,6 +51,13 @@ export function joinBroadcastFrames({ adapter }: Pick<Namespace, 'adapter'>): vo
   };
 }
 
+/** A packet that waits in the queue of Engine.IO. */
+interface QueuedPacket {
+  readonly type: string;
+  readonly data?: unknown;
+  readonly options?: BroadcastOptions;
+}
+
 /** Private to `ws` and Engine.IO. If a part is renamed, packets go the long way. */
 interface Transport {
   readonly name: string;
@@ -58,10 +65,15 @@ interface Transport {
   readonly opts?: { readonly perMessageDeflate?: unknown };
   readonly socket?: {
     readonly readyState: number;
-    readonly _socket?: { write(data: Buffer, sent: (error?: Error) => void): void };
+    readonly _socket?: {
+      write(data: Buffer, sent?: (error?: Error) => void): void;
+      cork(): void;
+      uncork(): void;
+    };
   };
   /** Ends the write that made the transport not writable. */
   readonly _onSentLast?: (error?: Error) => void;
+  send(packets: readonly QueuedPacket[]): void;
 }
 
 /** The used parts of an Engine.IO connection. */
@@ -70,40 +82,83 @@ interface Connection {
   readonly transport: Transport;
   readonly writeBuffer: readonly unknown[];
   write(data: unknown, options?: BroadcastOptions, sent?: () => void): unknown;
+  once(event: 'upgrade', listener: (transport: Transport) => void): void;
 }
 
 const OPEN = 1;
-const direct = new WeakMap<object, object>();
+const derived = new WeakMap<object, object>();
 
 /**
- * Lets a connection write a packet straight to the socket of its websocket, in one buffer, when nothing waits before it. Engine.IO
- * and `ws` pass a packet through two queues, four events and two buffers.
+ * Lets a connection write packets straight to the socket of its websocket, each in one buffer: one that finds nothing waiting at
+ * once, and all that wait together. Engine.IO and `ws` pass a packet through two queues, four events and two buffers, and write
+ * each of those that wait by itself.
  */
 export function writeDirectly(connection: object): void {
-  const prototype = Object.getPrototypeOf(connection) as Connection;
-  if (typeof prototype.write !== 'function') return;
-  const own = direct.get(prototype) ?? toDirect(prototype);
-  direct.set(prototype, own);
-  Object.setPrototypeOf(connection, own);
+  const own = connection as Connection;
+  if (typeof own.write !== 'function') return;
+  derive(own, toDirectConnection);
+  if (own.transport.name === 'websocket') derive(own.transport, toDirectTransport);
+  else own.once('upgrade', deriveTransport);
 }
 
-function toDirect(prototype: Connection): object {
+const deriveTransport = (transport: Transport): void => derive(transport, toDirectTransport);
+
+/** Replaces the prototype of an object by one that inherits from it, the same for all objects that have it. */
+function derive<T extends object>(object: T, toDerived: (prototype: T) => object): void {
+  const prototype = Object.getPrototypeOf(object) as T;
+  const own = derived.get(prototype) ?? toDerived(prototype);
+  derived.set(prototype, own);
+  Object.setPrototypeOf(object, own);
+}
+
+function toDirectConnection(prototype: Connection): object {
   const { write } = prototype;
   return Object.create(prototype, {
     write: {
       value(this: Connection, data: unknown, options?: BroadcastOptions, sent?: () => void): unknown {
         const { transport, readyState, writeBuffer } = this;
-        const { socket, _onSentLast: onSent } = transport;
         const isIdle = transport.writable && writeBuffer.length === 0 && readyState === 'open' && sent === undefined;
-        const isPlain =
-          transport.name === 'websocket' && !transport.opts?.perMessageDeflate && socket?.readyState === OPEN;
-        if (!isIdle || !isPlain || typeof data !== 'string' || onSent === undefined || socket._socket === undefined) {
-          return write.call(this, data, options, sent);
-        }
+        const socket = isIdle && typeof data === 'string' ? plainSocketOf(transport) : undefined;
+        if (socket === undefined) return write.call(this, data, options, sent);
         transport.writable = false;
-        socket._socket.write(options?.wsPreEncodedFrame?.[0] ?? toTextFrame(MESSAGE + data), onSent);
+        socket.write(toFrame(data as string, options), transport._onSentLast);
         return this;
       },
     },
   }) as object;
+}
+
+function toDirectTransport(prototype: Transport): object {
+  const { send } = prototype;
+  return Object.create(prototype, {
+    send: {
+      value(this: Transport, packets: readonly QueuedPacket[]): void {
+        const socket = packets.length > 1 && packets.every(isText) ? plainSocketOf(this) : undefined;
+        if (socket === undefined) {
+          send.call(this, packets);
+          return;
+        }
+        this.writable = false;
+        socket.cork();
+        for (const [index, { data, options }] of packets.entries()) {
+          socket.write(toFrame(data as string, options), index === packets.length - 1 ? this._onSentLast : undefined);
+        }
+        socket.uncork();
+      },
+    },
+  }) as object;
+}
+
+const isText = ({ type, data }: QueuedPacket): boolean => type === 'message' && typeof data === 'string';
+
+function toFrame(data: string, options?: BroadcastOptions): Buffer {
+  const [frame, ...rest] = options?.wsPreEncodedFrame ?? [];
+  // In two parts where `joinBroadcastFrames` was not applied.
+  return frame !== undefined && rest.length === 0 ? frame : toTextFrame(MESSAGE + data);
+}
+
+/** Where frames of a transport can be written to; `undefined`: they go the long way. */
+function plainSocketOf({ name, opts, socket, _onSentLast }: Transport) {
+  const isPlain = name === 'websocket' && !opts?.perMessageDeflate && socket?.readyState === OPEN;
+  return isPlain && _onSentLast !== undefined ? socket._socket : undefined;
 }

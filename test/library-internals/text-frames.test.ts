@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Server, type Socket } from 'socket.io';
 import { Encoder, type Packet, PacketType } from 'socket.io-parser';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { createPacketParser } from '../../src/library-internals/packet-decoder.js';
 import { joinBroadcastFrames, toTextFrame, writeDirectly } from '../../src/library-internals/text-frames.js';
@@ -25,9 +26,16 @@ test('a text frame is the one that ws makes', () => {
   }
 });
 
+interface ConnectOptions {
+  readonly perMessageDeflate: boolean;
+  /** The client begins with polling. */
+  readonly isUpgraded?: boolean;
+}
+
 /** A Socket.IO server that writes directly, and the packets that its client gets, in order. */
-async function connect(options: { perMessageDeflate: boolean }) {
-  const io = new Server({ transports: ['websocket'], serveClient: false, ...options });
+async function connect({ perMessageDeflate, isUpgraded = false }: ConnectOptions) {
+  const options = { perMessageDeflate };
+  const io = new Server({ transports: ['polling', 'websocket'], serveClient: false, ...options });
   joinBroadcastFrames(io.of('/'));
   const http = createServer().listen(0, '127.0.0.1');
   io.attach(http);
@@ -36,13 +44,24 @@ async function connect(options: { perMessageDeflate: boolean }) {
   await once(http, 'listening');
   const connected = once(io, 'connection') as Promise<[Socket]>;
   const { port } = http.address() as AddressInfo;
-  const client = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`, options);
+  const sid = isUpgraded ? `&sid=${await openByPolling(port)}` : '';
+  const client = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket${sid}`, options);
   onTestFinished(() => client.terminate());
   const received: string[] = [];
   client.on('message', (data: Buffer) => received.push(data.toString()));
-  client.once('message', () => client.send('40'));
+  if (isUpgraded) client.once('open', () => client.send('2probe'));
+  client.once('message', () => {
+    if (isUpgraded) client.send('5');
+    client.send('40');
+  });
   const [socket] = await connected;
   return { io, socket, client, received };
+}
+
+/** @returns the id of the connection */
+async function openByPolling(port: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`);
+  return (JSON.parse((await response.text()).slice(1)) as { sid: string }).sid;
 }
 
 const toPacket = (event: string, text: string): string => `42${JSON.stringify([event, text])}`;
@@ -73,6 +92,34 @@ test('while a client does not read, packets wait in the queue of Engine.IO, whic
   expect(writeBuffer.length).toBeGreaterThan(10);
   client.resume();
   await expect.poll(() => writeBuffer === (socket.conn as unknown as { writeBuffer: unknown }).writeBuffer).toBe(false);
+});
+
+/** The writes that a socket asks the system for. */
+function countWrites(socket: Socket): () => number {
+  const { transport } = socket.conn as unknown as { transport: { socket: { _socket: Duplex } } };
+  const stream = transport.socket._socket;
+  const one = vi.spyOn(stream, '_write');
+  const several = vi.spyOn(stream as Required<Duplex>, '_writev');
+  return () => one.mock.calls.length + several.mock.calls.length;
+}
+
+test.each([false, true])('the packets of one turn are two writes, after an upgrade: %s', async (isUpgraded) => {
+  const { socket, received } = await connect({ perMessageDeflate: false, isUpgraded });
+  const count = countWrites(socket);
+  const expected = Array.from({ length: 20 }, (_, n) => toPacket('one', `number ${n}`));
+  for (const n of expected.keys()) socket.emit('one', `number ${n}`);
+  await expect.poll(() => received.slice(-20)).toEqual(expected);
+  expect(count()).toBe(2);
+});
+
+test('packets of several kinds keep their order', async () => {
+  const { socket, received } = await connect({ perMessageDeflate: false });
+  socket.emit('one', 'first');
+  socket.emit('one', 'second');
+  (socket.conn as unknown as { sendPacket(type: string): void }).sendPacket('ping');
+  socket.emit('one', 'third');
+  const expected = [toPacket('one', 'first'), toPacket('one', 'second'), '2', toPacket('one', 'third')];
+  await expect.poll(() => received.slice(-4)).toEqual(expected);
 });
 
 test('packets are encoded as Socket.IO does', () => {
