@@ -1,5 +1,6 @@
 /**
- * Durable delivery. `README.md` says how it works. A message takes four steps:
+ * Durable delivery. `README.md` says how it works. Its parts: what is stored (`storage.ts`), the devices (`device-lifecycle.ts`),
+ * sending to them (`sending.ts`), and what happens at intervals (`upkeep.ts`). A message takes four steps:
  *
  * 1. **Store** (`sender.ts`, `appender.ts`): it is inserted at the next position of its recipient's log. Then the caller gets
  *    its response.
@@ -16,34 +17,20 @@ import type { Tracing } from '../../platform/tracing.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';
 import type { NodeCalls } from '../node-calls.js';
-import { Acknowledgements } from './acknowledgements.js';
 import { Appender } from './appender.js';
-import { QueueClearing } from './clearing.js';
-import { CursorWriter } from './cursor-writer.js';
-import { Cursors } from './cursors.js';
 import type { OnCut } from './cuts.js';
-import { DeviceExpiry } from './device-expiry.js';
-import { Devices } from './devices.js';
+import { createDeviceLifecycle } from './device-lifecycle.js';
 import { createStatusQuery, type MessageStatus } from './diagnostics/status.js';
 import { Leaders } from './leaders.js';
-import { QueueLimits } from './limits.js';
-import { Log } from './log.js';
-import { type Device, Mailboxes } from './mailboxes.js';
-import { Maintenance } from './maintenance.js';
 import { createDeliveryMeasures } from './measures.js';
 import { type OutgoingMessage, type Recipient, withKey } from './message.js';
-import { Migration } from './migration/index.js';
-import { Nodes } from './nodes.js';
-import { announcePlaces, followAnnouncements } from './notifications.js';
-import { Opener } from './opener.js';
-import { Outboxes } from './outboxes.js';
-import { LogPoll } from './poll.js';
-import { PollTurns } from './poll-turns.js';
-import { Positions } from './positions.js';
-import { Purge } from './purge.js';
+import { followAnnouncements } from './notifications.js';
 import type { PushStore } from './push/store.js';
 import { Sender, type SentMessage } from './sender.js';
+import { createSending } from './sending.js';
 import type { MailboxSockets } from './sockets.js';
+import { createStorage } from './storage.js';
+import { createUpkeep } from './upkeep.js';
 
 export type { OutgoingMessage, Recipient } from './message.js';
 
@@ -96,65 +83,31 @@ interface Dependencies {
 
 export function createDelivery(dependencies: Dependencies): Delivery {
   const { sockets, models, clock, logger, metrics, bus, nodeCalls, nodeId, pushStore, settings } = dependencies;
-  const { mailboxMax, receiptTtlMs, deviceTtlMs } = settings;
+  const { mailboxMax, receiptTtlMs } = settings;
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: database operation failed; retrying');
   const tasks = createTaskTracker(report);
-  const isHere = (device: Device): boolean => sockets.ofDevice(device).length > 0;
-
-  const positions = new Positions(clock);
   const measures = createDeliveryMeasures(dependencies);
-  const log = new Log({ models, clock, positions }, measures.read);
-  const leaders = new Leaders({ nodeId, clock, logger });
-  const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs });
-  const mailboxes = new Mailboxes(models.DeliveryRecipient);
-  const nodes = new Nodes({ model: models.DeliveryNode, clock });
+
   const onCut: OnCut = ({ recipient: { site, userId: user }, deviceId: device }, reason) => {
     measures.expired(reason);
     logger.info({ user, ...(site !== '' && { site }), device, reason }, 'a device lost messages that waited for it');
   };
-  const expiry = new DeviceExpiry({ mailboxes, log, nodes, clock, ttlMs: deviceTtlMs, isHere, onCut });
-  const devices = new Devices({ mailboxes, log, nodes, expiry, clock, isHere });
-  const limits = new QueueLimits({ mailboxes, log, clock, max: mailboxMax, onCut });
-  const writer = new CursorWriter({
-    ...{ mailboxes, log, pushStore },
-    onRemoved: async (cursor) => (isHere(cursor.device) ? devices.restore(cursor.device, cursor) : undefined),
+
+  const storage = createStorage({ models, clock }, measures.read);
+  const { log, mailboxes, positions } = storage;
+  const lifecycle = createDeviceLifecycle({ storage, sockets, clock, onCut, settings });
+  const { devices, expiry, limits } = lifecycle;
+  const sending = createSending({
+    ...{ storage, lifecycle, sockets, pushStore, bus, clock, logger, tasks, measures, mailboxMax, report },
   });
-  const cursors = new Cursors({ writer, logger, now: clock.now });
-  const clearing: QueueClearing = new QueueClearing({
-    ...{ sockets, cursors, limits, mailboxes, log, clock, bus, listener: measures, report },
-  });
-  const listener = new Acknowledgements({ sockets, cursors, limits, clearing, tasks, measures, report });
-  const outboxes = new Outboxes({ sockets, cursors, log, clock, listener });
-  metrics.durableWaiting.observe({}, () => outboxes.waiting);
-  const opener = new Opener({
-    ...{ outboxes, devices, mailboxes, cursors, limits, log, positions, clock, tasks, mailboxMax, report },
-  });
+  const { outboxes, opener, cursors, clearing } = sending;
+  const leaders = new Leaders({ nodeId, clock, logger });
+  const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs });
   const sender = new Sender({
-    appender,
-    positions,
-    leaders,
-    nodeCalls,
-    outboxes,
-    limits,
-    pushStore,
-    bus,
-    tasks,
-    measures,
+    ...{ appender, positions, leaders, nodeCalls, outboxes, limits, pushStore, bus, tasks, measures },
   });
-  const purge = new Purge({ log, mailboxes, clock, receiptTtlMs });
-  const migration = new Migration({
-    ...{ models, log, mailboxes, clock, receiptTtlMs },
-    onAppended: (recipient, end) => {
-      outboxes.notice(recipient, end.position);
-      void announcePlaces(bus, [{ recipient, ...end }]);
-    },
-  });
-  const maintenance = new Maintenance({
-    ...{ sockets, outboxes, cursors, expiry, nodes, clock, tasks },
-    pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus, clock, tasks }),
-    purge: () => purge.run(),
-    migrate: () => migration.run(),
-  });
+  const upkeep = createUpkeep({ models, storage, lifecycle, sending, sockets, bus, clock, tasks, receiptTtlMs });
+  metrics.durableWaiting.observe({}, () => outboxes.waiting);
 
   return {
     send: (message) => sender.send(message),
@@ -165,13 +118,13 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       tasks.run(devices.noteConnection({ recipient: withKey(recipient), deviceId: socket.data.deviceId }));
     },
     async start() {
-      await migration.run();
+      await upkeep.migrate();
       followAnnouncements(bus, { positions, outboxes });
       clearing.start();
-      maintenance.start();
+      upkeep.start();
     },
     async stop() {
-      maintenance.stop();
+      upkeep.stop();
       await tasks.ended();
       await cursors.flush();
     },

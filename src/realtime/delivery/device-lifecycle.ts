@@ -1,0 +1,34 @@
+import type { Clock } from '../../platform/clock.js';
+import type { OnCut } from './cuts.js';
+import { DeviceExpiry } from './device-expiry.js';
+import { Devices } from './devices.js';
+import { QueueLimits } from './limits.js';
+import type { Device } from './mailboxes.js';
+import type { MailboxSockets } from './sockets.js';
+import type { DeliveryStorage } from './storage.js';
+
+/** Registers devices, bounds their queues, and removes those that are away for too long. */
+export interface DeviceLifecycle {
+  readonly devices: Devices;
+  readonly limits: QueueLimits;
+  readonly expiry: DeviceExpiry;
+}
+
+interface Dependencies {
+  readonly storage: DeliveryStorage;
+  readonly sockets: MailboxSockets;
+  readonly clock: Clock;
+  readonly onCut: OnCut;
+  readonly settings: { readonly deviceTtlMs: number; readonly mailboxMax: number };
+}
+
+export function createDeviceLifecycle({ storage, sockets, clock, onCut, settings }: Dependencies): DeviceLifecycle {
+  const { log, mailboxes, nodes } = storage;
+  const isHere = (device: Device): boolean => sockets.ofDevice(device).length > 0;
+  const expiry = new DeviceExpiry({ mailboxes, log, nodes, clock, ttlMs: settings.deviceTtlMs, isHere, onCut });
+  return {
+    devices: new Devices({ mailboxes, log, nodes, expiry, clock, isHere }),
+    limits: new QueueLimits({ mailboxes, log, clock, max: settings.mailboxMax, onCut }),
+    expiry,
+  };
+}

@@ -1,0 +1,55 @@
+import type { Models } from '#shared/models/index.js';
+import type { Clock } from '../../platform/clock.js';
+import type { TaskTracker } from '../../platform/task-tracker.js';
+import type { Bus } from '../bus.js';
+import type { DeviceLifecycle } from './device-lifecycle.js';
+import { Maintenance } from './maintenance.js';
+import { Migration } from './migration/index.js';
+import { announcePlaces } from './notifications.js';
+import { LogPoll } from './poll.js';
+import { PollTurns } from './poll-turns.js';
+import { Purge } from './purge.js';
+import type { Sending } from './sending.js';
+import type { MailboxSockets } from './sockets.js';
+import type { DeliveryStorage } from './storage.js';
+
+/** Everything that happens without a caller: migration, poll of the log, purge and removal of devices. */
+export interface Upkeep {
+  /** Moves everything that an earlier version stored. Repeated while nodes of that version may be running. */
+  migrate(): Promise<void>;
+  start(): void;
+  stop(): void;
+}
+
+interface Dependencies {
+  readonly models: Models;
+  readonly storage: DeliveryStorage;
+  readonly lifecycle: DeviceLifecycle;
+  readonly sending: Sending;
+  readonly sockets: MailboxSockets;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly tasks: TaskTracker;
+  readonly receiptTtlMs: number;
+}
+
+export function createUpkeep(dependencies: Dependencies): Upkeep {
+  const { models, storage, lifecycle, sending, sockets, bus, clock, tasks, receiptTtlMs } = dependencies;
+  const { log, mailboxes, nodes } = storage;
+  const { outboxes, cursors } = sending;
+  const purge = new Purge({ log, mailboxes, clock, receiptTtlMs });
+  const migration = new Migration({
+    ...{ models, log, mailboxes, clock, receiptTtlMs },
+    onAppended: (recipient, end) => {
+      outboxes.notice(recipient, end.position);
+      void announcePlaces(bus, [{ recipient, ...end }]);
+    },
+  });
+  const migrate = (): Promise<void> => migration.run();
+  const maintenance = new Maintenance({
+    ...{ sockets, outboxes, cursors, nodes, clock, tasks, migrate, expiry: lifecycle.expiry },
+    pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus, clock, tasks }),
+    purge: () => purge.run(),
+  });
+  return { migrate, start: () => maintenance.start(), stop: () => maintenance.stop() };
+}
