@@ -39,6 +39,20 @@ async function personWith(...deviceIds: string[]): Promise<TestUser> {
   return ann;
 }
 
+/** Forgets a device whose client has closed its connection. Its mailbox has that a moment later than the list of connections. */
+const forgetClosed = ({ id }: TestUser, deviceId: string, node = 0): Promise<void> =>
+  until(() =>
+    backend(node)
+      .forgetDevice(id, deviceId)
+      .then(
+        () => true,
+        (error: { code?: string }) => {
+          if (error.code === 'CONFLICT') return false;
+          throw error;
+        },
+      ),
+  );
+
 /** The names of the messages that a client gets, each of which it acknowledges. */
 function acknowledgeAll(client: TestClient): string[] {
   const received: string[] = [];
@@ -140,8 +154,7 @@ describe.each(['', '.', '..'])('the device with the id "%s"', (deviceId) => {
     await until(async () => (await backend().connections(ann.id)).connections.length === 1);
     await expect(backend().forgetDevice(ann.id, deviceId)).rejects.toMatchObject({ code: 'CONFLICT' });
     client.close();
-    await until(async () => (await backend().connections(ann.id)).connections.length === 0);
-    await backend().forgetDevice(ann.id, deviceId);
+    await forgetClosed(ann, deviceId);
     expect(await waitingOf(ann)).toEqual(new Map([['tablet', 1]]));
     await expect(backend().clearDevice(ann.id, deviceId)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
@@ -162,7 +175,7 @@ describe('a device that is forgotten', () => {
     const hostile = '<b>\n../\0"%2f';
     const ann = await personWith(hostile, 'tablet');
     await backend().emitDurable(ann.id, 'old');
-    await backend(1).forgetDevice(ann.id, hostile);
+    await forgetClosed(ann, hostile, 1);
     expect(await waitingOf(ann)).toEqual(new Map([['tablet', 1]]));
     const { messages } = await backend().deliveries(ann.id);
     expect(messages[0]?.devices.map(({ reason }) => reason).sort()).toEqual(['EXPIRED_DEVICE', 'NOT_CONNECTED']);

@@ -47,8 +47,8 @@ test('nodes that store messages of one user at once agree on one of them, and co
   const commands = recorder.commands.slice(length).map(({ name, command }) => `${name} ${String(command[name])}`);
   const inserts = commands.filter((line) => line === 'insert delivery.log');
   expect(inserts.length).toBeGreaterThanOrEqual(20);
-  // After a collision the end of the log is read.
-  expect(commands.filter((line) => line !== 'insert delivery.log')).toEqual([]);
+  // After a collision the end of the log is read. The driver's monitors say hello at any time.
+  expect(commands.filter((line) => line !== 'insert delivery.log' && !line.startsWith('hello'))).toEqual([]);
   expect(await environment.models.DeliveryEntry.countDocuments({})).toBe(40 * 8);
 });
 
