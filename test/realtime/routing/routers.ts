@@ -43,7 +43,8 @@ export interface RouterCluster {
   close(): Promise<void>;
 }
 
-export async function createRouterCluster(): Promise<RouterCluster> {
+/** @param given how the nodes reach a Redis that is not one of their own */
+export async function createRouterCluster(given?: { readonly url: string }): Promise<RouterCluster> {
   const server = await startRedis();
   const nodes = new Set<RouterNode>();
   return {
@@ -52,7 +53,7 @@ export async function createRouterCluster(): Promise<RouterCluster> {
       let lost = 0;
       let reads = 0;
       const redis = await connectRedis({
-        ...{ url: `redis://127.0.0.1:${port}`, prefix: 'test', startupTimeoutMs: 120_000, logger },
+        ...{ url: given?.url ?? `redis://127.0.0.1:${port}`, prefix: 'test', startupTimeoutMs: 120_000, logger },
         onMessagesLost: (messages) => {
           lost += messages;
         },
