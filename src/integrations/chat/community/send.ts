@@ -52,7 +52,8 @@ export function createSend(dependencies: Dependencies) {
     const shown = toWireMessage(message, caller);
     if (!isNew || !isPositioned(message)) return shown;
     const { position } = message;
-    log.send({ parent: shown.chat, position, announced, ...toAudience(opened), ...toEvent(shown) });
+    const at = message.createdAt.getTime();
+    log.send({ parent: shown.chat, position, announced, at, ...toAudience(opened), ...toEvent(shown) });
     if (isLast === true) log.noteSent(chat._id, position);
     else await storeLastMessage(message);
     await notifications.notify({ caller, chat, blocked, message });

@@ -52,7 +52,8 @@ export function createSend(dependencies: Dependencies): Send {
     const isSent = isNew && isPositioned(message);
     if (isSent) {
       const { position } = message;
-      log.send({ parent: wire.conversationId, position, announced, ...opened.audience, ...toEvent(message) });
+      const at = message.timestamp.getTime();
+      log.send({ parent: wire.conversationId, position, announced, at, ...opened.audience, ...toEvent(message) });
     }
     onSent?.(wire._id);
     if (isSent && isLast === true) log.noteSent(message.conversationId, message.position);

@@ -193,6 +193,37 @@ describe.each(chatKinds)('the $name chat', (kind) => {
     await until(async () => (await parent())?.lastPosition === accepted.length);
   });
 
+  test('stores a message after one of another node by one command, with a later time', async () => {
+    const { id, people, clients } = await createScene(kind);
+    const [here] = clients.get(people[0]?.id ?? '') ?? [];
+    const [, there] = clients.get(people[1]?.id ?? '') ?? [];
+    if (here === undefined || there === undefined) throw new Error('something is missing');
+    const both = [here, there];
+    const say = async (content: string, speaker: TestClient): Promise<void> => {
+      dataOf(await kind.say(speaker, id, { content }));
+      // Both nodes have sent it.
+      for (const one of both) await until(() => heardBy({ kind }, one).length === Number(content));
+    };
+    // Each node reads the conversation, and each sender.
+    for (const content of ['1', '2', '3', '4']) await say(content, both[Number(content) % 2] ?? here);
+    const before = recorder.commands.length;
+    for (const content of ['5', '6', '7', '8']) await say(content, both[Number(content) % 2] ?? here);
+    // Without the contacts that are read after a connect. A message that is checked by reading is an `insert`.
+    const commands = recorder.commands.slice(before).flatMap(({ name }) => (name === 'find' ? [] : name));
+    expect(commands).toEqual(['bulkWrite', 'bulkWrite', 'bulkWrite', 'bulkWrite']);
+    const { ChatMessage, SupportMessage } = environment.models;
+    const stored = [
+      ...(await ChatMessage.find({ chat: id }).sort({ createdAt: 1 }).lean()),
+      ...(await SupportMessage.find({ conversationId: id }).sort({ timestamp: 1 }).lean()),
+    ];
+    expect(stored.map(({ content, position }) => [content, position])).toEqual(
+      Array.from({ length: 8 }, (_, n) => [`${n + 1}`, n + 1]),
+    );
+    // The clock stands still, so a time that is not after the one before would be equal to it.
+    const times = stored.map((one) => ('timestamp' in one ? one.timestamp : one.createdAt).getTime());
+    expect(new Set(times).size).toBe(8);
+  });
+
   test('refuses a sender who was locked or deleted since the last message', async () => {
     const { id, people, clients } = await createScene(kind);
     const [ann, bob] = people;

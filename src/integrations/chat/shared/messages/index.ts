@@ -8,6 +8,7 @@ import { createInsert } from './insert.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import { createMessageLookup, type MessageLookup } from './lookup.js';
 import { createOrderedSender, type OrderedSender } from './ordered-sender.js';
+import { createPositions } from './positions.js';
 import { createMessageReader, isPositioned, type MessageReader } from './reader.js';
 import { createSentPositions, type SentPositions } from './sent-positions.js';
 import { createWriteQueue, type WriteQueue } from './write-queue.js';
@@ -59,11 +60,15 @@ export function createMessageLog<M extends OrderedMessage>(
 ): MessageLog<M> {
   const reader = createMessageReader(kind);
   const { inOrder: write } = createWriteTogether(kind.model.db);
-  const insert = createInsert({ kind, clock, findStored, write });
+  const positions = createPositions(kind, clock);
+  const insert = createInsert({ kind, clock, positions, findStored, write });
   const sentPositions = createSentPositions({ conversations: kind.conversations, clock, logger });
   const queue = createWriteQueue({ insert, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sender = createOrderedSender({
     ...{ topic, bus, emitter, clock, logger },
+    onOther({ parent, position, at }) {
+      if (at !== undefined) positions.noteNewest(parent, { position, at: new Date(at) });
+    },
     async readBetween({ parent, low, high, limit }) {
       const between = { after: { position: low }, before: { position: high } };
       const id = new Types.ObjectId(parent);

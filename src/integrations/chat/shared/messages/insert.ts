@@ -4,13 +4,14 @@ import type { WriteTogether } from '../../../../platform/mongo/write-together.js
 import { createAppend } from './append.js';
 import type { Draft, InsertMessages, Stored } from './draft.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
-import { createPositions } from './positions.js';
+import type { Positions } from './positions.js';
 import { createStoredBefore } from './stored-before.js';
 import { createWriteUnchecked } from './write-unchecked.js';
 
 interface Dependencies<M extends OrderedMessage> {
   kind: MessageKind<M>;
   clock: Clock;
+  positions: Positions<M>;
   /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
   findStored: (message: M) => Promise<M | null>;
   write: WriteTogether['inOrder'];
@@ -21,7 +22,8 @@ interface Dependencies<M extends OrderedMessage> {
  * position before it is known to be stored. So a message has a higher position than everything that was readable before it
  * was stored, on any node and by any clock. There is no counter, because a reserved number could be stored late.
  *
- * A message gets the position after the last one that this node knows. If another node was faster, the message is appended.
+ * A message gets the position after the last one that this node knows, of its own messages and of those that other nodes have
+ * sent. If another node was faster, the message is appended.
  *
  * Messages that were not checked by reading are stored by one command with their conditions. Those that it does not store are
  * checked by reading, and stored as the others.
@@ -29,11 +31,11 @@ interface Dependencies<M extends OrderedMessage> {
 export function createInsert<M extends OrderedMessage>({
   kind,
   clock,
+  positions,
   findStored,
   write,
 }: Dependencies<M>): InsertMessages<M> {
   const { collection } = kind.model;
-  const positions = createPositions(kind, clock);
   const storedBefore = createStoredBefore(kind, findStored);
   const append = createAppend({ kind, clock, storedBefore });
   const writeUnchecked = createWriteUnchecked({ kind, write, storedBefore });
@@ -63,8 +65,11 @@ export function createInsert<M extends OrderedMessage>({
     }
   };
 
-  const insertChecked = async (drafts: readonly Draft<M>[]): Promise<(Stored<M> | Error)[]> => {
+  /** @param refusal of the first one, which was tried already */
+  const insertChecked = async (drafts: readonly Draft<M>[], refusal?: Error): Promise<(Stored<M> | Error)[]> => {
     const results: (Stored<M> | Error)[] = [];
+    const [first] = drafts;
+    if (first !== undefined && refusal !== undefined) results.push(await recover(first, refusal));
     while (results.length < drafts.length) {
       const rest = drafts.slice(results.length);
       const messages = positions.assign(rest);
@@ -84,13 +89,14 @@ export function createInsert<M extends OrderedMessage>({
   return async function insertMessages(drafts) {
     if (drafts.every(({ unchecked }) => unchecked === undefined)) return insertChecked(drafts);
     const messages = positions.assign(drafts);
-    const { count, areChecked, areLast } = await writeUnchecked(drafts, messages);
+    const { count, areChecked, areLast, refusal } = await writeUnchecked(drafts, messages);
     const stored = messages.slice(0, count).map((message, index): Stored<M> => {
       positions.note(drafts[index]?.parent ?? '', message);
       return { message, isNew: true, isLast: areLast && drafts[index]?.unchecked !== undefined };
     });
     const left = drafts.slice(count);
-    const rest = areChecked ? left : await Promise.all(left.map(check));
+    if (areChecked) return [...stored, ...(await insertChecked(left, refusal))];
+    const rest = await Promise.all(left.map(check));
     const inserted = (await insertChecked(rest.filter(isDraft))).values();
     return [...stored, ...rest.map((one) => (isDraft(one) ? (inserted.next().value ?? new Error()) : one))];
   };

@@ -22,6 +22,8 @@ const eventSchema = z.object({
   parent: z.string(),
   position: z.number().int().min(1),
   announced: z.number().int().min(0),
+  // Nodes of an earlier version omit it.
+  at: z.number().optional(),
   rooms: z.array(z.string()),
   except: z.array(z.string()).default([]),
   event: z.string(),
@@ -35,6 +37,8 @@ export interface PositionedEvent {
   readonly position: number;
   /** The last position stored in the conversation. Every message up to it has been sent. */
   readonly announced: number;
+  /** The time of the message, Unix time in milliseconds. */
+  readonly at?: number | undefined;
   /** Its receivers; can be empty. */
   readonly rooms: readonly string[];
   /** Rooms to leave out. */
@@ -58,6 +62,8 @@ interface Dependencies {
   emitter: Emitter;
   clock: Clock;
   logger: Logger;
+  /** Called for each message that another node has stored and sent. */
+  onOther: (positioned: PositionedEvent) => void;
   /** Reads the first stored messages between two positions, as events. */
   readBetween: (gap: Gap) => Promise<{ position: number; event: OutgoingEvent }[]>;
 }
@@ -85,7 +91,7 @@ interface Progress {
  * died or Redis was unreachable, are read from the database and sent; if they arrive later they are dropped.
  */
 export function createOrderedSender(dependencies: Dependencies): OrderedSender {
-  const { topic, bus, emitter, clock, logger, readBetween } = dependencies;
+  const { topic, bus, emitter, clock, logger, onOther, readBetween } = dependencies;
   const known = createBoundedMap<Progress>(REMEMBERED_MAX);
   let isStopped = false;
 
@@ -174,8 +180,10 @@ export function createOrderedSender(dependencies: Dependencies): OrderedSender {
 
   bus.subscribe(topic, (message) => {
     const parsed = safeParse(eventSchema, message);
-    if (parsed.success) take(parsed.data);
-    else logger.warn({ topic }, 'chats: an invalid message of another node was dropped');
+    if (parsed.success) {
+      onOther(parsed.data);
+      take(parsed.data);
+    } else logger.warn({ topic }, 'chats: an invalid message of another node was dropped');
   });
 
   return {

@@ -13,6 +13,8 @@ export interface Positions<M> {
   assign(drafts: readonly Draft<M>[]): M[];
   /** To be called when a message was stored. */
   note(parent: string, message: M): void;
+  /** To be called when another node has stored a message. */
+  noteNewest(parent: string, newest: Newest): void;
 }
 
 export function createPositions<M extends OrderedMessage>(
@@ -27,6 +29,10 @@ export function createPositions<M extends OrderedMessage>(
     return known !== undefined && known.position >= newest.position ? known : newest;
   };
 
+  const noteNewest = (parent: string, newest: Newest): void => {
+    if (newest.position > (remembered.get(parent)?.position ?? 0)) remembered.set(parent, newest);
+  };
+
   return {
     assign(drafts) {
       const assigned = new Map<string, Newest>();
@@ -37,9 +43,7 @@ export function createPositions<M extends OrderedMessage>(
         return message;
       });
     },
-    note(parent, message) {
-      const newest = newestOf(message);
-      if (newest.position > (remembered.get(parent)?.position ?? 0)) remembered.set(parent, newest);
-    },
+    note: (parent, message) => noteNewest(parent, newestOf(message)),
+    noteNewest,
   };
 }

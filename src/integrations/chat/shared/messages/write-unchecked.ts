@@ -1,3 +1,4 @@
+import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import { isDatabaseAway } from '../../../../platform/mongo/errors.js';
 import type { Write, WriteTogether } from '../../../../platform/mongo/write-together.js';
 import type { Draft } from './draft.js';
@@ -16,6 +17,8 @@ interface WrittenUnchecked {
   readonly count: number;
   /** All conditions held. */
   readonly areChecked: boolean;
+  /** Why the next one was not stored, if that concerns it alone. */
+  readonly refusal?: Error;
   /** The last messages of the conversations were written too. */
   readonly areLast: boolean;
 }
@@ -45,8 +48,12 @@ export function createWriteUnchecked<M extends OrderedMessage>({
     try {
       const written = await write([...conditions, ...inserts, ...toLasts(drafts, messages)]);
       const done = written === undefined ? -1 : written.done - conditions.length;
-      const areLast = written !== undefined && written.error === undefined;
-      return { count: Math.min(Math.max(done, 0), messages.length), areChecked: done >= 0, areLast };
+      const count = Math.min(Math.max(done, 0), messages.length);
+      const error = written?.error;
+      return {
+        ...{ count, areChecked: done >= 0, areLast: written !== undefined && error === undefined },
+        ...(done === count && count < messages.length && isDuplicateKey(error) ? { refusal: error as Error } : {}),
+      };
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       return { count: await countOwn(messages), areChecked: false, areLast: false };
