@@ -6,6 +6,7 @@ import { ConnectionString } from 'mongodb-connection-string-url';
 import { createConnection, mongo } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import type { EmbeddedDatabase, EmbeddedOptions } from '../../src/embedded/index.js';
+import { createConnectionType } from '../../src/library-internals/mongodb-connection.js';
 import { reviewIndexes } from '../../src/platform/mongo/indexes/index.js';
 import type { WantedIndex } from '../../src/platform/mongo/indexes/wanted.js';
 import { databasePrefix, dropDatabases, serverUrl } from './database-server.js';
@@ -64,6 +65,12 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedD
   const embedded = await importCompiled<typeof import('../../src/embedded/index.js')>('src/embedded/index.ts');
   return embedded.startEmbedded(options);
 }
+
+/**
+ * Options of a connection on which tests send commands while a database is killed. With the driver's own connections a command
+ * that is being written at this moment may never settle.
+ */
+export const survivingOptions = { connectionType: createConnectionType({ maxTimeMs: 60_000 }) };
 
 /** An embedded database, which can be killed. */
 export interface EmbeddedTestDatabase extends TestDatabase, Pick<EmbeddedDatabase, 'pid'> {

@@ -2,7 +2,7 @@ import { type Connection, createConnection, Types } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
 import type { Overrides } from '../../src/app/base.js';
 import { type ClientOptions, connect, type TestClient } from './client.js';
-import { startDatabase, type TestDatabase } from './database.js';
+import { startDatabase, survivingOptions, type TestDatabase } from './database.js';
 import { startGateway, type TestGateway } from './gateway.js';
 import { type MongoProxy, startMongoProxy } from './mongo-proxy.js';
 import { startRedis, type TestRedis } from './redis-server.js';
@@ -70,7 +70,7 @@ export async function createTestEnvironment(options: EnvironmentOptions = {}): P
     hasRedis ? startRedis() : undefined,
   ]);
   defer(() => Promise.all([database.stop(), redis?.dispose()]));
-  const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
+  const connection = await createConnection(database.url, { ...survivingOptions, autoIndex: false }).asPromise();
   defer(() => connection.close());
   const models = defineModels(connection);
   const env = {

@@ -9,7 +9,7 @@ import { Mailboxes } from '../../../src/realtime/delivery/mailboxes.js';
 import { keyOf, newId, recipientOf } from '../../../src/realtime/delivery/message.js';
 import { Migration } from '../../../src/realtime/delivery/migration/index.js';
 import { Positions } from '../../../src/realtime/delivery/positions.js';
-import { startEmbeddedDatabase } from '../../support/database.js';
+import { startEmbeddedDatabase, survivingOptions } from '../../support/database.js';
 import { startMongoProxy } from '../../support/mongo-proxy.js';
 import { createRandom } from './chaos.js';
 
@@ -76,7 +76,8 @@ function createLegacyNode(connection: Connection, expected: Expected, random: ()
 
 /** A node of this version. @param url of its database */
 async function startNode(url: string, random: () => number) {
-  const options = { autoIndex: false, serverSelectionTimeoutMS: 2000, retryReads: false, retryWrites: false };
+  const limits = { serverSelectionTimeoutMS: 2000, retryReads: false, retryWrites: false };
+  const options = { ...survivingOptions, ...limits, autoIndex: false };
   const connection = await createConnection(url, options).asPromise();
   const models = defineModels(connection);
   const skewMs = (2 * random() - 1) * SKEW_MS;

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { defineSocket } from '#shared/models/socket.js';
 import { createSocketDirectory, type SocketDirectory } from '../../../src/realtime/presence/socket-directory.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../../support/database.js';
+import { type EmbeddedTestDatabase, startEmbeddedDatabase, survivingOptions } from '../../support/database.js';
+import { until } from '../../support/until.js';
 
 let database: EmbeddedTestDatabase;
 let connection: Connection;
@@ -14,7 +15,7 @@ let sockets: SocketDirectory;
 
 beforeAll(async () => {
   database = await startEmbeddedDatabase();
-  connection = createConnection(database.url, { serverSelectionTimeoutMS: 300 });
+  connection = createConnection(database.url, { ...survivingOptions, serverSelectionTimeoutMS: 300 });
   model = defineSocket(connection);
   await model.createIndexes();
 });
@@ -27,6 +28,17 @@ beforeEach(async () => {
   clock = createTestClock();
   sockets = createSocketDirectory({ model, clock, logger: pino({ enabled: false }) });
 });
+
+/** Starts the database again, and waits until the driver has found it: it looks for it no longer than a moment. */
+async function restartDatabase(): Promise<void> {
+  await database.restart();
+  await until(() =>
+    model.findOne().then(
+      () => true,
+      () => false,
+    ),
+  );
+}
 
 const idsOf = async (user: string): Promise<string[] | undefined> => (await model.findOne({ user }).lean())?.socket_ids;
 
@@ -138,7 +150,7 @@ describe('the socket directory', () => {
     await sockets.leave('ann', 'one');
     await sockets.forget([{ userId: 'bob', socketId: 'three' }]);
     await expect(sockets.join('eve', 'four')).rejects.toThrow();
-    await database.restart();
+    await restartDatabase();
     await clock.advanceUntil(
       2_000,
       async () => (await idsOf('ann'))?.length === 1 && (await idsOf('bob'))?.length === 0,
@@ -150,7 +162,7 @@ describe('the socket directory', () => {
     await sockets.join('ann', 'one');
     await database.kill();
     await sockets.leave('ann', 'one');
-    await database.restart();
+    await restartDatabase();
     await sockets.close();
     expect(await idsOf('ann')).toEqual([]);
   });
