@@ -44,6 +44,7 @@ test('every script declares each key that it touches', async () => {
     second.router.release('user:b');
     await cluster.settle();
     await second.kill();
+    await cluster.endLease(second);
     const routes = 'test:{test:members}:routes:';
     await until(async () => (await cluster.server.command('EXISTS', `${routes}holders-of:user:a`)) === 0);
     await first.router.stop();

@@ -203,6 +203,7 @@ test('removes the rooms of a node that was killed, and not those of one that is 
   await cluster.settle();
   expect(node(2).received).toEqual(['late']);
   await node(1).kill();
+  await cluster.endLease(node(1));
   nodes = [node(0), node(2)];
   await until(
     async () => (await cluster.server.command('EXISTS', 'test:{test:members}:routes:holders-of:user:a')) === 0,

@@ -8,6 +8,7 @@ import { until } from '../../support/until.js';
 
 /** Nodes of every version subscribe to it. */
 export const EVERY_NODE = toEveryNodeChannel('test');
+const LEASES = 'test:{test:members}:routes:leases';
 const logger = pino({ enabled: false });
 
 /** A node that consists of a router only. */
@@ -38,6 +39,8 @@ export interface RouterCluster {
   readonly server: TestRedis;
   /** @param port where it reaches Redis; absent: that of the server */
   start(port?: number): Promise<RouterNode>;
+  /** The lease of a node that was killed is over. */
+  endLease(node: RouterNode): Promise<void>;
   /** Resolves when every node has received everything that any node has published before. */
   settle(): Promise<void>;
   close(): Promise<void>;
@@ -99,6 +102,10 @@ export async function createRouterCluster(given?: { readonly url: string }): Pro
       // The others know it, and it knows them.
       await until(() => [...nodes].every((one) => one.redis.publisher.expected() >= nodes.size));
       return node;
+    },
+    async endLease({ id }) {
+      for (const holder of (await server.command('ZRANGE', LEASES, '0', '-1')) as string[])
+        if (holder.startsWith(`${id}/`)) await server.command('ZADD', LEASES, 'XX', '1', holder);
     },
     async settle() {
       // Redis answers in order on each connection: publishers first, then the self-check of each subscriber.
