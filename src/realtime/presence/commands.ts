@@ -1,4 +1,5 @@
 import type { Redis } from '../../platform/redis/connect.js';
+import { refusalOf } from '../../platform/redis/refusal.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
 import type {
   ChangedUser,
@@ -181,6 +182,16 @@ export function createPresenceCommands(options: {
       };
     },
     nodes: async (): Promise<string[]> => (await run(readNodes, {})) as string[],
+    /** The id of the process of Redis; `undefined`: this node may not ask for it. */
+    async server(): Promise<string | undefined> {
+      try {
+        const info = await redis.commands.sendCommand<string>(['INFO', 'server'], keyPrefix);
+        return /^run_id:(\w+)/m.exec(info)?.[1];
+      } catch (error) {
+        if (refusalOf(error) === 'NOPERM') return undefined;
+        throw error;
+      }
+    },
   };
 }
 

@@ -33,11 +33,11 @@ const LEASE_MS = 9_000;
  * The node's own memory is the truth about its own sockets ({@link Registrations}); Redis holds what all nodes know together.
  * Each tick
  * 1. renews the lease and claims users whose grace time is over: they are reported, then confirmed;
- * 2. if the lease had expired (others may have removed our sockets) or the epoch changed (Redis lost its data), treats all
- *    own sockets as unregistered;
+ * 2. if the lease had expired (others may have removed our sockets), the epoch changed (Redis lost its data) or Redis is another
+ *    process than before (it may lack the last writes), treats all own sockets as unregistered;
  * 3. removes own sockets from Redis whose removal failed;
  * 4. registers unregistered sockets;
- * 5. if the epoch changed, stores in the new Redis which users have just left;
+ * 5. if Redis may have lost it, stores again which users have just left;
  * 6. removes the sockets of dead nodes, in chunks.
  * The next tick repeats what failed. After an outage steps 1 and 6 report no users for one lease, because other nodes and
  * reconnecting clients are returning as well.
@@ -88,8 +88,12 @@ class PresenceNode {
   /** Users reported by this node but not confirmed: not reported again. */
   readonly #reported = new Set<string>();
   #events: PresenceEvents | undefined;
-  /** Redis lost its data, and does not know who has just left. */
+  /** Redis may have lost which users have just left. */
   #isForgotten = false;
+  /** Which process of Redis has what this node has written; `undefined`: this node may not know; empty: nothing is written yet. */
+  #server: string | undefined = '';
+  /** The connection may lead to another process. */
+  #isConnectionNew = true;
   #stopListening = (): void => undefined;
 
   constructor({ redis, commands, clock, logger, nodeId, graceMs, leaseMs }: PresenceNodeOptions) {
@@ -122,8 +126,15 @@ class PresenceNode {
     });
     await this.#ticker.start();
     const removeProbe = this.#redis.addProbe(() => this.#ensureRenewed());
+    const { commands } = this.#redis;
+    const noteConnected = (): void => {
+      this.#isConnectionNew = true;
+      this.#ticker.wakeUp();
+    };
+    commands.on('ready', noteConnected);
     this.#stopListening = () => {
       stopWatching();
+      commands.off('ready', noteConnected);
       removeProbe();
     };
     return { isAlone: this.#lease.isAlone };
@@ -172,8 +183,9 @@ class PresenceNode {
     // Some connections may be back before others are, here and on other nodes.
     if (!this.#redis.isReady()) this.#lease.beQuiet();
     const renewed = await this.#lease.renew(this.#registrations.generation);
-    if (renewed.isOutage) this.#registrations.invalidate();
-    this.#isForgotten ||= renewed.isNewEpoch;
+    const isOther = await this.#isOtherServer();
+    if (renewed.isOutage || isOther) this.#registrations.invalidate();
+    this.#isForgotten ||= renewed.isNewEpoch || isOther;
     await this.#reportOffline(events, renewed);
     if (renewed.nextDueMs !== undefined) this.#expectDue(renewed.nextDueMs);
 
@@ -187,6 +199,20 @@ class PresenceNode {
     for (const node of renewed.deadNodes) {
       for await (const lost of this.#commands.reap(node)) events.lost(lost);
     }
+  }
+
+  /** Whether Redis may lack what this node has written last, after a fail-over or a restart. @throws the error of Redis */
+  async #isOtherServer(): Promise<boolean> {
+    if (!this.#isConnectionNew) return false;
+    this.#isConnectionNew = false;
+    const known = this.#server;
+    try {
+      this.#server = await this.#commands.server();
+    } catch (error) {
+      this.#isConnectionNew = true;
+      throw error;
+    }
+    return known !== '' && (this.#server === undefined || this.#server !== known);
   }
 
   async #reportOffline(events: PresenceEvents, { unconfirmed, offline }: Renewed): Promise<void> {

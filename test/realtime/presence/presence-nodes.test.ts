@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../../src/platform/clock.js';
@@ -342,6 +343,32 @@ async function ensureCounted(node: Node, live: ReadonlyMap<string, number>): Pro
     return answer.length > 0 && answer.every(({ userId, connections }) => connections === live.get(userId));
   });
 }
+
+describe('a Redis that is killed and comes back with older data', () => {
+  test('has what it lost, and not what it should not have', async () => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const [a, b] = nodes;
+    const [stays, leaves, comes] = [socketOf('stays'), socketOf('leaves'), socketOf('comes')];
+    for (const socket of [stays, leaves]) await a.store.add(socket);
+    await server.command('SAVE');
+    await a.store.add(comes);
+    await a.store.remove(leaves);
+    await server.stop();
+    await server.start();
+    await stateOf(nodes, true);
+    const users = ['stays', 'leaves', 'comes'];
+    await until(async () => {
+      const present = await b.store.get(users).catch(() => []);
+      return isDeepStrictEqual(
+        present.map(({ connections }) => connections),
+        [1, 0, 1],
+      );
+    });
+    await ensureReported(nodes, b);
+    expect(reportsOf(nodes, 'offline')).toEqual(['leaves']);
+    expect(reportsOf(nodes, 'lost')).toEqual([]);
+  });
+});
 
 describe('traffic', () => {
   test('during which Redis is killed leaves no stale socket and misses none', async () => {

@@ -136,6 +136,8 @@ export class SimulatedRedis {
         return new Simple('OK');
       case 'PING':
         return new Simple('PONG');
+      case 'INFO':
+        return `# Server\r\nrun_id:${this.#runs.toString(16).padStart(40, '0')}\r\n`;
       case 'PUBLISH':
         return this.#publish(first, args[1] ?? '');
       case 'PUBSUB':
@@ -153,8 +155,7 @@ export class SimulatedRedis {
   }
 
   #runInScript(command: readonly string[]): Reply {
-    if (/^(?:publish|pubsub)$/i.test(command[0] ?? '')) return this.#run(command);
-    if (/^info$/i.test(command[0] ?? '')) return `# Server\r\nrun_id:${this.#runs.toString(16).padStart(40, '0')}\r\n`;
+    if (/^(?:publish|pubsub|info)$/i.test(command[0] ?? '')) return this.#run(command);
     return this.#runData(command);
   }
 
