@@ -171,7 +171,7 @@ describe('durable messages', () => {
     const id = await emit(user.uid, 1);
     await until(() => before.status.messages.handled === 1);
     before.close();
-    expect(await stateOf(id)).toBe('sent');
+    await until(async () => (await stateOf(id)) === 'sent');
     await road.leadTo(b);
     const { client: after } = openClient({ url: road.url, namespace, ...user, events, storage });
     after.on('m', (n) => seen.push(n));
