@@ -8,6 +8,7 @@ interface Private {
   fns?: unknown[];
   client?: { decoder?: { _callbacks?: Record<string, unknown[]> } };
   socket?: EventEmitter & Private;
+  _socket?: Private;
 }
 
 /**
@@ -24,10 +25,15 @@ export function compactConnection(socket: Pick<Socket, 'conn'>): void {
   // Only polling sends headers after the connect.
   if (websocket !== undefined) transport.removeAllListeners('headers');
   for (const emitter of [socket, socket.conn, transport, websocket]) compactListeners(emitter);
+  // Node.js gives the table of a TCP socket room for its usual listeners from the beginning.
+  compactLists((websocket as Private | undefined)?._socket?._events ?? {});
   compactList(socket.conn, 'cleanupFn');
   compactList(socket, 'fns');
-  const callbacks = (socket as unknown as Private).client?.decoder?._callbacks ?? {};
-  for (const name of Object.keys(callbacks)) compactList(callbacks, name);
+  const { decoder } = (socket as unknown as Private).client ?? {};
+  if (decoder?._callbacks === undefined) return;
+  // A table from which a key was deleted is a hash table.
+  decoder._callbacks = { ...decoder._callbacks };
+  compactLists(decoder._callbacks);
 }
 
 /** Without prototype, as the tables of Node.js, but no hash table until a key is deleted. */
@@ -37,7 +43,13 @@ Listeners.prototype = Object.create(null);
 function compactListeners(emitter: unknown): void {
   const owner = emitter as Private | undefined;
   if (owner?._events === undefined) return;
-  owner._events = Object.assign(Reflect.construct(Listeners, []), owner._events);
+  const table: object = Object.assign(Reflect.construct(Listeners, []), owner._events);
+  compactLists(table);
+  owner._events = table;
+}
+
+function compactLists(table: object): void {
+  for (const name of Object.keys(table)) compactList(table, name);
 }
 
 function compactList(owner: object, name: string): void {

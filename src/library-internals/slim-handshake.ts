@@ -1,4 +1,5 @@
-import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Socket } from 'socket.io';
 
 /** Headers that namespaces need after the handshake. */
@@ -10,28 +11,33 @@ const PROTOCOL_PARAMETERS = new Set(['EIO', 'transport', 'sid', 't', 'b64', 'j',
 /** Socket.IO adds the parsed query. */
 type HandshakeRequest = IncomingMessage & { _query?: Record<string, unknown> };
 
-/** The parts of Engine.IO's server that this file uses. */
+/** The part of Engine.IO's server that this file uses. */
 interface Engine {
-  use(middleware: (request: IncomingMessage, response: { req?: unknown }, next: () => void) => void): unknown;
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): unknown;
 }
+
+type Listener = (...args: unknown[]) => void;
 
 /**
  * Releases the HTTP requests of handshakes, several kilobytes each that Engine.IO keeps as long as the connection: as
- * `request`, and in the response to the upgrade, which a listener of the TCP socket holds. Keeps what a later CONNECT to
+ * `request`, and in a response for its middleware, which a listener of the TCP socket holds. Keeps what a later CONNECT to
  * another namespace needs.
  * @returns to be called with each new connection
  */
 export function createRequestSlimmer(engine: Engine): (connection: { request: IncomingMessage }) => void {
-  const responses = new WeakMap<IncomingMessage, { req?: unknown }>();
-  engine.use((request, response, next) => {
-    // Those of polling are Node's own, and short-lived.
-    if (!(response instanceof ServerResponse)) responses.set(request, response);
-    next();
-  });
+  const closeListeners = new WeakMap<IncomingMessage, Listener[]>();
+  const handleUpgrade = engine.handleUpgrade.bind(engine);
+  engine.handleUpgrade = (request, socket, head) => {
+    const before = socket.rawListeners('close');
+    handleUpgrade(request, socket, head);
+    const added = socket.rawListeners('close').filter((listener) => !before.includes(listener));
+    closeListeners.set(request, added as Listener[]);
+  };
   return function slimRequest(connection) {
-    const response = responses.get(connection.request);
+    const { request } = connection;
+    // Nothing waits for the end of the response once the connection is open.
+    for (const listener of closeListeners.get(request) ?? []) request.socket.off('close', listener);
     slim(connection);
-    if (response !== undefined) response.req = undefined;
   };
 }
 

@@ -46,10 +46,15 @@ export function createConnectLimits({ refusedOfAddressMax, peers, clock }: Conne
   const counts = new Map<string, number>();
   let endsAt = 0;
 
+  const endWindow = (): void => {
+    if (clock.now() >= endsAt) counts.clear();
+  };
   const countOf = (key: string): number => {
     if (clock.now() >= endsAt) {
       counts.clear();
       endsAt = clock.now() + WINDOW_MS;
+      // After many have connected nothing is kept of them.
+      clock.after(WINDOW_MS + 1, endWindow);
     }
     return counts.get(key) ?? 0;
   };

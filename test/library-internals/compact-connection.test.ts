@@ -27,6 +27,7 @@ const emittersOf = ({ conn }: GatewaySocket): EventEmitter[] => [
   conn as unknown as EventEmitter,
   conn.transport as unknown as EventEmitter,
   (conn.transport as unknown as { socket: EventEmitter }).socket,
+  (conn.transport as unknown as { socket: { _socket: EventEmitter } }).socket._socket,
 ];
 
 const listenersOf = (emitter: EventEmitter) =>
@@ -36,9 +37,10 @@ test('keeps every listener except the two that are no longer needed', async () =
   const { socket } = await connectPair(['websocket']);
   const before = emittersOf(socket).map(listenersOf);
   compactConnection(socket);
-  const [connection, transport, websocket] = emittersOf(socket).map(listenersOf);
+  const [connection, transport, websocket, line] = emittersOf(socket).map(listenersOf);
 
   expect(connection).toEqual(before[0]);
+  expect(line).toEqual(before[3]);
   before[1]?.delete('headers');
   expect(transport).toEqual(before[1]);
   const [upgrade, ...errors] = before[2]?.get('error') ?? [];

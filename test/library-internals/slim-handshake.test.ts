@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
@@ -9,11 +9,9 @@ import { createRequestSlimmer } from '../../src/library-internals/slim-handshake
 test('a connection keeps no HTTP request, neither itself nor in the response to its upgrade', async () => {
   const http = createServer();
   const server = new Server(http);
-  const responses: { req?: unknown }[] = [];
-  const requests: unknown[] = [];
-  server.engine.use((_request: IncomingMessage, response: { req?: unknown }, next: () => void) => {
+  const responses: EventEmitter[] = [];
+  server.engine.use((_request: IncomingMessage, response: EventEmitter, next: () => void) => {
     responses.push(response);
-    requests.push(response.req);
     next();
   });
   server.engine.on('connection', createRequestSlimmer(server.engine));
@@ -24,10 +22,17 @@ test('a connection keeps no HTTP request, neither itself nor in the response to 
     client.close();
     await server.close();
   });
+  const ended: string[] = [];
   await once(server, 'connection');
-  expect(requests, 'Engine.IO keeps the request here').toEqual([expect.objectContaining({ url: expect.anything() })]);
-  expect(responses.map(({ req }) => req)).toEqual([undefined]);
+  expect(responses).toHaveLength(1);
+  for (const response of responses) response.on('close', () => ended.push('response'));
   const [connection] = Object.values((server.engine as unknown as { clients: Record<string, object> }).clients);
   expect(connection).toMatchObject({ request: { headers: {}, _query: {} } });
   expect((connection as { request: object }).request).not.toHaveProperty('rawHeaders');
+  const closed = new Promise((resolve) => (connection as EventEmitter).once('close', resolve));
+  const { _socket: line } = (connection as { transport: { socket: { _socket: EventEmitter } } }).transport.socket;
+  const isDown = once(line, 'close');
+  client.close();
+  await Promise.all([closed, isDown]);
+  expect(ended, 'no listener of the TCP socket holds the response').toEqual([]);
 });

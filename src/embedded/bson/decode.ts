@@ -74,6 +74,9 @@ function readDocument(reader: Reader): Document {
   return document;
 }
 
+/** Shorter arrays are copied, to exactly their size. */
+const SHORT_ARRAY = 12;
+
 function readArray(reader: Reader): unknown[] {
   const end = enter(reader);
   const array: unknown[] = [];
@@ -86,7 +89,8 @@ function readArray(reader: Reader): unknown[] {
     array.push(readValue(reader, type));
   }
   leave(reader, end);
-  return array;
+  // An array that was filled element by element has room for 17. Stored documents have many short ones.
+  return array.length < SHORT_ARRAY ? array.slice() : array;
 }
 
 function endOfCString(reader: Reader): number {

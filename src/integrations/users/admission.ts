@@ -33,6 +33,17 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
   const { people, clock, logger } = dependencies;
   /** user → whether they are locked, and when the entry expires; oldest first */
   const remembered = new Map<string, { isLocked: boolean; until: number }>();
+  let willForget = false;
+
+  /** After many have connected nothing is kept of them. */
+  const forgetExpired = (): void => {
+    for (const [key, { until }] of remembered) {
+      if (until > clock.now()) break;
+      remembered.delete(key);
+    }
+    willForget = remembered.size > 0;
+    if (willForget) clock.after(REMEMBERED_MS, forgetExpired);
+  };
 
   // Tokens may contain an ObjectId in upper case. Users with other ids are never locked.
   const remember = (userId: string, isLocked: boolean): void => {
@@ -41,6 +52,9 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
     remembered.set(key, { isLocked, until: clock.now() + REMEMBERED_MS });
     const [oldest] = remembered.keys();
     if (remembered.size > REMEMBERED_MAX && oldest !== undefined) remembered.delete(oldest);
+    if (willForget) return;
+    willForget = true;
+    clock.after(REMEMBERED_MS, forgetExpired);
   };
 
   const look = createBatcher<string, boolean>(

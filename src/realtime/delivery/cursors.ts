@@ -107,6 +107,14 @@ export class Cursors {
     if (this.#dirty.size > 0) this.#schedule();
   }
 
+  /** Forgets the cursor of a device that is not in use, if it is stored. */
+  forget(device: Device): void {
+    const key = keyOf(device);
+    const cursor = this.#cursors.get(key);
+    if (cursor === undefined || cursor.isDirty || this.#dirty.has(cursor) || this.#writing !== undefined) return;
+    this.#cursors.delete(key);
+  }
+
   /** Forgets cursors that are stored and have not been used for a while. */
   forgetIdle(isUsed: (device: Device) => boolean): void {
     for (const [key, cursor] of this.#cursors) {

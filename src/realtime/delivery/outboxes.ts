@@ -73,6 +73,9 @@ export class Outboxes {
     socket.data.position = outbox.position;
     socket.data.outbox = undefined;
     this.#open.delete(outbox);
+    const { sockets, cursors } = this.#dependencies;
+    // Most devices get nothing for a long time after they have connected.
+    if (sockets.outboxesOf(outbox.device).length === 0) cursors.forget(outbox.device);
   }
 
   /** Releases all outboxes that are idle, and forgets those of sockets that have left. */
