@@ -1,7 +1,8 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { GatewayError } from '../errors.js';
+import { createBatcher } from '../platform/batcher.js';
 import type { Redis } from '../platform/redis/connect.js';
-import { defineScript, type Script, type ScriptReply } from '../platform/redis/script.js';
+import { defineScript, type ScriptReply } from '../platform/redis/script.js';
 
 /** Rate limit of one caller: `points` per window of `windowMs`, which is rounded up to seconds. */
 export interface Limit {
@@ -51,6 +52,8 @@ const CALLERS_MAX = 100_000;
 const LOOK_EVERY = 10_000;
 /** Refusals by Redis that are remembered before all of them are dropped. The library has no bound, and slows down beyond this many. */
 const REFUSALS_MAX = 1_000;
+/** Calls of one command: a script blocks Redis for all of them. */
+const CALLS_MAX = 100;
 
 /**
  * When Redis cannot be reached each node counts by itself. A caller who exceeds a limit is remembered until the window ends,
@@ -126,15 +129,51 @@ function createCounter({ redis, keyPrefix }: RateLimiterOptions, id: string, { p
   return { limiter, noteBegun, noteRefused: every(REFUSALS_MAX, () => limiter.deleteInMemoryBlockedAll()) };
 }
 
-/** The part of a client that the library uses. Scripts are called by their digest, not sent each time. */
-function toStore({ commands }: Redis) {
-  const scripts = new Map<string, Script>();
+/** A call of the script that counts: for one caller. */
+interface Call {
+  readonly keys: readonly string[];
+  readonly arguments: readonly string[];
+}
+
+type Run = (call: Call) => Promise<ScriptReply>;
+
+/**
+ * The part of a client that the library uses. Scripts are called by their digest, not sent each time. The calls of one turn, and
+ * those that arrive while Redis answers, are one command. In a Redis Cluster callers can be on different servers, so each is one.
+ */
+function toStore({ commands, isCluster }: Redis) {
+  const toRun = (lua: string): Run => {
+    if (!isCluster) return createBatcher(createRunAll(commands, lua), CALLS_MAX);
+    const script = defineScript(lua);
+    return (call) => script(commands, call.keys, call.arguments);
+  };
+  const runs = new Map<string, Run>();
   return {
-    eval(lua: string, options: { keys: string[]; arguments: string[] }): Promise<ScriptReply> {
-      const script = scripts.get(lua) ?? defineScript(lua);
-      scripts.set(lua, script);
-      return script(commands, options.keys, options.arguments);
+    eval(lua: string, call: Call): Promise<ScriptReply> {
+      const run = runs.get(lua) ?? toRun(lua);
+      runs.set(lua, run);
+      return run(call);
     },
+  };
+}
+
+/** Runs a script of one key for several calls. They have the same number of arguments. */
+function createRunAll(commands: Redis['commands'], lua: string): (calls: readonly Call[]) => Promise<ScriptReply[]> {
+  const script = defineScript(`
+    local function run(KEYS, ARGV)
+      ${lua}
+    end
+    local count = #ARGV / #KEYS
+    local replies = {}
+    for i, key in ipairs(KEYS) do
+      replies[i] = run({ key }, { unpack(ARGV, (i - 1) * count + 1, i * count) })
+    end
+    return replies
+  `);
+  return async (calls) => {
+    const keys = calls.flatMap((call) => call.keys);
+    const args = calls.flatMap((call) => call.arguments);
+    return (await script(commands, keys, args)) as ScriptReply[];
   };
 }
 

@@ -110,6 +110,18 @@ describe('two nodes over Redis', () => {
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
   });
 
+  test('count the callers of one turn apart, by one command', async () => {
+    const { limiters, redis } = await startNodes();
+    const [limiter, other] = limiters;
+    await limiter.consume('emit', 'first', limit);
+    const send = vi.spyOn((redis[0] as Redis).commands, 'sendCommand');
+    const callers = Array.from({ length: 90 }, (_, i) => `caller ${i % 30}`);
+    await Promise.all(callers.map((key) => limiter.consume('emit', key, limit)));
+    expect(send.mock.calls.filter(([[name]]) => name === 'EVALSHA')).toHaveLength(1);
+    for (const key of new Set(callers)) expect((await exhaust(other, key)).uses, key).toBe(0);
+    expect((await exhaust(other, 'first')).uses).toBe(2);
+  });
+
   test('let one of several large charges at the same moment go over the limit', async () => {
     const { limiters } = await startNodes();
     const use = { name: 'work', key: 'ann', limit: { points: 250, windowMs: 60_000 } };
