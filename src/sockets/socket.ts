@@ -60,10 +60,17 @@ export function everyConnection(io: GatewayServer): GatewaySocket['conn'][] {
   return Object.values(clients);
 }
 
-/** The sockets of this node in a room of the given namespaces. */
+/** The sockets of this node in a room of the given namespaces. Called for each durable message and for each acknowledgement. */
 export function socketsIn(io: GatewayServer, room: string, namespaces: readonly string[]): GatewaySocket[] {
-  return namespaces.flatMap((name) => {
+  const found: GatewaySocket[] = [];
+  for (const name of namespaces) {
     const { adapter, sockets } = io.of(name);
-    return [...(adapter.rooms.get(room) ?? [])].flatMap((id) => sockets.get(id) ?? []);
-  });
+    for (const id of adapter.rooms.get(room) ?? NO_IDS) {
+      const socket = sockets.get(id);
+      if (socket !== undefined) found.push(socket);
+    }
+  }
+  return found;
 }
+
+const NO_IDS: readonly string[] = [];

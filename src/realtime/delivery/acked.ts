@@ -55,6 +55,8 @@ export function merge(one: AckedByNamespace, other: AckedByNamespace): AckedByNa
 
 function union(one: Acked, other: Acked): Acked {
   const [low, high] = one.upTo <= other.upTo ? [one, other] : [other, one];
+  // As it is for most acknowledgements.
+  if (high.holes.length === 0) return high;
   const lowHoles = new Set(low.holes);
   return { upTo: high.upTo, holes: high.holes.filter((hole) => hole > low.upTo || lowHoles.has(hole)) };
 }

@@ -51,6 +51,10 @@ export class SendWindow {
 
   /** What the client has acknowledged. @param sentUpTo everything up to this position was sent, or is not for the socket */
   acked(sentUpTo: number): AckedByNamespace {
+    if (this.isEmpty) {
+      const all: Acked = { upTo: sentUpTo, holes: [] };
+      return Object.fromEntries(this.#namespaces.map((namespace) => [namespace, all]));
+    }
     return Object.fromEntries(this.#namespaces.map((namespace) => [namespace, this.#ackedOf(namespace, sentUpTo)]));
   }
 
