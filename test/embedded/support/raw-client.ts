@@ -40,7 +40,7 @@ export async function sendRaw(path: string, command: Document): Promise<Document
   const socket = await dial(path);
   try {
     socket.write(opMsg({ ...command, $db: command['$db'] ?? 'test' }));
-    const { operationTime: _, $clusterTime: __, ...reply } = deserialize((await receive(socket)).subarray(21));
+    const { operationTime: _, ...reply } = deserialize((await receive(socket)).subarray(21));
     return reply;
   } finally {
     socket.destroy();

@@ -1,14 +1,13 @@
-import { Binary, Long, Timestamp } from 'bson';
+import { Timestamp } from 'bson';
 import { type Document, isDocument } from '../../bson/values.js';
 
 /** How far a client's cluster time may be ahead of this machine, as in MongoDB. */
 const MAX_DRIFT_SECONDS = 365 * 24 * 3600;
-/** The signature of a server without keys. */
-const signature = { hash: new Binary(new Uint8Array(20)), keyId: Long.ZERO };
 
 /**
- * The logical clock of the replica set. Drivers send the time of a reply back as `afterClusterTime`. Every read satisfies
- * it, because there is one node and reads see all acknowledged writes.
+ * The logical clock of the replica set. Drivers send the `operationTime` of a reply back as `afterClusterTime`. Every read
+ * satisfies it, because there is one node and reads see all acknowledged writes. Replies have no `$clusterTime`: it is for drivers
+ * that talk to several nodes, who parse it in each reply and send it with each command.
  */
 export class ClusterTime {
   #now = new Timestamp({ t: 0, i: 0 });
@@ -17,19 +16,21 @@ export class ClusterTime {
     return this.#now;
   }
 
-  /** Advances to the time that a client sends, which can be later after a restart when the system clock was set back. */
-  observe({ $clusterTime }: Document): void {
-    if (!isDocument($clusterTime)) return;
-    const { clusterTime } = $clusterTime;
-    if (!(clusterTime instanceof Timestamp) || !clusterTime.greaterThan(this.#now)) return;
-    const isCredible = clusterTime.getHighBitsUnsigned() < Date.now() / 1000 + MAX_DRIFT_SECONDS;
-    if (isCredible) this.#now = clusterTime;
+  /** Advances to the times that a client sends, which can be later after a restart when the system clock was set back. */
+  observe({ $clusterTime, readConcern }: Document): void {
+    if (isDocument($clusterTime)) this.#advanceTo($clusterTime['clusterTime']);
+    if (isDocument(readConcern)) this.#advanceTo(readConcern['afterClusterTime']);
+  }
+
+  #advanceTo(time: unknown): void {
+    if (!(time instanceof Timestamp) || !time.greaterThan(this.#now)) return;
+    const isCredible = time.getHighBitsUnsigned() < Date.now() / 1000 + MAX_DRIFT_SECONDS;
+    if (isCredible) this.#now = time;
   }
 
   /** Adds a time to a reply that is later than that of all replies before. */
   stamp(reply: Document): Document {
-    const clusterTime = this.#tick();
-    return { ...reply, operationTime: clusterTime, $clusterTime: { clusterTime, signature } };
+    return { ...reply, operationTime: this.#tick() };
   }
 
   /** Advances the clock. It never decreases, even when the system clock does. */
