@@ -65,11 +65,7 @@ interface Transport {
   readonly opts?: { readonly perMessageDeflate?: unknown };
   readonly socket?: {
     readonly readyState: number;
-    readonly _socket?: {
-      write(data: Buffer, sent?: (error?: Error) => void): void;
-      cork(): void;
-      uncork(): void;
-    };
+    readonly _socket?: { write(data: Buffer, sent?: (error?: Error) => void): void };
   };
   /** Ends the write that made the transport not writable. */
   readonly _onSentLast?: (error?: Error) => void;
@@ -139,11 +135,9 @@ function toDirectTransport(prototype: Transport): object {
           return;
         }
         this.writable = false;
-        socket.cork();
-        for (const [index, { data, options }] of packets.entries()) {
-          socket.write(toFrame(data as string, options), index === packets.length - 1 ? this._onSentLast : undefined);
-        }
-        socket.uncork();
+        // One buffer: the system takes at most 1024 at once, and the rest would wait while more is read from the client.
+        const frames = packets.map(({ data, options }) => toFrame(data as string, options));
+        socket.write(Buffer.concat(frames), this._onSentLast);
       },
     },
   }) as object;

@@ -112,6 +112,16 @@ test.each([false, true])('the packets of one turn are two writes, after an upgra
   expect(count()).toBe(2);
 });
 
+test('the system takes more packets of one turn at once than it takes buffers', async () => {
+  const { socket } = await connect({ perMessageDeflate: false });
+  for (let n = 0; n < 1500; n += 1) socket.emit('one', n);
+  const { transport } = socket.conn as unknown as { transport: { writable: boolean } };
+  expect(transport.writable).toBe(false);
+  // Both writes end within this turn of the event loop.
+  for (let tick = 0; tick < 5; tick += 1) await new Promise<void>((resolve) => process.nextTick(resolve));
+  expect(transport.writable).toBe(true);
+});
+
 test('packets of several kinds keep their order', async () => {
   const { socket, received } = await connect({ perMessageDeflate: false });
   socket.emit('one', 'first');
