@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import jwt from 'jsonwebtoken';
 import { type Client, connect } from './clients.js';
 import { seedFlatness } from './flat-data.js';
@@ -117,14 +118,16 @@ export async function run({ rounds }: BenchOptions): Promise<void> {
   ]);
   const { worker: load } = await startWorker<LoadOrder, LoadResult>('load/main');
   const sides: Side[] = [];
+  const note = (result: ScenarioResult): void => {
+    report.scenarios.push(result);
+    process.stderr.write(`${result.name}: ${result.ratios.map(({ value }) => value.median.toFixed(2)).join()}\n`);
+  };
   try {
     for (const size of [SMALL, LARGE]) sides.push(await startSide(load, size));
     for (const operation of operations) {
-      process.stderr.write(`${operation.name}\n`);
-      report.scenarios.push(await compare(operation, sides, rounds));
+      note(await compare(operation, sides, rounds));
     }
-    process.stderr.write('come back\n');
-    report.scenarios.push(await compareComingBack(load, sides, rounds));
+    note(await compareComingBack(load, sides, rounds));
   } finally {
     await load.stop();
     for (const { rig, team, chats } of sides) {
@@ -229,11 +232,19 @@ const get = (side: Side, path: string): Promise<void> => call(side, path, { meth
 const post = (side: Side, path: string, body: object): Promise<void> =>
   call(side, path, { method: 'POST', body: JSON.stringify(body) });
 
-/** A REST call of the first user. @throws Error for a failure */
+const TOO_MANY = 429;
+
+/** A REST call of the first user. Waits while a limit is reached. @throws Error for a failure */
 async function call({ rig }: Side, path: string, request: { method: string; body?: string }): Promise<void> {
   const token = jwt.sign({ userId: userIdOf(0), account_id: ACCOUNT_ID }, SECRET, { expiresIn: '8h' });
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const answer = await fetch(`http://127.0.0.1:${rig.port}${path}`, { ...request, headers });
+  const ask = (): Promise<Response> => fetch(`http://127.0.0.1:${rig.port}${path}`, { ...request, headers });
+  let answer = await ask();
+  while (answer.status === TOO_MANY) {
+    const { retryAfterMs } = (await answer.json()) as { retryAfterMs: number };
+    await pause(retryAfterMs);
+    answer = await ask();
+  }
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   await answer.arrayBuffer();
 }
