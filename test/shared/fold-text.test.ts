@@ -40,3 +40,10 @@ test.for([
 test('folds no visible character to an empty text', () => {
   for (const text of ['', ' ', '\u200b', '\u3164 \n']) expect(foldText(text), JSON.stringify(text)).toBe('');
 });
+
+test('ASCII text folds as beside an accented letter, which is folded character by character', () => {
+  for (let code = 0; code < 128; code += 1) {
+    const text = ` A${String.fromCharCode(code)}b `;
+    expect(foldText(text), JSON.stringify(text)).toBe(foldText(`${text.trimEnd()}\u0301 `));
+  }
+});

@@ -88,13 +88,16 @@ export function createConversationLists<D extends Description, M extends WireMes
     const { name, channel, filter, hint } = toSelection(query);
     const activity = toActivityRange(query);
     const own = [{ user: viewer.userId, kind: kind.name, ...filter }, ...activity];
-    const condition = await search.toCondition(viewer, { filters: own, hint }, query);
+    const searched = await search.find(viewer, { filters: own, hint }, query);
     const key = `${kind.name} ${viewer.socketId} ${JSON.stringify({ ...query, page: 0 })}`;
     const members = counted?.members?.filter((member) => member.kind === kind.name);
     const readMembers = async (range: Range, bounds: { limit: number; skip: number }): Promise<Member[]> => {
       if (members !== undefined && Object.keys(range).length === 0) return takeListed(members, query, bounds);
       const filters = [...own, range];
-      if (condition !== undefined) return search.read({ filters, hint }, condition, bounds);
+      if (searched !== undefined) {
+        if (Object.keys(range).length > 0) return search.read({ filters, hint }, searched, bounds);
+        return search.readFound({ user: viewer.userId, filters: own }, searched, bounds);
+      }
       // Through the driver: Mongoose refuses a range of another type than the schema's.
       const options = { sort: SORT, hint, ...bounds };
       const found = await models.Member.collection.find({ $and: filters }, options).toArray();
@@ -104,7 +107,7 @@ export function createConversationLists<D extends Description, M extends WireMes
     /** @returns also whether the members have only now been counted, which can move them to other places */
     const count = async (): Promise<{ total: number; isFirst?: boolean }> => {
       if (counted !== undefined) return { total: counted.sizeOf(channel ?? 'you', kind.name)[name] };
-      if (condition !== undefined) return { total: await search.count({ filters: own, hint }, condition) };
+      if (searched !== undefined) return { total: searched.found.length };
       if (activity.length > 0) {
         const examined = await models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
         await pay({ examined });

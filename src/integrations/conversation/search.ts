@@ -1,8 +1,10 @@
-import { type PipelineStage, Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
+import type { User } from '#shared/models/user.js';
 import { foldText } from '#shared/utilities/fold-text.js';
-import { readDocument, readId } from '../../models/index.js';
+import { readDocument, readId, readStored } from '../../models/index.js';
+import type { Bounds } from '../../platform/mongo/keyset.js';
 import type { Work } from '../../realtime/work.js';
 import type { ConversationKind, Described } from './kind.js';
 import { nameOf } from './people.js';
@@ -33,6 +35,9 @@ const SEARCHED_MAX = 5000;
 /** Conversations, and users, examined in one step. */
 const STEP = 1000;
 
+/** The fields that a user can be found by. */
+const NAMES = { name: 1, firstName: 1, lastName: 1 } as const;
+
 /** The fields that a conversation can be found by. */
 const SHOWN = { title: 1, image: 1, contact_id: 1 } as const;
 
@@ -41,37 +46,39 @@ interface Ids {
   readonly ids: unknown[];
 }
 
-/** The examined conversations of a list. */
-interface Newest {
-  readonly ids: readonly Types.ObjectId[];
-  /** Those without a search key, which must be read themselves. */
-  readonly unkeyed: readonly Types.ObjectId[];
+type Named = Pick<User, keyof typeof NAMES> & { readonly _id: Types.ObjectId };
+
+/** An examined conversation of a list. */
+interface Examined {
+  readonly id: Types.ObjectId;
+  /** Its search key contains the text. */
+  readonly hasText: boolean;
+  /** It has no search key, and must be read itself. */
+  readonly isUnkeyed: boolean;
+}
+
+/** A search in a list. */
+export interface Search {
+  /** What the members of the conversations that were found fulfil. */
+  readonly condition: object;
+  /** The conversations that were found among the newest, in the order of the list. */
+  readonly found: readonly Types.ObjectId[];
 }
 
 /** Searches lists for text that no index can find. */
 export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: ConversationKind, work: Work) {
-  const toStages = ({ filters, hint }: MemberRange, condition: object, last: PipelineStage[]) =>
-    models.Member.aggregate([
-      { $match: { $and: [...filters] } },
-      { $sort: SORT },
-      { $limit: SEARCHED_MAX },
-      { $match: condition },
-      ...last,
-    ]).hint(hint);
-
-  const readNewest = async ({ filters, hint }: MemberRange): Promise<Newest> => {
+  const readNewest = async ({ filters, hint }: MemberRange, text: string): Promise<Examined[]> => {
     const isKeyed = { $eq: [{ $type: '$search_key' }, 'string'] };
-    const [newest] = await models.Member.aggregate<Ids & { unkeyed: unknown[] }>([
+    const hasText = { $cond: [isKeyed, { $gte: [{ $indexOfCP: ['$search_key', { $literal: text }] }, 0] }, null] };
+    const [newest] = await models.Member.aggregate<Ids & { haveText: unknown[] }>([
       ...[{ $match: { $and: [...filters] } }, { $sort: SORT }, { $limit: SEARCHED_MAX }],
-      {
-        $group: {
-          _id: null,
-          ids: { $push: '$conversation' },
-          unkeyed: { $push: { $cond: [isKeyed, null, '$conversation'] } },
-        },
-      },
+      { $group: { _id: null, ids: { $push: '$conversation' }, haveText: { $push: hasText } } },
     ]).hint(hint);
-    return { ids: toIds(newest?.ids), unkeyed: toIds(newest?.unkeyed) };
+    return (newest?.ids ?? []).flatMap((stored, index) => {
+      const id = readId(stored);
+      const hasText = newest?.haveText[index];
+      return id === undefined ? [] : { id, hasText: hasText === true, isUnkeyed: hasText === null };
+    });
   };
 
   /** Conversations whose displayed title contains the text. */
@@ -99,8 +106,12 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
   const named = async (ids: readonly Types.ObjectId[], text: string): Promise<Types.ObjectId[]> => {
     const found: Types.ObjectId[] = [];
     for (const step of toSteps(ids)) {
-      const people = await models.User.find({ _id: { $in: step } }, { name: 1, firstName: 1, lastName: 1 }).lean();
-      found.push(...people.filter((person) => foldText(nameOf(person)).includes(text)).map(({ _id }) => _id));
+      const options = { projection: NAMES, batchSize: step.length + 1 };
+      const people = await models.User.collection.find({ _id: { $in: step } }, options).toArray();
+      for (const person of people) {
+        const read = readStored<Named>(models.User as never, person, NAMES);
+        if (foldText(nameOf(read)).includes(text)) found.push(read._id);
+      }
     }
     return found;
   };
@@ -133,45 +144,60 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
   };
 
   return {
-    /** The filter for entries of a list; `undefined` without a search. */
-    async toCondition(
-      viewer: Viewer,
-      range: MemberRange,
-      { search, users = [] }: SearchQuery,
-    ): Promise<object | undefined> {
+    /** Looks among the newest conversations of a list. @returns `undefined` when nothing is searched for */
+    async find(viewer: Viewer, range: MemberRange, { search, users = [] }: SearchQuery): Promise<Search | undefined> {
       const text = foldText(search ?? '');
       if (text === '' && users.length === 0) return undefined;
       const conditions: object[] = [];
-      const { ids, unkeyed } = await readNewest(range);
+      const newest = await readNewest(range, text);
+      const ids = newest.map(({ id }) => id);
       await work.pay(viewer.principal, { rows: ids.length });
+      let found = newest;
       if (text !== '') {
+        const unkeyed = newest.flatMap(({ id, isUnkeyed }) => (isUnkeyed ? id : []));
         const [byTitle, byPeople] = await Promise.all([withTitle(unkeyed, text), withPeopleNamed(viewer, ids, text)]);
+        const named = toSet([...byTitle, ...byPeople]);
+        found = found.filter(({ id, hasText }) => hasText || named.has(id.toHexString()));
         conditions.push({
           $or: [{ search_key: { $regex: escapePattern(text) } }, { conversation: { $in: [...byTitle, ...byPeople] } }],
         });
       }
       if (users.length > 0) {
         const all = { $and: users.map((user) => takesPart([new Types.ObjectId(user)])) };
-        conditions.push({ conversation: { $in: await withUsers(ids, all) } });
+        const matching = await withUsers(ids, all);
+        const together = toSet(matching);
+        found = found.filter(({ id }) => together.has(id.toHexString()));
+        conditions.push({ conversation: { $in: matching } });
       }
-      return { $and: conditions };
+      return { condition: { $and: conditions }, found: found.map(({ id }) => id) };
     },
 
-    read: async (
-      range: MemberRange,
-      condition: object,
-      { limit, skip }: { limit: number; skip: number },
-    ): Promise<Member[]> => {
-      const found: Member[] = await toStages(range, condition, [{ $skip: skip }, { $limit: limit }]);
-      return found.map((member) => readDocument('Member', member));
+    /** Reads some of the conversations that were found, in their order. */
+    async readFound(
+      { user, filters }: { user: Types.ObjectId; filters: readonly object[] },
+      { found }: Search,
+      { limit, skip }: Bounds,
+    ): Promise<Member[]> {
+      const wanted = found.slice(skip, skip + limit);
+      if (wanted.length === 0) return [];
+      const own = { $and: [{ user, conversation: { $in: wanted } }, ...filters] };
+      const members = await models.Member.collection.find(own, { hint: { user: 1, conversation: 1 } }).toArray();
+      const byId = new Map(members.map((member) => [String(member['conversation']), readDocument('Member', member)]));
+      return wanted.flatMap((id) => byId.get(id.toHexString()) ?? []) as unknown as Member[];
     },
 
-    async count(range: MemberRange, condition: object): Promise<number> {
-      const [found] = await toStages(range, condition, [{ $count: 'total' }]).exec();
-      return found?.total ?? 0;
+    /** Reads members after a place in the list. */
+    async read({ filters, hint }: MemberRange, { condition }: Search, { limit, skip }: Bounds): Promise<Member[]> {
+      const members: Member[] = await models.Member.aggregate([
+        { $match: { $and: [...filters] } },
+        ...[{ $sort: SORT }, { $limit: SEARCHED_MAX }, { $match: condition }, { $skip: skip }, { $limit: limit }],
+      ]).hint(hint);
+      return members.map((member) => readDocument('Member', member));
     },
   };
 }
+
+const toSet = (ids: readonly Types.ObjectId[]): Set<string> => new Set(ids.map((id) => id.toHexString()));
 
 /** Some services store ids as text. Aggregations are not cast, so both forms are listed. */
 const takesPart = (ids: readonly Types.ObjectId[]): object => ({
