@@ -182,10 +182,14 @@ class PresenceNode {
   async #runTick(events: PresenceEvents): Promise<void> {
     // Some connections may be back before others are, here and on other nodes.
     if (!this.#redis.isReady()) this.#lease.beQuiet();
+    // Before the renewal, whose result must not be lost by a failure.
+    if (await this.#isOtherServer()) {
+      this.#registrations.invalidate();
+      this.#isForgotten = true;
+    }
     const renewed = await this.#lease.renew(this.#registrations.generation);
-    const isOther = await this.#isOtherServer();
-    if (renewed.isOutage || isOther) this.#registrations.invalidate();
-    this.#isForgotten ||= renewed.isNewEpoch || isOther;
+    if (renewed.isOutage) this.#registrations.invalidate();
+    this.#isForgotten ||= renewed.isNewEpoch;
     await this.#reportOffline(events, renewed);
     if (renewed.nextDueMs !== undefined) this.#expectDue(renewed.nextDueMs);
 
