@@ -3,15 +3,15 @@ import type { Clock } from '../../platform/clock.js';
 /** Maximum number of users; the oldest are dropped. */
 const USERS_MAX = 50_000;
 
-/** A user without a socket on this node. */
+/** A user of whom a socket has left. */
 export interface OfflineUser {
   userId: string;
   accountId: string;
 }
 
 /**
- * Users whose last socket on this node left recently, or left while Redis was away. When Redis has lost its data it must be
- * told of them again; otherwise no node would report them as offline.
+ * Users with a socket on this node that left recently, or left while Redis was away. When Redis has lost its data it must be
+ * told of them again, or no node reports them as offline. Those who have another socket stay online.
  */
 export class PendingOffline {
   readonly #users = new Map<string, { accountId: string; until: number; wasReported: boolean }>();

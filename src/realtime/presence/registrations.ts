@@ -94,6 +94,9 @@ export class Registrations {
     } else if (wasUnregistered) {
       // Redis may have lost the socket, and with it the user.
       pendingOffline.add(entry, { until: Number.POSITIVE_INFINITY, wasReported });
+    } else {
+      // Redis may lose the user's other sockets too, which are of a killed node if none registers them again.
+      pendingOffline.add(entry, { until: clock.now() + graceMs + 2 * leaseMs, wasReported });
     }
     return { isLast: removed?.isEdge === true };
   }

@@ -344,6 +344,24 @@ async function ensureCounted(node: Node, live: ReadonlyMap<string, number>): Pro
   });
 }
 
+describe('a Redis that loses its data before the sockets of a killed node are removed', () => {
+  test('reports a user whose last living socket has left as offline, and one with a living socket not', async () => {
+    const nodes = [await startNode(), await startNode(), await startNode()] as const;
+    const [a, b, killed] = nodes;
+    const [leaves, stays] = [socketOf('leaves'), socketOf('stays')];
+    for (const socket of [leaves, stays]) await a.store.add(socket);
+    for (const userId of ['leaves', 'stays']) await killed.store.add(socketOf(userId));
+    await b.store.add(socketOf('stays'));
+    await killed.kill();
+    for (const socket of [leaves, stays]) await a.store.remove(socket);
+    await server.command('FLUSHALL');
+    await until(() => reportsOf(nodes, 'offline').includes('leaves'));
+    await until(async () => (await connectionsOf(a, 'stays')) === 1);
+    await ensureReported(nodes, b);
+    expect(reportsOf(nodes, 'offline')).toEqual(['leaves']);
+  });
+});
+
 describe('a Redis that is killed and comes back with older data', () => {
   test('has what it lost, and not what it should not have', async () => {
     const nodes = [await startNode(), await startNode()] as const;
