@@ -170,7 +170,7 @@ function createRunAll(commands: Redis['commands'], lua: string): (calls: readonl
     end
     return replies
   `);
-  return async (calls) => {
+  return async function runAll(calls) {
     const keys = calls.flatMap((call) => call.keys);
     const args = calls.flatMap((call) => call.arguments);
     return (await script(commands, keys, args)) as ScriptReply[];
