@@ -16,7 +16,7 @@ export async function startIntegrations({ logger, cleanup }: Base, context: Cont
   const integrations = createIntegrations(context);
   const presenceTracker = createPresenceTracker({ presence, sockets, integrations, logger });
   await presenceTracker.start();
-  cleanup.add('presence', presence.stop);
+  cleanup.add('presence', presenceTracker.stop);
   for (const { name, start } of integrations) if (start !== undefined) cleanup.add(name, start());
   return { integrations, presenceTracker };
 }

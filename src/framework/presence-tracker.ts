@@ -1,5 +1,6 @@
 import { createBatcher } from '../platform/batcher.js';
 import type { Logger } from '../platform/logger.js';
+import { createTaskTracker } from '../platform/task-tracker.js';
 import type { PresenceEntry, PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
@@ -27,6 +28,8 @@ interface Dependencies {
 export interface PresenceTracker extends SocketListener {
   /** Starts the presence store. */
   start(): Promise<void>;
+  /** Stops the presence store. Resolves when the integrations have handled all changes. */
+  stop(): Promise<void>;
 }
 
 /**
@@ -34,7 +37,7 @@ export interface PresenceTracker extends SocketListener {
  * ask the database a few times and not some thousand times. Changes of one user keep their order.
  */
 export function createPresenceTracker({ presence, sockets, integrations, logger }: Dependencies): PresenceTracker {
-  const report = (error: unknown): void => logger.error({ err: error }, 'updating presence failed');
+  const tasks = createTaskTracker((error) => logger.error({ err: error }, 'updating presence failed'));
   const reportHandler = (error: unknown): void => logger.error({ err: error }, 'handling a presence change failed');
 
   const onSocketsPresent = integrations.flatMap((one) => one.onSocketsPresent ?? []);
@@ -71,22 +74,26 @@ export function createPresenceTracker({ presence, sockets, integrations, logger 
   return {
     connected(socket) {
       const entry = toEntry(socket);
-      if (entry !== undefined) add(socket, entry).catch(report);
+      if (entry !== undefined) tasks.run(add(socket, entry));
     },
     disconnected(socket) {
       const entry = toEntry(socket);
       if (entry === undefined) return;
-      presence.remove(entry).catch(report);
-      sockets.leave(entry.userId, entry.socketId).catch(report);
+      tasks.run(presence.remove(entry));
+      tasks.run(sockets.leave(entry.userId, entry.socketId));
     },
     async start() {
       const { isAlone } = await presence.start({
-        online: (user) => void passOn({ user, isOnline: true }).catch(report),
-        offline: (user) => void passOn({ user, isOnline: false }).catch(report),
-        lost: (lost) => void sockets.forget(lost).catch(report),
-        restored: (restored) => void sockets.restore(restored).catch(report),
+        online: (user) => tasks.run(passOn({ user, isOnline: true })),
+        offline: (user) => tasks.run(passOn({ user, isOnline: false })),
+        lost: (lost) => tasks.run(sockets.forget(lost)),
+        restored: (restored) => tasks.run(sockets.restore(restored)),
       });
       if (isAlone) await sockets.clear();
+    },
+    async stop() {
+      await presence.stop();
+      await tasks.ended();
     },
   };
 }

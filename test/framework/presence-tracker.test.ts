@@ -62,3 +62,14 @@ test('what users do who leave and come back meanwhile is told in order', async (
   await until(() => calls.length === 5);
   expect(calls.slice(2)).toEqual(['offline ann,bob', 'present 3', 'online ann']);
 });
+
+test('a stop waits until the integrations have handled all changes', async () => {
+  const { tracker, calls } = await start();
+  tracker.connected(userSocket('ann', '1'));
+  await until(() => calls.length === 2);
+  // Batches have a time between them, so these wait.
+  tracker.connected(userSocket('bob', '2'));
+  tracker.connected(userSocket('cid', '3'));
+  await tracker.stop();
+  expect(calls.slice(2)).toEqual(['present 2,3', 'online bob,cid']);
+});
