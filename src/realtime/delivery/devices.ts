@@ -151,12 +151,13 @@ export class Devices {
     return { $push: { devices: stored }, ...(isFlagged && { $addToSet: { resyncFlags: deviceId } }) };
   }
 
-  /** Ordered: of several calls for one device the last one counts. */
+  /** What counts is whether the device is connected here now, so several calls for one device are one update. */
   async #noteAll(devices: readonly Device[]): Promise<readonly Device[]> {
     const { mailboxes, clock } = this.#dependencies;
     const now = new Date(clock.now());
-    const updates = devices.map((device) => ({ updateOne: this.#toConnectionUpdate(device, now) }));
-    await mailboxes.collection.bulkWrite(updates as never, { ordered: true });
+    const distinct = new Map(devices.map((device) => [`${device.recipient.key} ${device.deviceId}`, device]));
+    const updates = Array.from(distinct.values(), (device) => ({ updateOne: this.#toConnectionUpdate(device, now) }));
+    await mailboxes.collection.bulkWrite(updates as never, { ordered: false });
     return devices;
   }
 
