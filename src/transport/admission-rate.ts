@@ -15,6 +15,11 @@ const MOST_PER_SECOND = 10_000;
 
 /** Ticks between two changes: the work of an admitted client lasts longer than one tick. */
 const WINDOW_TICKS = 4;
+/** Below this rate it rises fast, so that a thousand clients come back within two seconds. */
+const FAST_BELOW_PER_SECOND = 800;
+const FAST_RISE = 1.3;
+/** Above it, so that in a storm it goes little beyond what the node can take: what is too much delays the calls of backends. */
+const SLOW_RISE = 1.08;
 /** The event loop is free enough for more. */
 const LOW_LAG_MS = 25;
 const HIGH_LAG_MS = 50;
@@ -32,7 +37,9 @@ export function createRateByLag(): AdmissionRate {
   const adjust = (): void => {
     if (worstMs >= VERY_HIGH_LAG_MS) perSecond *= 0.5;
     else if (worstMs >= HIGH_LAG_MS) perSecond *= 0.8;
-    else if (worstMs < LOW_LAG_MS && (wasLimiting || perSecond < FIRST_PER_SECOND)) perSecond *= 1.3;
+    else if (worstMs < LOW_LAG_MS && (wasLimiting || perSecond < FIRST_PER_SECOND)) {
+      perSecond *= perSecond < FAST_BELOW_PER_SECOND ? FAST_RISE : SLOW_RISE;
+    }
     if (!wasLimiting && worstMs < LOW_LAG_MS) perSecond = Math.min(perSecond, FIRST_PER_SECOND);
     perSecond = Math.min(MOST_PER_SECOND, Math.max(LEAST_PER_SECOND, perSecond));
   };

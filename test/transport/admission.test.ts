@@ -160,6 +160,19 @@ describe('the rate by the lag of the event loop', () => {
     expect(observe(rate, 0, 100)).toBe(10_000);
   });
 
+  test('lets a thousand clients in within two seconds, and rises by less than half in the second after', () => {
+    const rate = createRateByLag();
+    let admitted = 0;
+    for (let tick = 0; tick < 2000 / TICK_MS; tick += 1) {
+      admitted += (rate.perSecond * TICK_MS) / 1000;
+      rate.observe(0, true);
+    }
+    expect(admitted).toBeGreaterThan(1000);
+    const before = rate.perSecond;
+    for (let tick = 0; tick < 1000 / TICK_MS; tick += 1) rate.observe(0, true);
+    expect(rate.perSecond / before).toBeLessThan(1.5);
+  });
+
   test('does not rise without clients that wait, and returns to where it began', () => {
     const rate = createRateByLag();
     const first = rate.perSecond;
