@@ -6,6 +6,7 @@ import { usageOf } from './processes.js';
 import { beginReport, type Measurement, publish, toResult } from './results.js';
 import { startRig } from './rig.js';
 import { seedUsers } from './seed.js';
+import { summarize } from './statistics.js';
 import { API_KEY, type LoadOrder, type LoadResult, type Target } from './wire.js';
 import { startWorker, type Worker } from './workers.js';
 
@@ -174,10 +175,13 @@ async function measure(cluster: Cluster, { step, load, samples, isQuietFirst }: 
   let line = `${label}: ${name} ${(total / loaded.operations).toFixed(1)} µs`;
   if (loaded.bystanders.length > 0) {
     for (const [what, unit] of BYSTANDER_ROWS) {
-      const mean = ({ bystanders }: Window): number => sum(bystanders.map((one) => one[what])) / bystanders.length;
-      const value = (mean(loaded) - scale * mean(quiet)) / loaded.operations;
+      const each = loaded.bystanders.map(
+        (one, n) => (one[what] - scale * (quiet.bystanders[n]?.[what] ?? 0)) / loaded.operations,
+      );
+      // One node polls the log for all, so the mean would say nothing about the others.
+      const value = summarize(each).median;
       samples.add(`${BYSTANDER}, ${unit}: ${name}`, label, value);
-      line += `, not concerned ${value.toFixed(4)} ${unit}`;
+      line += `, not concerned ${value.toFixed(4)} (${each.map((one) => one.toFixed(2)).join(' ')}) ${unit}`;
     }
   }
   process.stderr.write(`${line}\n`);
@@ -214,6 +218,7 @@ async function messagesOf(port: number): Promise<number> {
 type Samples = ReturnType<typeof createSamples>;
 
 const IDLE = 'idle node';
+/** The median of these nodes. */
 const BYSTANDER = 'a node that is not concerned';
 const BYSTANDER_ROWS = [
   ['cpuMicros', 'µs CPU'],
