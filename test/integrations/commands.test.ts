@@ -66,7 +66,9 @@ const first = (clients: readonly TestClient[]): TestClient => {
 async function commandsOf(work: () => Promise<unknown>): Promise<string[]> {
   const before = recorder.commands.length;
   await work();
-  return recorder.commands.slice(before).map(({ name, command }) => `${name} ${String(command[name])}`);
+  const sent = recorder.commands.slice(before).map(({ name, command }) => `${name} ${String(command[name])}`);
+  // Where devices are connected is stored a quarter of a second after a connect, which may be now.
+  return sent.filter((line) => line !== 'update delivery.mailboxes');
 }
 
 const findUsers = 'find _users';
@@ -78,7 +80,8 @@ test('a message to ten in the support chat', async () => {
     await Promise.all(heard);
   };
   // The first one does not know whom to ask for together with the sender.
-  expect(await commandsOf(say)).toHaveLength(6);
+  const firstOnes = await commandsOf(say);
+  expect(firstOnes, firstOnes.join(', ')).toHaveLength(6);
   expect(await commandsOf(say)).toEqual(['bulkWrite 1']);
 });
 
