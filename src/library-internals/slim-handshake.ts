@@ -25,18 +25,20 @@ type Listener = (...args: unknown[]) => void;
  * @returns to be called with each new connection
  */
 export function createRequestSlimmer(engine: Engine): (connection: { request: IncomingMessage }) => void {
-  const closeListeners = new WeakMap<IncomingMessage, Listener[]>();
+  const ofResponses = new WeakMap<IncomingMessage, Listener>();
   const handleUpgrade = engine.handleUpgrade.bind(engine);
   engine.handleUpgrade = (request, socket, head) => {
-    const before = socket.rawListeners('close');
+    const count = socket.listenerCount('close');
     handleUpgrade(request, socket, head);
-    const added = socket.rawListeners('close').filter((listener) => !before.includes(listener));
-    closeListeners.set(request, added as Listener[]);
+    const first = (socket.rawListeners('close') as Listener[])[count];
+    // The response is created first and listens once. `ws` can follow in the same turn; by its listener it learns of the end.
+    if (first !== undefined && 'listener' in first) ofResponses.set(request, first);
   };
   return function slimRequest(connection) {
     const { request } = connection;
+    const listener = ofResponses.get(request);
     // Nothing waits for the end of the response once the connection is open.
-    for (const listener of closeListeners.get(request) ?? []) request.socket.off('close', listener);
+    if (listener !== undefined) request.socket.off('close', listener);
     slim(connection);
   };
 }

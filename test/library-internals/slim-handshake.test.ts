@@ -1,6 +1,6 @@
 import { type EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
 import { expect, onTestFinished, test } from 'vitest';
@@ -35,4 +35,25 @@ test('a connection keeps no HTTP request, neither itself nor in the response to 
   client.close();
   await Promise.all([closed, isDown]);
   expect(ended, 'no listener of the TCP socket holds the response').toEqual([]);
+});
+
+test('the end of a connection is noticed, also when nothing delays its upgrade', async () => {
+  const http = createServer();
+  const server = new Server(http);
+  server.engine.on('connection', createRequestSlimmer(server.engine));
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const lines: Socket[] = [];
+  http.on('connection', (line) => lines.push(line));
+  const client = io(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, {
+    ...{ transports: ['websocket'], reconnection: false },
+  });
+  onTestFinished(async () => {
+    client.close();
+    await server.close();
+  });
+  const [socket] = (await once(server, 'connection')) as [EventEmitter];
+  const left = once(socket, 'disconnect');
+  for (const line of lines) line.destroy();
+  expect(await left).toContain('transport close');
 });
