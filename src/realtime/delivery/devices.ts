@@ -39,6 +39,12 @@ const REGISTER_SPACING = { spacingMs: 25, crowdedSpacingMs: 100 };
 /** Nothing waits for it to be stored that a device has come or gone. */
 const NOTE_SPACING_MS = 250;
 
+/** A device has connected or disconnected. */
+interface Change extends Device {
+  /** Unix time in milliseconds. It is stored later, together with others. */
+  readonly at: number;
+}
+
 /** A device that connects. */
 export interface ConnectingDevice extends Device {
   /** Namespaces whose messages it gets on this connection. */
@@ -74,14 +80,18 @@ export class Devices {
   readonly register = createBatcher((devices: readonly ConnectingDevice[]) => this.#registerAll(devices), {
     ...{ sizeMax: BATCH_MAX, ...REGISTER_SPACING },
   });
-  /** A device has connected or disconnected. */
-  readonly noteConnection = createBatcher((devices: readonly Device[]) => this.#noteAll(devices), {
+  readonly #note = createBatcher((changes: readonly Change[]) => this.#noteAll(changes), {
     ...{ sizeMax: BATCH_MAX, spacingMs: NOTE_SPACING_MS },
   });
   readonly #dependencies: Dependencies;
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
+  }
+
+  /** A device has connected or disconnected, now. */
+  async noteConnection({ recipient, deviceId }: Device): Promise<void> {
+    await this.#note({ recipient, deviceId, at: this.#dependencies.clock.now() });
   }
 
   /** Adds a device again that was removed although it is connected. */
@@ -151,24 +161,23 @@ export class Devices {
     return { $push: { devices: stored }, ...(isFlagged && { $addToSet: { resyncFlags: deviceId } }) };
   }
 
-  /** What counts is whether the device is connected here now, so several calls for one device are one update. */
-  async #noteAll(devices: readonly Device[]): Promise<readonly Device[]> {
-    const { mailboxes, clock } = this.#dependencies;
-    const now = new Date(clock.now());
-    const distinct = new Map(devices.map((device) => [`${device.recipient.key} ${device.deviceId}`, device]));
-    const updates = Array.from(distinct.values(), (device) => ({ updateOne: this.#toConnectionUpdate(device, now) }));
-    await mailboxes.collection.bulkWrite(updates as never, { ordered: false });
-    return devices;
+  /** What counts is whether the device is connected here now, so several calls for one device are one update, of the last time. */
+  async #noteAll(changes: readonly Change[]): Promise<readonly Change[]> {
+    const distinct = new Map(changes.map((change) => [`${change.recipient.key} ${change.deviceId}`, change]));
+    const updates = Array.from(distinct.values(), (change) => ({ updateOne: this.#toConnectionUpdate(change) }));
+    await this.#dependencies.mailboxes.collection.bulkWrite(updates as never, { ordered: false });
+    return changes;
   }
 
-  #toConnectionUpdate(device: Device, now: Date) {
+  #toConnectionUpdate(change: Change) {
     const { nodes, isHere } = this.#dependencies;
-    const { recipient, deviceId: id } = device;
-    if (!isHere(device)) {
-      const update = { $pull: { 'devices.$.nodes': nodes.own }, $max: { 'devices.$.seenAt': now } };
+    const { recipient, deviceId: id } = change;
+    const at = new Date(change.at);
+    if (!isHere(change)) {
+      const update = { $pull: { 'devices.$.nodes': nodes.own }, $max: { 'devices.$.seenAt': at } };
       return { filter: { _id: recipient.key, 'devices.id': id }, update };
     }
-    const $set = { 'devices.$.seenAt': now, 'devices.$.connectedAt': now };
+    const $set = { 'devices.$.seenAt': at, 'devices.$.connectedAt': at };
     const $push = { 'devices.$.nodes': { $each: [nodes.own], $slice: -NODES_MAX } };
     const isElsewhere = { $elemMatch: { id, nodes: { $ne: nodes.own } } };
     return { filter: { _id: recipient.key, devices: isElsewhere }, update: { $set, $push } };
