@@ -35,7 +35,8 @@ export function useFloodTarget(env: Record<string, string> = {}): () => FloodTar
     expect([running().exit, running().stderr]).toEqual([undefined, '']);
   };
   beforeAll(async () => {
-    gateway = await startGatewayProcess(env);
+    // The bystander lives in the process that floods, which answers no heartbeat meanwhile.
+    gateway = await startGatewayProcess({ PING_TIMEOUT_MS: '120000', ...env });
     bystander = await connect(gateway, { claims: { uid: 'bystander' } });
     // Warm-up: compiled code and filled caches are no leak.
     (await enterRaw(gateway, { claims: { uid: 'warm' } })).close();
