@@ -2,13 +2,14 @@ import type { ClientSession } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
-import { changedFields, proofOf, storedForms } from '../../models/index.js';
+import { changedFields } from '../../models/index.js';
 import { createBoundedMap } from '../../platform/bounded-map.js';
 import { StaleError } from '../../platform/mongo/transaction.js';
-import type { Write, WriteTogether } from '../../platform/mongo/write-together.js';
-import { type BlockedUser, blockedUserFields } from '../users/index.js';
+import type { WriteTogether } from '../../platform/mongo/write-together.js';
+import type { BlockedUser } from '../users/index.js';
 import { isAccessible } from './access.js';
-import type { ConversationKind, StoredMessage } from './kind.js';
+import type { ConversationKind } from './kind.js';
+import { createKnownWrites, type SentMessage } from './known-writes.js';
 import type { Viewer } from './viewer.js';
 
 /** Conversations that a node remembers, and participants of one of them. */
@@ -23,6 +24,8 @@ export interface Known {
   readonly members: readonly Member[];
   /** The user without unread messages; only this one can be the sender. */
   readonly reader: string | undefined;
+  /** Another node has stored a later message. */
+  readonly isBehind: boolean;
 }
 
 /** A conversation and a sender who has no block with any of its members. */
@@ -31,32 +34,34 @@ export interface KnownToSender extends Known {
 }
 
 /**
- * Stores messages without reading their conversation and sender first. The writes match the documents only as they are
+ * Stores messages without reading their conversation and senders first. The writes match the documents only as they are
  * remembered, and the database counts what matched. So nothing is decided by what was remembered: another participant, a
- * message that was read, a later message of another node, a block or another name of the sender makes a write fail, and the
- * message is stored anew by reading everything.
+ * message that was read, a block or another name of a sender makes a write fail, and the messages are stored anew by reading
+ * everything. When another node has stored a later message, only the time of that is read.
  */
 export function createKnownConversations(
-  { Member: members, User: userModel }: Pick<Models, 'Member' | 'User'>,
-  { conversations, messages }: Pick<ConversationKind, 'conversations' | 'messages'>,
+  models: Pick<Models, 'Member' | 'User'>,
+  kind: Pick<ConversationKind, 'conversations' | 'messages'>,
   write: WriteTogether,
 ) {
   const remembered = createBoundedMap<Known>(REMEMBERED_MAX);
   const senders = createBoundedMap<BlockedUser>(SENDERS_MAX);
+  const toWrites = createKnownWrites(models, kind);
 
-  /** The sender is as remembered, and none of the others has blocked them. */
-  const toConditions = ({ members: all, sender: { user } }: KnownToSender): Write[] => {
-    const collection = userModel.collection.collectionName;
-    const others = all.flatMap((member) => (member.user.equals(user._id) ? [] : member.user));
-    return [
-      { collection, expects: proofOf(user, blockedUserFields) },
-      { collection, excludes: { _id: { $in: others }, blockedUsers: { $in: storedForms(user._id) } } },
-    ];
+  const forget = (id: string, users: readonly BlockedUser['user'][]): void => {
+    remembered.delete(id);
+    for (const { _id } of users) senders.delete(_id.toHexString());
   };
 
-  const forget = (viewer: Viewer, id: string): void => {
-    remembered.delete(id);
-    senders.delete(viewer.id);
+  /** The time of the last message, if the conversation is as remembered otherwise. */
+  const readTime = async (
+    { _id, account, users, title }: Conversation,
+    session: ClientSession,
+  ): Promise<Date | undefined> => {
+    const options = { session, projection: { last_activity_at: 1 } };
+    const found = await kind.conversations.collection.findOne({ _id, account, users, title }, options);
+    const at: unknown = found?.['last_activity_at'];
+    return at instanceof Date ? at : undefined;
   };
 
   return {
@@ -72,53 +77,47 @@ export function createKnownConversations(
     },
 
     /**
-     * Stores a message, the activity of its conversation and the unread numbers.
-     * @returns the message with its time
+     * Stores messages of one conversation, its activity and the unread numbers.
+     * @param sent the messages in the order of their arrival, and what is known to their senders
+     * @returns the messages with their times
      * @throws StaleError
      */
-    async store<M extends StoredMessage & { createdAt: Date }>(
-      known: KnownToSender,
-      draft: M,
-      { viewer, session }: { viewer: Viewer; session: ClientSession },
-    ): Promise<M> {
-      const { _id, account, users, title, last_activity_at: before } = known.conversation;
-      const at = new Date(Math.max(draft.createdAt.getTime(), before.getTime() + 1));
-      const message = { ...draft, createdAt: at };
-      const activity = { last_activity: draft._id, last_activity_at: at, updatedAt: draft.createdAt };
-      const $max = { last_activity_at: at };
-      const others = { conversation: _id, user: { $ne: viewer.userId }, unread_count: { $gt: 0 } };
-      const { collectionName: collection } = members.collection;
-      const conditions = toConditions(known);
-      const id = _id.toHexString();
+    async store<M extends SentMessage>(
+      { conversation, members, reader, isBehind }: Known,
+      sent: readonly { readonly sender: BlockedUser; readonly message: M }[],
+      session: ClientSession,
+    ): Promise<M[]> {
+      const id = conversation._id.toHexString();
+      const users = sent.map(({ sender }) => sender.user);
+      const noteStale = (): StaleError => {
+        forget(id, users);
+        return new StaleError();
+      };
+      const before = isBehind ? await readTime(conversation, session) : conversation.last_activity_at;
+      if (before === undefined) throw noteStale();
+      const messages = toTimed(
+        sent.map(({ message }) => message),
+        before,
+      );
+      const expected = toWrites({ conversation, messages, senders: users });
       const counts = await write
         .inTransaction(
-          [
-            ...conditions,
-            {
-              collection: conversations.collection.collectionName,
-              filter: { _id, account, users, title, last_activity_at: { $lt: at } },
-              update: { $set: activity },
-            },
-            { collection: messages.collection.collectionName, insert: { ...message, __v: 0 } },
-            { collection, isMany: true, filter: others, update: { $inc: { unread_count: 1 }, $max } },
-            { collection, filter: { conversation: _id, user: viewer.userId }, update: { $max } },
-          ],
+          expected.map((one) => one.write),
           session,
         )
         .catch((error: unknown) => {
-          if (error instanceof StaleError) forget(viewer, id);
-          throw error;
+          throw error instanceof StaleError ? noteStale() : error;
         });
-      const expected = [1, 1, users.length - 1, 1];
-      if (expected.some((count, index) => count !== counts[conditions.length + index])) {
-        forget(viewer, id);
+      const others = expected.filter(({ count }, index) => count !== undefined && count !== counts[index]);
+      if (others.length === 1 && others[0]?.isActivity === true && !isBehind) {
+        remembered.set(id, { conversation, members, reader, isBehind: true });
         throw new StaleError();
       }
+      if (others.length > 0) throw noteStale();
       // Without harm if the transaction fails: the next message is a millisecond later than necessary.
-      const conversation = { ...known.conversation, last_activity_at: at };
-      const { members: all, reader } = known;
-      remembered.set(id, { conversation, members: all, reader });
-      return message;
+      const last_activity_at = messages.at(-1)?.createdAt ?? before;
+      remembered.set(id, { conversation: { ...conversation, last_activity_at }, members, reader, isBehind: false });
+      return messages;
     },
 
     /**
@@ -148,7 +147,16 @@ export function createKnownConversations(
       }
       const own = members.find(({ user }) => user.equals(viewer.userId));
       const reader = own !== undefined && own.unread_count > 0 ? undefined : viewer.id;
-      remembered.set(id, { conversation: { ...conversation, last_activity_at }, members, reader });
+      remembered.set(id, { conversation: { ...conversation, last_activity_at }, members, reader, isBehind: false });
     },
   };
+}
+
+/** A message is at least a millisecond later than the one before it. */
+function toTimed<M extends SentMessage>(messages: readonly M[], before: Date): M[] {
+  let time = before.getTime();
+  return messages.map((message) => {
+    time = Math.max(message.createdAt.getTime(), time + 1);
+    return { ...message, createdAt: new Date(time) };
+  });
 }

@@ -4,7 +4,7 @@ import type { Counter, Counters, Tally } from '#shared/models/counter.js';
 import type { ConversationKindName, Member } from '#shared/models/member.js';
 import type { Context } from '../../../framework/context.js';
 import { changedFields, readStored } from '../../../models/index.js';
-import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
+import { createKeyedMutex, type KeyedMutex } from '../../../platform/keyed-mutex.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
 import { rooms } from '../../../realtime/rooms.js';
@@ -32,6 +32,8 @@ export interface CounterStore {
    * @param keys what the work will probably write; work with a common key is serialized on this node
    */
   transact<T>(keys: readonly string[], work: (transaction: CountedTransaction) => Promise<T>): Promise<T>;
+  /** Runs a task after the work on this node that has a common key. */
+  readonly inTurn: KeyedMutex['run'];
   /** Counters of all channels of the user, including the special ones. */
   read(user: Types.ObjectId): Promise<Map<string, Counters>>;
   /** Counters of one channel. */
@@ -137,6 +139,8 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
       pushes.forEach(push);
       return result;
     },
+
+    inTurn: mutex.run,
 
     read: async (user) => toCountersByChannel(await models.Counter.find({ user }).lean()),
 
