@@ -6,8 +6,12 @@ const TOGETHER_MAX = 50;
 interface Dependencies<Message, Stored> {
   /** Waits for a turn in a conversation. */
   inTurn: KeyedMutex['run'];
-  /** Stores the first of some messages, and others behind it with it. Never rejects. @returns at least one result, in order */
-  storeFirst: (messages: readonly [Message, ...Message[]]) => Promise<readonly (Stored | Error)[]>;
+  /**
+   * Stores the first message, and others behind it with it. Never rejects.
+   * @param take returns the messages that wait, at least one; at a later call also those that have come meanwhile
+   * @returns at least one result, in their order
+   */
+  storeFirst: (take: () => readonly Message[]) => Promise<readonly (Stored | Error)[]>;
 }
 
 interface Waiting<Message, Stored> {
@@ -23,21 +27,21 @@ interface Waiting<Message, Stored> {
 export function createMessageQueue<Message, Stored>({ inTurn, storeFirst }: Dependencies<Message, Stored>) {
   const lines = new Map<string, Waiting<Message, Stored>[]>();
 
-  const take = (id: string, count: number): Waiting<Message, Stored>[] => {
-    const line = lines.get(id) ?? [];
-    const taken = line.splice(0, count);
-    if (line.length === 0) lines.delete(id);
-    return taken;
-  };
-
   const storeWaiting = async (id: string): Promise<void> => {
-    let [first, ...rest] = take(id, TOGETHER_MAX);
-    while (first !== undefined) {
-      const results = await storeFirst([first.message, ...rest.map(({ message }) => message)]);
-      const left = [first, ...rest];
-      for (const result of results) left.shift()?.settle(result);
-      [first, ...rest] = left;
-    }
+    const taken: Waiting<Message, Stored>[] = [];
+    let left = TOGETHER_MAX;
+    const take = (): readonly Message[] => {
+      const line = lines.get(id) ?? [];
+      const more = line.splice(0, left);
+      if (line.length === 0) lines.delete(id);
+      left -= more.length;
+      taken.push(...more);
+      return taken.map(({ message }) => message);
+    };
+    do {
+      const results = await storeFirst(take);
+      for (const result of results) taken.shift()?.settle(result);
+    } while (taken.length > 0);
   };
 
   return function storeInOrder(id: string, message: Message): Promise<Stored> {

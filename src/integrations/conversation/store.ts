@@ -122,36 +122,36 @@ export function createStore<D extends Description, M extends WireMessage>({
     return found;
   };
 
-  /** @param noteCount gets the number of messages that an attempt stores */
-  const storeSome = (
-    items: readonly [Item, ...Item[]],
-    noteCount: (count: number) => void = () => undefined,
-  ): Promise<Stored[]> =>
-    counters.transact([], async (transaction) => {
-      const sent = findKnown(items);
-      const [first] = sent;
-      noteCount(Math.max(1, sent.length));
-      if (first === undefined) return [await storeByReading(items[0], transaction)];
-      const { conversation, members } = first;
-      for (const { pay } of sent) await pay(members.length);
-      const messages = await known.store(first, sent, transaction.session);
-      return sent.flatMap(({ sender }, index) => {
-        const message = messages[index];
-        return message === undefined ? [] : { conversation, members, message, sender };
-      });
+  const storeSome = async (items: readonly Item[], transaction: CountedTransaction): Promise<Stored[]> => {
+    const sent = findKnown(items);
+    const [first] = sent;
+    if (first === undefined) return Promise.all(items.slice(0, 1).map((item) => storeByReading(item, transaction)));
+    const { conversation, members } = first;
+    for (const { pay } of sent) await pay(members.length);
+    const messages = await known.store(first, sent, transaction.session);
+    return sent.flatMap(({ sender }, index) => {
+      const message = messages[index];
+      return message === undefined ? [] : { conversation, members, message, sender };
     });
+  };
 
-  const storeFirst = async (items: readonly [Item, ...Item[]]): Promise<(Stored | Error)[]> => {
-    let count = 1;
+  const storeAlone = (item: Item): Promise<(Stored | Error)[]> =>
+    counters
+      .transact([], (transaction) => storeSome([item], transaction))
+      .catch((refusal: unknown) => [refusal as Error]);
+
+  const storeFirst = async (take: () => readonly Item[]): Promise<(Stored | Error)[]> => {
+    let tried = take();
     try {
-      return await storeSome(items, (attempted) => {
-        count = attempted;
+      return await counters.transact([], (transaction) => {
+        const items = take();
+        tried = items.slice(0, Math.max(1, findKnown(items).length));
+        return storeSome(tried, transaction);
       });
     } catch (refusal) {
-      const failed = items.slice(0, count);
-      if (count === 1 || !isOfOne(refusal)) return failed.map(() => refusal as Error);
+      if (tried.length <= 1 || !isOfOne(refusal)) return tried.map(() => refusal as Error);
       const results: (Stored | Error)[] = [];
-      for (const item of failed) results.push(...(await storeSome([item]).catch((error: unknown) => [error as Error])));
+      for (const item of tried) results.push(...(await storeAlone(item)));
       return results;
     }
   };

@@ -9,13 +9,20 @@ const WAIT_MS = 1000;
 function createScene(count = 100) {
   const clock = createTestClock();
   const mutex = createKeyedMutex({ clock, waitMs: WAIT_MS });
-  const stores: { messages: string[]; goOn(): void }[] = [];
+  const stores: { messages: readonly string[]; retry(): void; goOn(): void }[] = [];
   const store = createMessageQueue<string, string>({
     inTurn: mutex.run,
-    storeFirst: (messages) =>
+    storeFirst: (take) =>
       new Promise((resolve) => {
-        const results = messages.slice(0, count).map((one) => (one === 'bad' ? new Error('refused') : `stored ${one}`));
-        stores.push({ messages: [...messages], goOn: () => resolve(results) });
+        const retry = (): void => {
+          store.messages = take();
+        };
+        const store = { messages: take(), retry, goOn };
+        const toResult = (one: string) => (one === 'bad' ? new Error('refused') : `stored ${one}`);
+        function goOn(): void {
+          resolve(store.messages.slice(0, count).map(toResult));
+        }
+        stores.push(store);
       }),
   });
   return { clock, mutex, stores, store };
@@ -53,6 +60,17 @@ test('what is not stored with the first one is stored next, and answered then', 
   }
   await Promise.all(all);
   expect(stores.map(({ messages }) => messages)).toEqual([['1', '2', '3'], ['2', '3'], ['3']]);
+});
+
+test('messages that come before another attempt are stored in it', async () => {
+  const { stores, store } = createScene();
+  const all = [store('a', '1')];
+  await rest();
+  all.push(store('a', '2'), store('a', '3'));
+  stores[0]?.retry();
+  stores[0]?.goOn();
+  expect(await Promise.all(all)).toEqual(['stored 1', 'stored 2', 'stored 3']);
+  expect(stores).toHaveLength(1);
 });
 
 test('a message whose turn does not come in time is refused and never stored, one that is being stored is not', async () => {

@@ -39,6 +39,10 @@ export interface Stored<M> {
 
 /**
  * Stores messages, each with its position. Those of one conversation get positions in the given order.
- * @returns a result for each
+ * @param takeMore returns further messages, which are stored with them at another attempt
+ * @returns a result for each, also for the further ones
  */
-export type InsertMessages<M> = (drafts: readonly Draft<M>[]) => Promise<(Stored<M> | Error)[]>;
+export type InsertMessages<M> = (
+  drafts: readonly Draft<M>[],
+  takeMore?: () => readonly Draft<M>[],
+) => Promise<(Stored<M> | Error)[]>;

@@ -61,7 +61,7 @@ export function createMessageLog<M extends OrderedMessage>(
   const reader = createMessageReader(kind);
   const { inOrder: write } = createWriteTogether(kind.model.db);
   const positions = createPositions(kind, clock);
-  const insert = createInsert({ kind, clock, positions, findStored, write });
+  const insert = createInsert({ kind, clock, positions, reader, findStored, write });
   const sentPositions = createSentPositions({ conversations: kind.conversations, clock, logger });
   const queue = createWriteQueue({ insert, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sender = createOrderedSender({

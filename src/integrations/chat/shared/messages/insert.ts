@@ -1,3 +1,4 @@
+import { Types } from 'mongoose';
 import type { Clock } from '../../../../platform/clock.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import type { WriteTogether } from '../../../../platform/mongo/write-together.js';
@@ -5,13 +6,18 @@ import { createAppend } from './append.js';
 import type { Draft, InsertMessages, Stored } from './draft.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import type { Positions } from './positions.js';
+import type { MessageReader } from './reader.js';
 import { createStoredBefore } from './stored-before.js';
 import { createWriteUnchecked } from './write-unchecked.js';
+
+/** How often messages are written with their conditions while other nodes take their positions. Then each is appended. */
+const ATTEMPTS_MAX = 5;
 
 interface Dependencies<M extends OrderedMessage> {
   kind: MessageKind<M>;
   clock: Clock;
   positions: Positions<M>;
+  reader: Pick<MessageReader<M>, 'read'>;
   /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
   findStored: (message: M) => Promise<M | null>;
   write: WriteTogether['inOrder'];
@@ -25,13 +31,14 @@ interface Dependencies<M extends OrderedMessage> {
  * A message gets the position after the last one that this node knows, of its own messages and of those that other nodes have
  * sent. If another node was faster, the message is appended.
  *
- * Messages that were not checked by reading are stored by one command with their conditions. Those that it does not store are
- * checked by reading, and stored as the others.
+ * Messages that were not checked by reading are stored by one command with their conditions, again at later positions if another
+ * node was faster. Those that it does not store are checked by reading, and stored as the others.
  */
 export function createInsert<M extends OrderedMessage>({
   kind,
   clock,
   positions,
+  reader,
   findStored,
   write,
 }: Dependencies<M>): InsertMessages<M> {
@@ -86,19 +93,42 @@ export function createInsert<M extends OrderedMessage>({
     return results;
   };
 
-  return async function insertMessages(drafts) {
-    if (drafts.every(({ unchecked }) => unchecked === undefined)) return insertChecked(drafts);
-    const messages = positions.assign(drafts);
-    const { count, areChecked, areLast, refusal } = await writeUnchecked(drafts, messages);
-    const stored = messages.slice(0, count).map((message, index): Stored<M> => {
-      positions.note(drafts[index]?.parent ?? '', message);
-      return { message, isNew: true, isLast: areLast && drafts[index]?.unchecked !== undefined };
-    });
-    const left = drafts.slice(count);
-    if (areChecked) return [...stored, ...(await insertChecked(left, refusal))];
-    const rest = await Promise.all(left.map(check));
-    const inserted = (await insertChecked(rest.filter(isDraft))).values();
-    return [...stored, ...rest.map((one) => (isDraft(one) ? (inserted.next().value ?? new Error()) : one))];
+  const insertAfterCheck = async (drafts: readonly Draft<M>[]): Promise<(Stored<M> | Error)[]> => {
+    const checked = await Promise.all(drafts.map(check));
+    const inserted = (await insertChecked(checked.filter(isDraft))).values();
+    return checked.map((one) => (isDraft(one) ? (inserted.next().value ?? new Error()) : one));
+  };
+
+  /** Another node has taken a position. Unless its messages have arrived meanwhile, the last one is read. */
+  const learnLast = async (parent: string, taken: number): Promise<void> => {
+    if (positions.isKnown(parent, taken)) return;
+    const range = { parent: new Types.ObjectId(parent), after: { position: taken - 1 } };
+    const [newest] = await reader.read({ ...range, first: 'newest', limit: 1 });
+    if (newest !== undefined) positions.note(parent, newest);
+  };
+
+  return async function insertMessages(first, takeMore = () => []) {
+    if (first.every(({ unchecked }) => unchecked === undefined)) return insertChecked(first);
+    const drafts = [...first];
+    const stored: Stored<M>[] = [];
+    for (let attempt = 1; ; attempt += 1) {
+      const rest = drafts.slice(stored.length);
+      const messages = positions.assign(rest);
+      const { count, areChecked, areLast, refusal } = await writeUnchecked(rest, messages);
+      for (const [index, message] of messages.slice(0, count).entries()) {
+        positions.note(rest[index]?.parent ?? '', message);
+        stored.push({ message, isNew: true, isLast: areLast && rest[index]?.unchecked !== undefined });
+      }
+      const left = rest.slice(count);
+      const [failed] = left;
+      if (failed === undefined) return stored;
+      if (!areChecked) return [...stored, ...(await insertAfterCheck(left))];
+      if (attempt === ATTEMPTS_MAX || !isDuplicateKey(refusal, 'position')) {
+        return [...stored, ...(await insertChecked(left, refusal))];
+      }
+      await learnLast(failed.parent, messages[count]?.position ?? 0);
+      drafts.push(...takeMore());
+    }
   };
 }
 

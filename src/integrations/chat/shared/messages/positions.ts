@@ -11,6 +11,8 @@ const REMEMBERED_MAX = 20_000;
 export interface Positions<M> {
   /** Assigns the next positions, in the given order. Another node may have taken them already. */
   assign(drafts: readonly Draft<M>[]): M[];
+  /** Whether a message at a position, or at a later one, is known to be stored. */
+  isKnown(parent: string, position: number): boolean;
   /** To be called when a message was stored. */
   note(parent: string, message: M): void;
   /** To be called when another node has stored a message. */
@@ -43,6 +45,7 @@ export function createPositions<M extends OrderedMessage>(
         return message;
       });
     },
+    isKnown: (parent, position) => (remembered.get(parent)?.position ?? 0) >= position,
     note: (parent, message) => noteNewest(parent, newestOf(message)),
     noteNewest,
   };

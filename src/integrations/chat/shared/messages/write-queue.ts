@@ -59,22 +59,25 @@ function createQueues<M>(insert: InsertMessages<M>, { clock, waitMs }: Waits): W
   const queues = new Map<string, Queue<M>>();
 
   const begin = (queue: Queue<M>): void => {
-    const group = takeGroup(queue);
+    const group = queue.writes >= WRITES_MAX ? [] : takeGroup(queue, GROUP_MAX);
     if (group.length === 0) return;
-    const senders = new Set(group.map(({ draft }) => draft.sender));
     queue.writes += 1;
-    for (const sender of senders) queue.writing.add(sender);
     let isSlow = false;
+    const takeMore = (): Waiting<M>[] => {
+      const more = takeGroup(queue, GROUP_MAX - group.length);
+      group.push(...more);
+      return more;
+    };
     const cancel = clock.after(PATIENCE_MS, () => {
       isSlow = true;
       queue.slowWrites += 1;
       begin(queue);
     });
-    void run(insert, group).then(() => {
+    void run(insert, { group, takeMore }).then(() => {
       cancel();
       queue.writes -= 1;
       if (isSlow) queue.slowWrites -= 1;
-      for (const sender of senders) queue.writing.delete(sender);
+      for (const { draft } of group) queue.writing.delete(draft.sender);
       begin(queue);
       const { parent } = group[0]?.draft ?? { parent: '' };
       if (queue.writes === 0 && queues.get(parent) === queue) queues.delete(parent);
@@ -104,20 +107,26 @@ function createQueues<M>(insert: InsertMessages<M>, { clock, waitMs }: Waits): W
 }
 
 /** Dequeues the first messages that need not wait for an earlier message of their sender. */
-function takeGroup<M>(queue: Queue<M>): Waiting<M>[] {
-  if (queue.writes >= WRITES_MAX) return [];
+function takeGroup<M>(queue: Queue<M>, sizeMax: number): Waiting<M>[] {
   const isReady = ({ draft }: Waiting<M>): boolean => !queue.writing.has(draft.sender);
-  const group = queue.waiting.filter(isReady).slice(0, GROUP_MAX);
+  const group = queue.waiting.filter(isReady).slice(0, sizeMax);
   const taken = new Set(group);
-  for (const { stopWaiting } of group) stopWaiting();
+  for (const { draft, stopWaiting } of group) {
+    stopWaiting();
+    queue.writing.add(draft.sender);
+  }
   queue.waiting = queue.waiting.filter((one) => !taken.has(one));
   return group;
 }
 
-/** Writes a group and settles each of its messages. Never rejects. */
-async function run<M>(insert: InsertMessages<M>, group: readonly Waiting<M>[]): Promise<void> {
+/** Writes a group, which can grow, and settles each of its messages. Never rejects. */
+async function run<M>(
+  insert: InsertMessages<M>,
+  { group, takeMore }: { group: readonly Waiting<M>[]; takeMore: () => readonly Waiting<M>[] },
+): Promise<void> {
+  const draftOf = ({ draft }: Waiting<M>): Draft<M> => draft;
   try {
-    const results = await insert(group.map(({ draft }) => draft));
+    const results = await insert(group.map(draftOf), () => takeMore().map(draftOf));
     for (const [index, { resolve, reject }] of group.entries()) {
       const result = results[index];
       if (result === undefined || result instanceof Error) reject(result);
