@@ -20,6 +20,8 @@ import { changeSockets, leaveAgain } from './scripts/sockets.js';
 
 /** Users or sockets per script: a script blocks Redis, so one call takes no more than a millisecond or two. */
 export const CHUNK = 50;
+/** Users of the script that only looks whether they are there: about a microsecond for each. */
+const PRESENT_CHUNK = 500;
 
 /** A socket in Redis, of any node. */
 export interface SocketOfUser {
@@ -158,12 +160,13 @@ export function createPresenceCommands(options: {
     },
     /** Those of the users who have a socket or are within the grace time. */
     async readPresent(userIds: readonly string[]): Promise<ReadonlySet<string>> {
-      const chunks: string[][] = [];
-      for (let i = 0; i < userIds.length; i += CHUNK) chunks.push(userIds.slice(i, i + CHUNK));
-      const answers = await Promise.all(
-        chunks.map((chunk) => run(readPresent, { keys: chunk.map(userKey), args: chunk })),
-      );
-      return new Set((answers as string[][]).flat());
+      const present = new Set<string>();
+      for (let i = 0; i < userIds.length; i += PRESENT_CHUNK) {
+        const chunk = userIds.slice(i, i + PRESENT_CHUNK);
+        const found = (await run(readPresent, { keys: chunk.map(userKey), args: chunk })) as string[];
+        for (const userId of found) present.add(userId);
+      }
+      return present;
     },
     async hasSockets(): Promise<boolean> {
       const nodes = (await run(readAllNodes, {})) as string[];

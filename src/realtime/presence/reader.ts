@@ -4,8 +4,10 @@ import type { Redis } from '../../platform/redis/connect.js';
 import { type PresenceCommands, toPresence } from './commands.js';
 import type { Presence, PresenceStore } from './index.js';
 
-/** Users per question to Redis. */
+/** Users whose presence is read together. */
 const READS_MAX = 1000;
+/** Questions, each about some users, that are answered together. */
+const QUESTIONS_MAX = 100;
 
 /** The questions about the sockets of all nodes. */
 export type PresenceReader = Pick<
@@ -28,12 +30,13 @@ export function createPresenceReader({
     async (userIds) => new Map((await commands.read(userIds)).map((one) => [one.userId, one])),
     READS_MAX,
   );
-  const loadIsPresent = createBatcher<string, boolean>(async (userIds) => {
+  const readPresent = createBatcher<readonly string[], ReadonlySet<string>>(async (questions) => {
     // What this node published before has reached Redis when the reply is here.
     await redis.publisher.sendCommand(['PING']);
-    const present = await commands.readPresent(userIds);
-    return userIds.map((userId) => present.has(userId));
-  }, READS_MAX);
+    // Users who come together have contacts in common.
+    const present = await commands.readPresent([...new Set(questions.flat())]);
+    return questions.map(() => present);
+  }, QUESTIONS_MAX);
 
   /** While Redis is not ready the lease of this node may have expired, so an answer could be wrong. */
   const ask = async <T>(question: () => Promise<T>): Promise<T> => {
@@ -52,8 +55,8 @@ export function createPresenceReader({
       return found.map((one, index) => one ?? toPresence(userIds[index] ?? ''));
     },
     async presentAmong(userIds) {
-      const present = await ask(() => Promise.all(userIds.map(loadIsPresent)));
-      return new Set(userIds.filter((_userId, index) => present[index]));
+      const present = await ask(() => readPresent(userIds));
+      return new Set(userIds.filter((userId) => present.has(userId)));
     },
     hasSockets: () => ask(() => commands.hasSockets()),
     placesOf: (userId) => ask(() => commands.placesOf(userId)),

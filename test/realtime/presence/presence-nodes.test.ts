@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Clock, systemClock } from '../../../src/platform/clock.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
 import type { PresenceEntry, PresenceStore } from '../../../src/realtime/presence/index.js';
@@ -155,6 +155,25 @@ describe('two nodes', () => {
     expect((await countScripts(a)) - before).toBeLessThan(60);
     await until(() => reportsOf([a, b], 'offline').length >= 100);
     expect(new Set(reportsOf([a, b], 'offline')).size).toBe(100);
+  });
+
+  test('ask once for all questions of a turn, and for each user once', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    await Promise.all([a.store.add(socketOf('user-1')), b.store.add(socketOf('user-2'))]);
+    const circle = (first: number): string[] => Array.from({ length: 10 }, (_, i) => `user-${first + i}`);
+    // Redis learns the script by the first question.
+    await a.store.presentAmong(['user-1']);
+    const command = vi.spyOn(a.redis.commands, 'sendCommand');
+    const asked = Array.from({ length: 50 }, (_, i) => circle(i % 5));
+    const answers = await Promise.all(asked.map((userIds) => a.store.presentAmong(userIds)));
+    const isThere = (userId: string): boolean => ['user-1', 'user-2'].includes(userId);
+    expect(answers).toEqual(asked.map((userIds) => new Set(userIds.filter(isThere))));
+    const questions = command.mock.calls
+      .map(([parts]) => parts)
+      .filter((parts) => parts.includes(`${keyPrefix}user:user-1`));
+    expect(questions).toHaveLength(1);
+    // Each user as a key and as an argument.
+    expect(questions[0]?.filter((part) => part.endsWith('user-1'))).toHaveLength(2);
   });
 
   test('know whether they are alone', async () => {
