@@ -63,11 +63,12 @@ export const connectionParts: readonly PrivatePart[] = [
     isThere: (socket) => typeof at(websocketOf(socket), '_socket', 'bytesRead') === 'number',
   },
   {
-    name: 'engine.io: Socket.write, WebSocket._onSentLast, ws: WebSocket._socket.write',
+    name: 'engine.io: Socket.write, Socket.flush, WebSocket._onSentLast, ws: WebSocket._socket.write',
     effect: 'packets go through the queues of Engine.IO and ws, and cost two writes',
     worth: '16.8 instead of 19.4 µs of CPU for a packet with an acknowledgement, at 400 sockets, in alternating rounds',
     isThere: (socket) =>
       typeof at(socket, 'conn', 'write') === 'function' &&
+      typeof at(socket, 'conn', 'flush') === 'function' &&
       typeof at(socket, 'conn', 'transport', '_onSentLast') === 'function' &&
       typeof at(websocketOf(socket), '_socket', 'write') === 'function',
   },

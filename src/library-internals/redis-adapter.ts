@@ -2,6 +2,7 @@ import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace, Server } from 'socket.io';
 import type { Logger } from '../platform/logger.js';
 import type { Redis } from '../platform/redis/connect.js';
+import { joinWrites } from './text-frames.js';
 
 /** What {@link createRedisAdapter} needs. */
 export interface RedisAdapterOptions {
@@ -240,7 +241,9 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
 
     #receiveGathered(message: Buffer): void {
       const [, broadcasts] = json.decode(message) as [unknown, readonly RemoteBroadcast[]];
-      for (const broadcast of broadcasts) this.#receive(broadcast);
+      joinWrites(() => {
+        for (const broadcast of broadcasts) this.#receive(broadcast);
+      });
     }
 
     #receive({ packet, rooms, except, flags }: RemoteBroadcast): void {

@@ -78,11 +78,31 @@ interface Connection {
   readonly transport: Transport;
   readonly writeBuffer: readonly unknown[];
   write(data: unknown, options?: BroadcastOptions, sent?: () => void): unknown;
+  flush(): void;
   once(event: 'upgrade', listener: (transport: Transport) => void): void;
 }
 
 const OPEN = 1;
 const derived = new WeakMap<object, object>();
+
+/** Connections whose packets wait for the end of {@link joinWrites}; absent: none waits. */
+let held: Set<Connection> | undefined;
+
+/** What `work` sends to a client in its synchronous part is one write. */
+export function joinWrites<T>(work: () => T): T {
+  if (held !== undefined) return work();
+  const connections = new Set<Connection>();
+  held = connections;
+  try {
+    return work();
+  } finally {
+    held = undefined;
+    for (const connection of connections) {
+      connection.transport.writable = true;
+      connection.flush();
+    }
+  }
+}
 
 /**
  * Lets a connection write packets straight to the socket of its websocket, each in one buffer: one that finds nothing waiting at
@@ -91,7 +111,7 @@ const derived = new WeakMap<object, object>();
  */
 export function writeDirectly(connection: object): void {
   const own = connection as Connection;
-  if (typeof own.write !== 'function') return;
+  if (typeof own.write !== 'function' || typeof own.flush !== 'function') return;
   derive(own, toDirectConnection);
   if (own.transport.name === 'websocket') derive(own.transport, toDirectTransport);
   else own.once('upgrade', deriveTransport);
@@ -117,8 +137,13 @@ function toDirectConnection(prototype: Connection): object {
         const socket = isIdle && typeof data === 'string' ? plainSocketOf(transport) : undefined;
         if (socket === undefined) return write.call(this, data, options, sent);
         transport.writable = false;
-        socket.write(toFrame(data as string, options), transport._onSentLast);
-        return this;
+        if (held === undefined) {
+          socket.write(toFrame(data as string, options), transport._onSentLast);
+          return this;
+        }
+        // As it is not writable, the packet waits.
+        held.add(this);
+        return write.call(this, data, options);
       },
     },
   }) as object;
@@ -129,7 +154,7 @@ function toDirectTransport(prototype: Transport): object {
   return Object.create(prototype, {
     send: {
       value(this: Transport, packets: readonly QueuedPacket[]): void {
-        const socket = packets.length > 1 && packets.every(isText) ? plainSocketOf(this) : undefined;
+        const socket = packets.every(isText) ? plainSocketOf(this) : undefined;
         if (socket === undefined) {
           send.call(this, packets);
           return;

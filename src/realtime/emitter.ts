@@ -1,4 +1,5 @@
 import { gatherBroadcasts } from '../library-internals/redis-adapter.js';
+import { joinWrites } from '../library-internals/text-frames.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { GatewayServer } from '../sockets/socket.js';
 
@@ -28,7 +29,7 @@ export interface OutgoingEvent {
 export interface Emitter {
   /** @returns sockets reached on this node; other nodes may reach more */
   emit(target: Target, outgoing: OutgoingEvent): number;
-  /** What `work` emits in its synchronous part is one message to the other nodes for each namespace. */
+  /** What `work` emits in its synchronous part is one message to the other nodes for each namespace, and one write to each client. */
   together<T>(work: () => T): T;
   /** How many sockets of this node are in a room. */
   sizeHere(namespaces: readonly string[], room: string): number;
@@ -83,7 +84,7 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
       }
       return reached;
     },
-    together: (work) => gatherBroadcasts(io, work),
+    together: (work) => joinWrites(() => gatherBroadcasts(io, work)),
     sizeHere: (namespaces, room) =>
       namespaces.reduce((size, name) => size + (io.of(name).adapter.rooms.get(room)?.size ?? 0), 0),
     joinRoom(target, room) {

@@ -8,7 +8,12 @@ import { Encoder, type Packet, PacketType } from 'socket.io-parser';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { createPacketParser } from '../../src/library-internals/packet-decoder.js';
-import { joinBroadcastFrames, toTextFrame, writeDirectly } from '../../src/library-internals/text-frames.js';
+import {
+  joinBroadcastFrames,
+  joinWrites,
+  toTextFrame,
+  writeDirectly,
+} from '../../src/library-internals/text-frames.js';
 import { createTestClock } from '../support/clock.js';
 
 const TEXTS = [0, 1, 125, 126, 127, 16_384, 16_385, 65_535, 65_536].flatMap((bytes) => [
@@ -110,6 +115,40 @@ test.each([false, true])('the packets of one turn are two writes, after an upgra
   for (const n of expected.keys()) socket.emit('one', `number ${n}`);
   await expect.poll(() => received.slice(-20)).toEqual(expected);
   expect(count()).toBe(2);
+});
+
+test.each([1, 20])(
+  '%i packets that are sent together are one write, also while others are sent alone',
+  async (count) => {
+    const { io, socket, received } = await connect({ perMessageDeflate: false });
+    const writes = countWrites(socket);
+    const send = (): void => {
+      for (let n = 0; n < count; n += 1) (n % 2 === 0 ? io : socket).emit('one', `number ${n}`);
+    };
+    joinWrites(() => joinWrites(send));
+    const expected = Array.from({ length: count }, (_, n) => toPacket('one', `number ${n}`));
+    await expect.poll(() => received.slice(-count)).toEqual(expected);
+    expect(writes()).toBe(1);
+    socket.emit('one', 'alone');
+    await expect.poll(() => received.at(-1)).toBe(toPacket('one', 'alone'));
+  },
+);
+
+test('what was sent before an error or the end of a connection arrives', async () => {
+  const { socket, client, received } = await connect({ perMessageDeflate: false });
+  const fail = (): void => {
+    socket.emit('one', 'before the error');
+    throw new Error('a failure');
+  };
+  expect(() => joinWrites(fail)).toThrow('a failure');
+  await expect.poll(() => received.at(-1)).toBe(toPacket('one', 'before the error'));
+  const closed = once(client, 'close');
+  joinWrites(() => {
+    socket.emit('one', 'before the end');
+    socket.disconnect(true);
+  });
+  await closed;
+  expect(received).toContain(toPacket('one', 'before the end'));
 });
 
 test('the system takes more packets of one turn at once than it takes buffers', async () => {

@@ -1,4 +1,5 @@
 import type { RoomRouter, RoutedItem } from '../../library-internals/redis-adapter.js';
+import { joinWrites } from '../../library-internals/text-frames.js';
 import type { Redis } from '../../platform/redis/connect.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
 import { routeOf } from '../rooms.js';
@@ -69,7 +70,9 @@ export function createRouter(options: RouterOptions): Router {
     const [sender, items] = JSON.parse(bytes.toString()) as [string, [string, unknown][]];
     if (sender === nodeId && items[0]?.[0] !== ECHO) return;
     if (sender !== nodeId) onRead();
-    for (const item of items) dispatch(item);
+    joinWrites(() => {
+      for (const item of items) dispatch(item);
+    });
   };
   const registrations = new Registrations({
     ...{ redis, nodeId, base, onRetained: dispatchText },

@@ -2,6 +2,7 @@ import { isObjectIdOrHexString } from 'mongoose';
 import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../../framework/context.js';
 import type { Contacts, Integration, PresentUser } from '../../../framework/integration.js';
+import { createBatcher } from '../../../platform/batcher.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
 import { sendPresence } from '../../../realtime/presence/notify.js';
 import { rooms } from '../../../realtime/rooms.js';
@@ -14,8 +15,16 @@ const CONTACTS_MAX = 5000;
 const WINDOW_MS = 1000;
 /** Users in one query of the presence store. */
 const CHUNK = 500;
+/** Changes that are sent together. */
+const CHANGES_MAX = 1000;
 
 type Known = Contacts & { readonly blocked: ReadonlySet<string> };
+
+/** A change of a user, for those who hear of it. */
+interface Change extends Known {
+  readonly userId: string;
+  readonly isOnline: boolean;
+}
 
 /** Sends the presence of users to their contacts. */
 export function createChatPresence(
@@ -46,10 +55,7 @@ export function createChatPresence(
     return read;
   };
 
-  /** @returns whether a contact may hear it */
-  const publish = async (userId: string, isOnline: boolean): Promise<boolean> => {
-    const { userIds, rooms: shared, blocked } = await contactsOf(userId);
-    if (userIds.length === 0 && shared.length === 0) return false;
+  const emit = ({ userId, isOnline, userIds, rooms: shared, blocked }: Change): void => {
     emitter.emit(
       {
         namespaces: [chatNamespace],
@@ -58,6 +64,18 @@ export function createChatPresence(
       },
       { event: isOnline ? 'user_online' : 'user_offline', payload: { userId } },
     );
+  };
+  /** Users who come together have contacts in common: these get the changes of one turn in one write. */
+  const send = createBatcher<Change, void>(async (changes) => {
+    emitter.together(() => changes.forEach(emit));
+    return changes.map(() => undefined);
+  }, CHANGES_MAX);
+
+  /** @returns whether a contact may hear it */
+  const publish = async (userId: string, isOnline: boolean): Promise<boolean> => {
+    const known = await contactsOf(userId);
+    if (known.userIds.length === 0 && known.rooms.length === 0) return false;
+    await send({ ...known, userId, isOnline });
     return true;
   };
   const publishState = async (userId: string, state: { readonly isOnline?: boolean }): Promise<void> => {
