@@ -204,7 +204,8 @@ const formsOf = (id: Types.ObjectId): readonly [Types.ObjectId, string] => [id, 
 function toBoth(values: unknown): unknown {
   if (!Array.isArray(values)) return values;
   const texts = values.flatMap((value) => (value instanceof Types.ObjectId ? value.toHexString() : []));
-  return [...values, ...texts.filter((text) => !values.includes(text))];
+  const known = new Set<unknown>(values);
+  return [...values, ...texts.filter((text) => !known.has(text))];
 }
 
 const isOperators = (value: unknown): value is Fields =>

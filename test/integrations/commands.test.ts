@@ -73,6 +73,24 @@ async function commandsOf(work: () => Promise<unknown>): Promise<string[]> {
 
 const findUsers = 'find _users';
 
+test('a connect to the chats', async () => {
+  const [newcomer] = await environment.people('Newcomer');
+  const connected = async (): Promise<void> => {
+    const client = await environment.open(newcomer, { namespace: '/' });
+    await client.next('presence_snapshot');
+    client.close();
+  };
+  const reads = (await commandsOf(connected)).filter((line) => line.startsWith('find '));
+  const contacts = [
+    'find support.conversations',
+    'find support.conversations',
+    'find support.departments',
+    'find community.chats',
+  ];
+  // Whether the user may enter, then whom they have to do with.
+  expect(reads.sort()).toEqual([findUsers, findUsers, ...contacts].sort());
+});
+
 test('a message to ten in the support chat', async () => {
   const say = async (): Promise<void> => {
     const heard = chatters.map((one) => one.next('new_message'));

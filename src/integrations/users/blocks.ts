@@ -3,7 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import { readStored } from '../../models/index.js';
 import { createLoader } from '../../platform/batcher.js';
-import type { Person, Relations } from './people.js';
+import { type Person, type Relations, toRelations } from './people.js';
 
 /** Blocks of one user that are read, and of all users in one query. */
 const BLOCKS_MAX = 10_000;
@@ -18,9 +18,12 @@ export const blockedUserFields = [
   'blockedUsers',
 ] as const;
 
-type StoredUser = Pick<User, (typeof blockedUserFields)[number]> & { _id: Types.ObjectId };
+/** They are read together with what relates a user to others. */
+const readFields = [...blockedUserFields, 'account', 'joinedGroups'] as const;
 
-const projection = Object.fromEntries(blockedUserFields.map((field) => [field, 1]));
+type StoredUser = Pick<User, (typeof readFields)[number]> & { _id: Types.ObjectId };
+
+const projection = Object.fromEntries(readFields.map((field) => [field, 1]));
 
 /** A user, and ids of all users with whom they have a block. */
 export interface BlockedUser {
@@ -107,6 +110,11 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
     /** The same for a user of whom only the id is known; empty for a user who does not exist. */
     of: async (userId: string): Promise<ReadonlySet<string>> => (await withUser(userId))?.blocked ?? NO_USERS,
     withUser,
+    /** What relates a user to others; `undefined` for a user who does not exist. Shares the query of `of` and `withUser`. */
+    relationsOf: async (userId: string): Promise<Relations | undefined> => {
+      const found = await withUser(userId);
+      return found && toRelations(found.user);
+    },
     /** Those of some users with whom a user has a block. */
     async among({ _id, blocked }: Blocker, others: readonly Types.ObjectId[]): Promise<Set<string>> {
       if (others.length === 0) return new Set();

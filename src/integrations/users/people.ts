@@ -2,7 +2,6 @@ import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import { type Proof, proofOf, readStored } from '../../models/index.js';
-import { createLoader } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import { createNameSearch, type NamedUser } from './name-search.js';
 import { createSuspectSearch } from './suspects.js';
@@ -70,11 +69,6 @@ type StoredAccess = Pick<User, keyof typeof accessFields> & { _id: Types.ObjectI
 
 type StoredPerson = Pick<User, keyof typeof shownFields> & { _id: Types.ObjectId };
 
-const relationFields = { account: 1, blockedUsers: 1, joinedGroups: 1 } as const;
-
-/** Users in one query. */
-const GROUP_MAX = 1000;
-
 export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; clock: Clock }) {
   const read = async (ids: readonly string[]): Promise<Person[]> => {
     const known = ids.flatMap(toObjectId);
@@ -103,20 +97,12 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     return new Set(found.filter((user) => !canAccess(user, now)).map(({ _id }) => _id.toHexString()));
   };
 
-  const relationsOf = createLoader(async (ids) => {
-    const found = await models.User.find({ _id: { $in: ids } }, relationFields).lean<StoredPerson[]>();
-    return new Map(found.map((user) => [user._id.toHexString(), toRelations(user)]));
-  }, GROUP_MAX);
-
   const searchByName = createNameSearch(models, nameOf);
 
   return {
     lockedOut,
     /** Ids of all users who may be locked. */
     suspects: createSuspectSearch(models, clock),
-    /** @returns `undefined` for an unknown user. Callers of one turn share a query. */
-    relationsOf: async (id: string): Promise<Relations | undefined> =>
-      isObjectIdOrHexString(id) ? relationsOf(id.toLowerCase()) : undefined,
     /** Existing users with access, unordered. */
     findMany: read,
     /** An existing user with access. */
@@ -205,7 +191,10 @@ const toPerson = (user: StoredPerson): Person => ({
   role: user.role ?? 'user',
 });
 
-const toRelations = (user: StoredPerson): Relations => ({
+/** What a stored user relates to. */
+export const toRelations = (
+  user: Pick<StoredPerson, '_id' | 'account' | 'blockedUsers' | 'joinedGroups'>,
+): Relations => ({
   _id: user._id,
   account: accountOf(user),
   blocked: (user.blockedUsers ?? []).map(String),

@@ -3,10 +3,10 @@ import type { Chat } from '#shared/models/chat.js';
 import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import type { Contacts } from '../../../framework/integration.js';
-import { storedForms } from '../../../models/index.js';
+import { readStored, storedForms } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
 import { rooms } from '../../../realtime/rooms.js';
-import { groupBy, type People } from '../shared/index.js';
+import { type Blocks, groupBy } from '../shared/index.js';
 
 /** Maximum number of chats of one user that are examined: the last active ones. */
 const CHATS_MAX = 500;
@@ -18,6 +18,9 @@ const GROUP_CHATS_MAX = 2000;
 const GROUP_NAMES_MAX = 20_000;
 
 type Shown = Pick<Chat, 'participants'>;
+
+const firstParticipants = { _id: 1, participants: { $slice: PEOPLE_MAX } } as const;
+
 type GroupType = (typeof groupTypes)[number];
 
 /** The users with whom a user shares a chat or a group. */
@@ -33,17 +36,18 @@ export interface Community {
 
 export function createCommunity(
   { Chat, User }: Pick<Models, 'Chat' | 'User'>,
-  people: Pick<People, 'relationsOf'>,
+  blocks: Pick<Blocks, 'relationsOf'>,
 ): Community {
-  const newest = (participants: unknown, limit = CHATS_MAX): Promise<Shown[]> =>
-    Chat.find({ participants } as object, { participants: { $slice: PEOPLE_MAX } })
-      .sort({ lastActivity: -1, _id: -1 })
-      .limit(limit)
-      .lean<Shown[]>();
+  /** Through the driver: Mongoose would take longer to convert the ids than all the rest. */
+  const newest = async (participants: object, limit = CHATS_MAX): Promise<Shown[]> => {
+    const options = { projection: firstParticipants, sort: { lastActivity: -1, _id: -1 }, limit } as const;
+    const found = await Chat.collection.find({ participants }, options).toArray();
+    return found.map((chat) => readStored<Shown>(Chat as never, chat, firstParticipants));
+  };
 
   /** `undefined`: there are too many. */
   const ofMany = async (ids: readonly string[]): Promise<ReadonlyMap<string, Shown[]> | undefined> => {
-    const found = await newest({ $in: ids }, GROUP_CHATS_MAX);
+    const found = await newest({ $in: ids.map((id) => new Types.ObjectId(id)) }, GROUP_CHATS_MAX);
     const names = found.reduce((sum, { participants }) => sum + participants.length, 0);
     if (found.length === GROUP_CHATS_MAX || names > GROUP_NAMES_MAX) return undefined;
     const groups = groupBy(found, ({ participants }) => participants, new Set(ids));
@@ -54,13 +58,15 @@ export function createCommunity(
   /** The newest chats of a user. */
   const chatsOf = createLoader<Shown[]>(async (ids) => {
     const gathered = ids.length > 1 ? await ofMany(ids) : undefined;
-    return gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await newest(id)] as const)));
+    return (
+      gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await newest(new Types.ObjectId(id))] as const)))
+    );
   }, GROUP_MAX);
 
   return {
     async of(userId) {
       if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
-      const [user, chats = []] = await Promise.all([people.relationsOf(userId), chatsOf(userId.toLowerCase())]);
+      const [user, chats = []] = await Promise.all([blocks.relationsOf(userId), chatsOf(userId.toLowerCase())]);
       if (user === undefined) return { userIds: [], rooms: [] };
       const known = new Set(chats.flatMap(({ participants }) => participants.map((id) => id.toHexString())));
       known.delete(user._id.toHexString());

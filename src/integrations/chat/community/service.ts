@@ -33,7 +33,7 @@ export function createCommunityServices(context: Context, { authentication, peop
   const activeViewers = createActiveViewers(context.chatPresence);
   const typing = createTyping(context.clock);
   const summaries = createUserSummaries(models);
-  const community = createCommunity(models, people);
+  const community = createCommunity(models, blocks);
   const publisher = createPublisher(context);
   const rateLimits = createRateLimits(context);
   const coalescer = createCoalescer({ clock: context.clock, windowMs: NEWS_WINDOW_MS });

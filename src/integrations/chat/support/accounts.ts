@@ -1,8 +1,14 @@
 import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
+import type { User } from '#shared/models/user.js';
+import { readStored } from '../../../models/index.js';
 import { createBatcher } from '../../../platform/batcher.js';
 import { accountOf } from '../shared/index.js';
+
+const projection = { _id: 1, account: 1 } as const;
+
+type StoredAccount = Pick<User, 'account'> & { _id: Types.ObjectId };
 
 /** Questions that one query answers. */
 const QUESTIONS_MAX = 100;
@@ -37,8 +43,9 @@ export type AccountRule = (
 export function createAccountRule({ User }: Pick<Models, 'User'>): AccountRule {
   const readAccounts = createBatcher<Question, Map<string, string>>(async (questions) => {
     const asked = questions.filter(({ ids }) => ids.length > 0);
-    const found = asked.length === 0 ? [] : await User.find(toQuery(asked), { account: 1 }).lean();
-    const accounts = new Map(found.map((user) => [user._id.toHexString(), accountOf(user)]));
+    const found = asked.length === 0 ? [] : await User.collection.find(toQuery(asked), { projection }).toArray();
+    const users = found.map((user) => readStored<StoredAccount>(User as never, user, projection));
+    const accounts = new Map(users.map((user) => [user._id.toHexString(), accountOf(user)]));
     // What was read for others changes no decision, but a caller gets no more than it asked for.
     return questions.map(({ ids }) => new Map(ids.flatMap((id) => toPair(id, accounts.get(id)))));
   }, QUESTIONS_MAX);
@@ -89,7 +96,8 @@ export const accountableIn = (conversation: Named): readonly Types.ObjectId[] =>
 
 /** Callers of several accounts get all users: each of these is foreign to some of them. */
 function toQuery(questions: readonly Question[]) {
-  const _id = { $in: [...new Set(questions.flatMap(({ ids }) => ids))] };
+  const ids = new Set(questions.flatMap((question) => question.ids));
+  const _id = { $in: [...ids].map((id) => new Types.ObjectId(id)) };
   const [account, ...others] = new Set(questions.map((question) => question.account));
   const makers = questions.flatMap((question) => question.makers);
   return others.length > 0 ? { _id } : { _id, ...unlike(account, makers) };

@@ -1,9 +1,10 @@
-import { isObjectIdOrHexString } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Contacts } from '../../../framework/integration.js';
+import { readStored } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
-import { groupBy, type People } from '../shared/index.js';
+import { type Blocks, groupBy } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
 import { namedIn } from './accounts.js';
 import type { Memberships } from './memberships.js';
@@ -23,19 +24,19 @@ type Shown = Pick<SupportConversation, keyof typeof shownFields>;
 
 interface Dependencies {
   readonly models: Pick<Models, 'SupportConversation'>;
-  readonly people: Pick<People, 'relationsOf'>;
+  readonly blocks: Pick<Blocks, 'relationsOf'>;
   readonly access: Pick<ConversationAccess, 'openTo'>;
   readonly memberships: Memberships;
 }
 
 /** The users who share an open conversation or a department with a user. Calls of one turn share their queries. */
-export const createContacts = ({ models, people, access, memberships }: Dependencies) => {
+export const createContacts = ({ models, blocks, access, memberships }: Dependencies) => {
   const conversationsOf = createConversationsOf(models);
   return async function contactsOf(userId: string): Promise<Contacts> {
     // Users of other namespaces can have ids of another format.
     if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
     const [user, conversations, departments] = await Promise.all([
-      people.relationsOf(userId),
+      blocks.relationsOf(userId),
       conversationsOf(userId.toLowerCase()),
       memberships(userId),
     ]);
@@ -55,15 +56,20 @@ export const createContacts = ({ models, people, access, memberships }: Dependen
 
 /** The newest conversations of a user: those that they take part in, then those that they are assigned to. */
 function createConversationsOf({ SupportConversation: Conversation }: Pick<Models, 'SupportConversation'>) {
-  const newest = (own: object, limit = CONVERSATIONS_MAX): Promise<Shown[]> =>
-    Conversation.find(own, shownFields).sort({ updatedAt: -1, _id: -1 }).limit(limit).lean<Shown[]>();
-  const ofOne = async (id: string): Promise<Shown[]> =>
+  /** Through the driver: Mongoose would take longer to convert the ids than all the rest. */
+  const newest = async (own: object, limit = CONVERSATIONS_MAX): Promise<Shown[]> => {
+    const options = { projection: shownFields, sort: { updatedAt: -1, _id: -1 }, limit } as const;
+    const found = await Conversation.collection.find(own, options).toArray();
+    return found.map((one) => readStored<Shown>(Conversation as never, one, shownFields));
+  };
+  const ofOne = async (id: Types.ObjectId): Promise<Shown[]> =>
     (await Promise.all([newest({ participants: id }), newest({ assignedTo: id })])).flat();
 
   const ofMany = async (ids: readonly string[]): Promise<ReadonlyMap<string, Shown[]> | undefined> => {
+    const among = { $in: ids.map((id) => new Types.ObjectId(id)) };
     const [participating, assigned] = await Promise.all([
-      newest({ participants: { $in: ids } }, GROUP_CONVERSATIONS_MAX),
-      newest({ assignedTo: { $in: ids } }, GROUP_CONVERSATIONS_MAX),
+      newest({ participants: among }, GROUP_CONVERSATIONS_MAX),
+      newest({ assignedTo: among }, GROUP_CONVERSATIONS_MAX),
     ]);
     if ([participating, assigned].some(({ length }) => length === GROUP_CONVERSATIONS_MAX)) return undefined;
     const users = new Set(ids);
@@ -76,7 +82,9 @@ function createConversationsOf({ SupportConversation: Conversation }: Pick<Model
 
   return createLoader<Shown[]>(async (ids) => {
     const gathered = ids.length > 1 ? await ofMany(ids) : undefined;
-    return gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await ofOne(id)] as const)));
+    return (
+      gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await ofOne(new Types.ObjectId(id))] as const)))
+    );
   }, GROUP_MAX);
 }
 

@@ -83,7 +83,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
     listener,
     contactsOf: createContacts({
       models: context.models,
-      people: chats.people,
+      blocks: chats.blocks,
       access: services.access,
       memberships,
     }),

@@ -1,7 +1,11 @@
+import { Types } from 'mongoose';
 import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
+import { readStored } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
 import { groupBy } from '../shared/index.js';
+
+const projection = { _id: 1, members: 1 } as const;
 
 /** Users in one query. */
 const GROUP_MAX = 1000;
@@ -15,8 +19,11 @@ export type Memberships = (userId: string) => Promise<readonly Membership[]>;
 /** Those of the users of one turn are one query. Ids are ObjectIds. */
 export function createMemberships({ Department: Departments }: Pick<Models, 'Department'>): Memberships {
   const read = createLoader<Membership[]>(async (ids) => {
-    const found = await Departments.find({ members: { $in: ids } }, { members: 1 }).lean<Membership[]>();
-    return groupBy(found, ({ members }) => members, new Set(ids));
+    // Through the driver: Mongoose would take longer to convert the ids than all the rest.
+    const query = { members: { $in: ids.map((id) => new Types.ObjectId(id)) } };
+    const found = await Departments.collection.find(query, { projection }).toArray();
+    const departments = found.map((one) => readStored<Membership>(Departments as never, one, projection));
+    return groupBy(departments, ({ members }) => members, new Set(ids));
   }, GROUP_MAX);
   return async function membershipsOf(userId) {
     return (await read(userId.toLowerCase())) ?? [];
