@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from './clock.js';
 
 /** Processes a batch. Returns a result or an error for each item, by position. */
@@ -66,7 +66,7 @@ export function createBatcher<Item, Result>(
       const nextAt = performance.now() + (waiting.count() < CROWD ? spacingMs : crowdedSpacingMs);
       await waiting.workOff(sizeMax);
       const restMs = waiting.count() < sizeMax ? nextAt - performance.now() : 0;
-      if (restMs > 0) await setTimeout(restMs, undefined, { ref: false });
+      if (restMs > 0) await pause(restMs, undefined, { ref: false });
     }
     isRunning = false;
   };
@@ -82,6 +82,65 @@ export function createBatcher<Item, Result>(
 
 const toSizes = (sizes: BatcherSizes): Exclude<BatcherSizes, number> =>
   typeof sizes === 'number' ? { sizeMax: sizes, spacingMs: 0 } : sizes;
+
+/** Sizes of the batches of {@link createGatheringBatcher}. */
+export interface GatheringSizes {
+  readonly sizeMax: number;
+  /** The longest wait for the callers of the batch before. It is never longer than that batch took. */
+  readonly gatherMs: number;
+}
+
+/**
+ * A {@link createBatcher} whose batches wait for the callers of the one before, who often call again as soon as they are answered.
+ * Otherwise many callers become two halves that take turns, which makes twice as many batches. A single caller does not wait.
+ */
+export function createGatheringBatcher<Item, Result>(
+  work: Work<Item, Result>,
+  { sizeMax, gatherMs }: GatheringSizes,
+): (item: Item) => Promise<Result> {
+  /** Of the last batch, and those that waited at its end. */
+  let callers = 0;
+  const waiting = createWaitingList<Item, Result>(async (items) => {
+    try {
+      return await work(items);
+    } finally {
+      // Before the answers, which are followed by new calls.
+      callers = Math.min(items.length + waiting.count(), sizeMax);
+    }
+  });
+  let isRunning = false;
+  /** Items that end the wait. */
+  let awaited = Number.POSITIVE_INFINITY;
+  let endWait = (): void => undefined;
+
+  const gather = async (limitMs: number): Promise<void> => {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      awaited = callers;
+      endWait = resolve;
+      timer = setTimeout(resolve, limitMs).unref();
+    });
+    clearTimeout(timer);
+    awaited = Number.POSITIVE_INFINITY;
+  };
+  const run = async (): Promise<void> => {
+    while (waiting.count() > 0) {
+      const startedAt = performance.now();
+      await waiting.workOff(sizeMax);
+      if (callers > 1 && waiting.count() < callers) await gather(Math.min(gatherMs, performance.now() - startedAt));
+    }
+    isRunning = false;
+  };
+
+  return function addToBatch(item) {
+    const added = waiting.add(item);
+    if (!isRunning) {
+      isRunning = true;
+      setImmediate(run);
+    } else if (waiting.count() === awaited) setImmediate(endWait);
+    return added;
+  };
+}
 
 /**
  * Reads by key. The keys that many callers ask for in one turn of the event loop are one call, each of them once.

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { createBatcher, createLoader, createTimedBatcher } from '../../src/platform/batcher.js';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createBatcher, createGatheringBatcher, createLoader, createTimedBatcher } from '../../src/platform/batcher.js';
 import { createTestClock } from '../support/clock.js';
 import { until } from '../support/until.js';
 
@@ -75,6 +75,80 @@ test('a full spaced group does not wait', async () => {
     ['1', '2'],
     ['3', '4'],
   ]);
+});
+
+describe('a gathering group', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  /** The first batch has two items, two more arrive meanwhile, and it takes a while. */
+  const openGroup = async (tookMs: number) => {
+    const { work, calls, asked } = createWork();
+    const add = createGatheringBatcher(work, { sizeMax: 10, gatherMs: 5 });
+    for (const item of ['1', '2']) void add(item);
+    await rest();
+    for (const item of ['3', '4']) void add(item);
+    vi.advanceTimersByTime(tookMs);
+    calls[0]?.end(['one', 'two']);
+    await rest();
+    return { add, asked };
+  };
+
+  test('waits for the callers of the one before, and takes all of a turn', async () => {
+    const { add, asked } = await openGroup(4);
+    void add('5');
+    await rest();
+    expect(asked()).toEqual([['1', '2']]);
+    for (const item of ['6', '7']) void add(item);
+    await rest();
+    expect(asked()).toEqual([
+      ['1', '2'],
+      ['3', '4', '5', '6', '7'],
+    ]);
+  });
+
+  test.each([
+    { tookMs: 3, waitMs: 3 },
+    { tookMs: 60_000, waitMs: 5 },
+  ])('waits for them no longer than that one took, and no longer than its limit: $waitMs ms', async (expected) => {
+    const { asked } = await openGroup(expected.tookMs);
+    vi.advanceTimersByTime(expected.waitMs - 1);
+    await rest();
+    expect(asked()).toHaveLength(1);
+    vi.advanceTimersByTime(1);
+    await rest();
+    expect(asked()).toEqual([
+      ['1', '2'],
+      ['3', '4'],
+    ]);
+  });
+
+  test('of one caller does not wait', async () => {
+    const { work, calls, asked } = createWork();
+    const add = createGatheringBatcher(work, { sizeMax: 10, gatherMs: 5 });
+    const first = add('1');
+    await rest();
+    vi.advanceTimersByTime(4);
+    calls[0]?.end(['one']);
+    await first;
+    void add('2');
+    await rest();
+    expect(asked()).toEqual([['1'], ['2']]);
+  });
+
+  test('that is full does not wait', async () => {
+    const { work, calls, asked } = createWork();
+    const add = createGatheringBatcher(work, { sizeMax: 2, gatherMs: 5 });
+    for (const item of ['1', '2', '3', '4']) void add(item);
+    await rest();
+    vi.advanceTimersByTime(4);
+    calls[0]?.end(['one', 'two']);
+    await rest();
+    expect(asked()).toEqual([
+      ['1', '2'],
+      ['3', '4'],
+    ]);
+  });
 });
 
 test('a loader reads each key of a turn once, and has nothing for keys without a value', async () => {

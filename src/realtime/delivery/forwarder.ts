@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { GatewayError } from '../../errors.js';
-import { createBatcher } from '../../platform/batcher.js';
+import { createGatheringBatcher } from '../../platform/batcher.js';
 import { safeParse } from '../../validation.js';
 import type { NodeCalls } from '../node-calls.js';
 import type { Content } from './entry.js';
 import type { Leaders } from './leaders.js';
 import type { IdentifiedMessage } from './message.js';
 
-/** Messages that are forwarded at a time. */
-const MESSAGES_MAX = 500;
+/** Messages that are forwarded at a time, and how long they wait at most for callers who are answered just now. */
+const BATCHES = { sizeMax: 500, gatherMs: 5 };
 /** Contents of one call. A larger message is stored here. */
 const CHARACTERS_MAX = 65_536;
 /** Time limit of the leader. */
@@ -58,7 +58,7 @@ export class Forwarder {
   readonly #nodeCalls: NodeCalls;
   readonly #leaders: Leaders;
   /** What arrives in one turn of the event loop, and while a call is on its way, is one call to each leader. */
-  readonly forward = createBatcher((forwards: readonly Forward[]) => this.#forwardAll(forwards), MESSAGES_MAX);
+  readonly forward = createGatheringBatcher((forwards: readonly Forward[]) => this.#forwardAll(forwards), BATCHES);
 
   constructor({ nodeCalls, leaders, store }: Dependencies) {
     this.#nodeCalls = nodeCalls;

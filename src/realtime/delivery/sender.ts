@@ -1,5 +1,5 @@
 import { GatewayError } from '../../errors.js';
-import { createBatcher } from '../../platform/batcher.js';
+import { createGatheringBatcher } from '../../platform/batcher.js';
 import type { TaskTracker } from '../../platform/task-tracker.js';
 import type { Bus } from '../bus.js';
 import type { NodeCalls } from '../node-calls.js';
@@ -16,8 +16,8 @@ import type { Outboxes } from './outboxes.js';
 import type { Positions } from './positions.js';
 import type { NewPush, PushStore } from './push/store.js';
 
-/** Messages that are stored together. */
-const BATCH_MAX = 1000;
+/** Messages that are stored together, and how long they wait at most for callers who are answered just now. */
+const BATCHES = { sizeMax: 1000, gatherMs: 5 };
 
 /** A message that was stored. */
 export interface SentMessage {
@@ -51,7 +51,10 @@ export class Sender {
   readonly #dependencies: Dependencies;
   readonly #forwarder: Forwarder;
   /** Everything that arrives in one turn of the event loop is one insert. */
-  readonly #store = createBatcher((messages: readonly IdentifiedMessage[]) => this.#storeAll(messages), BATCH_MAX);
+  readonly #store = createGatheringBatcher(
+    (messages: readonly IdentifiedMessage[]) => this.#storeAll(messages),
+    BATCHES,
+  );
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
