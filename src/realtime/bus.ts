@@ -4,10 +4,10 @@ import type { Redis } from '../platform/redis/connect.js';
 import { safeParse } from '../validation.js';
 import type { Router } from './routing/router.js';
 
-/** A message to the nodes that hold a room. */
-export interface RoomMessage {
+/** Messages to the nodes that hold a room. */
+export interface RoomMessages {
   readonly room: string;
-  readonly message: unknown;
+  readonly messages: readonly unknown[];
   /** Kept for about two minutes for nodes that hold the room later: see {@link Bus.recall}. */
   readonly retained?: unknown;
 }
@@ -19,10 +19,10 @@ export interface Bus {
   /** To one other node. A node that is not subscribed to its own channel gets it as a message to all. */
   publishTo(nodeId: string, topic: string, message: unknown): void;
   /**
-   * To every other node that subscribes to the topic and holds the room of a message. A node that begins to hold a room gets the
+   * To every other node that subscribes to the topic and holds the room of messages. A node that begins to hold a room gets the
    * last retained message. Subscribers get a list of messages. Never rejects.
    */
-  publishToRooms(topic: string, messages: readonly RoomMessage[]): Promise<SentItems>;
+  publishToRooms(topic: string, messages: readonly RoomMessages[]): Promise<SentItems>;
   /** This node's subscribers get the retained messages of rooms that it does not hold. `undefined`: there are none. Never rejects. */
   recall(rooms: readonly string[]): Promise<void> | undefined;
   /** @param listener gets the messages of other nodes */
@@ -76,22 +76,22 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
       // An earlier version reads only what is sent to all.
       void sent.then((isReached) => (isReached ? undefined : send(topic, message)));
     },
-    async publishToRooms(topic, messages) {
-      if (messages.length === 0) return { isComplete: true, areHeld: [] };
-      const toItem = (message: unknown): string => JSON.stringify([kindOf(topic), [message]]);
-      const items = messages.flatMap(({ room, message, retained }) => {
+    async publishToRooms(topic, all) {
+      if (all.length === 0) return { isComplete: true, areHeld: [] };
+      const toItem = (messages: readonly unknown[]): string => JSON.stringify([kindOf(topic), messages]);
+      const items = all.flatMap(({ room, messages, retained }) => {
         const routes = router.routesOf([room]);
-        const kept = retained === undefined ? {} : { retained: toItem(retained) };
-        return routes === undefined ? [] : { item: toItem(message), routes, ...kept };
+        const kept = retained === undefined ? {} : { retained: toItem([retained]) };
+        return routes === undefined ? [] : { item: toItem(messages), routes, ...kept };
       });
       const toAll = async (): Promise<boolean> => {
         const receivers = await send(
           topic,
-          messages.map(({ message }) => message),
+          all.flatMap(({ messages }) => messages),
         );
         return receivers > 0;
       };
-      if (items.length === messages.length) return router.send(items, toAll);
+      if (items.length === all.length) return router.send(items, toAll);
       return { isComplete: await toAll(), areHeld: undefined };
     },
     recall: router.recall,

@@ -1,5 +1,6 @@
 /** What a node tells the others of entries that it has stored. The bus may lose it: every node also polls the log. */
-import type { Bus, RoomMessage } from '../bus.js';
+import { createBoundedMap } from '../../platform/bounded-map.js';
+import type { Bus, RoomMessages } from '../bus.js';
 import { rooms } from '../rooms.js';
 import { createEntry, type Entry, type EntryFields } from './entry.js';
 import { type Recipient, recipientOf } from './message.js';
@@ -11,6 +12,8 @@ const NEW_ENTRIES_TOPIC = 'delivery.log';
 
 /** Content of entries that one message of the bus carries. An entry above it is announced without its content. */
 const CONTENT_MAX_CHARACTERS = 65_536;
+/** Rooms of which a node remembers that no other one holds them. */
+const UNHELD_MAX = 20_000;
 
 /** Where a new entry is. */
 export type EntryPlace = Pick<EntryFields, 'recipient' | 'position' | 'createdAt'>;
@@ -24,24 +27,46 @@ export type NewEntryNotification = Keyed<EntryFields> | Keyed<EntryPlace>;
 /** The room whose sockets get the messages of a recipient. */
 export const roomOf = ({ userId }: Recipient): string => rooms.user(userId);
 
+/** Tells whether another node has sockets in the room of an entry's recipient; `undefined`: not known. Never rejects. */
+type AskIfHeld = (entry: Entry) => Promise<boolean | undefined>;
+
 /**
- * Announces new entries to the nodes with sockets of their recipients.
- * @returns tells whether another node has sockets in the room of an entry's recipient; `undefined`: not known. Never rejects
+ * Announces new entries to the nodes with sockets of their recipients. What no other node had sockets for when it was announced
+ * last is announced without its content, as most nodes have all sockets of a user: a node that has some since then reads the log.
  */
-export function announce(bus: Bus, entries: readonly Entry[]): (entry: Entry) => Promise<boolean | undefined> {
-  const published = new Map<Entry, { readonly index: number; readonly sent: ReturnType<Bus['publishToRooms']> }>();
-  for (const group of toGroups(entries)) {
-    const messages = group.map((entry): RoomMessage => {
-      const isLarge = entry.body.length > CONTENT_MAX_CHARACTERS;
-      const retained = toPlaceNotification(entry);
-      return { room: roomOf(entry.recipient), message: isLarge ? retained : toEntryNotification(entry), retained };
-    });
-    const sent = bus.publishToRooms(NEW_ENTRIES_TOPIC, messages);
-    for (const [index, entry] of group.entries()) published.set(entry, { index, sent });
-  }
-  return async (entry) => {
-    const { index = 0, sent } = published.get(entry) ?? {};
-    return (await sent)?.areHeld?.[index];
+export function createAnnouncer(bus: Bus): (entries: readonly Entry[]) => AskIfHeld {
+  const unheld = createBoundedMap<true>(UNHELD_MAX);
+  const publish = async (entries: readonly Entry[]): Promise<ReadonlyMap<string, boolean | undefined>> => {
+    const byRoom = new Map<string, Entry[]>();
+    for (const entry of entries) {
+      const room = roomOf(entry.recipient);
+      const own = byRoom.get(room);
+      if (own === undefined) byRoom.set(room, [entry]);
+      else own.push(entry);
+    }
+    const toMessages = ([room, own]: [string, Entry[]]): RoomMessages => {
+      const isContentOfUse = unheld.get(room) === undefined;
+      return {
+        room,
+        messages: own.map((entry) => (isContentOfUse ? toNotification(entry) : toPlaceNotification(entry))),
+        retained: toPlaceNotification(own.at(-1) as Entry),
+      };
+    };
+    const { areHeld } = await bus.publishToRooms(NEW_ENTRIES_TOPIC, Array.from(byRoom, toMessages));
+    const held = new Map([...byRoom.keys()].map((room, index) => [room, areHeld?.[index]]));
+    for (const [room, isHeld] of held) {
+      if (isHeld === false) unheld.set(room, true);
+      else unheld.delete(room);
+    }
+    return held;
+  };
+  return function announce(entries) {
+    const published = new Map<Entry, ReturnType<typeof publish>>();
+    for (const group of toGroups(entries)) {
+      const held = publish(group);
+      for (const entry of group) published.set(entry, held);
+    }
+    return async (entry) => (await published.get(entry))?.get(roomOf(entry.recipient));
   };
 }
 
@@ -55,7 +80,7 @@ export async function announcePlaces(bus: Bus, places: readonly EntryPlace[]): P
     // Not retained: there may be a later entry by now.
     const messages = places
       .slice(start, start + PLACES_MAX)
-      .map((place): RoomMessage => ({ room: roomOf(place.recipient), message: toPlaceNotification(place) }));
+      .map((place): RoomMessages => ({ room: roomOf(place.recipient), messages: [toPlaceNotification(place)] }));
     sent.push(bus.publishToRooms(NEW_ENTRIES_TOPIC, messages));
   }
   return (await Promise.all(sent)).every(({ isComplete }) => isComplete);
@@ -82,10 +107,12 @@ const toPlaceNotification = ({ recipient, position, createdAt }: EntryPlace): Ke
   ...{ recipient: recipient.key, position, createdAt },
 });
 
-const toEntryNotification = ({ content: _, recipient, ...fields }: Entry): Keyed<EntryFields> => ({
-  ...fields,
-  recipient: recipient.key,
-});
+/** Announces an entry itself, unless it is too large. */
+function toNotification(entry: Entry): NewEntryNotification {
+  if (entry.body.length > CONTENT_MAX_CHARACTERS) return toPlaceNotification(entry);
+  const { content: _, recipient, ...fields } = entry;
+  return { ...fields, recipient: recipient.key };
+}
 
 /** Offers to the sockets of this node what the other nodes announce. */
 export function followAnnouncements(

@@ -11,7 +11,7 @@ import type { QueueLimits } from './limits.js';
 import { STORING_MAX_MS } from './log.js';
 import type { DeliveryMeasures } from './measures.js';
 import { type IdentifiedMessage, keyOf, newId, type OutgoingMessage, withKey } from './message.js';
-import { announce, roomOf } from './notifications.js';
+import { createAnnouncer, roomOf } from './notifications.js';
 import type { Outboxes } from './outboxes.js';
 import type { Positions } from './positions.js';
 import type { NewPush, PushStore } from './push/store.js';
@@ -50,6 +50,7 @@ interface Dependencies {
 export class Sender {
   readonly #dependencies: Dependencies;
   readonly #forwarder: Forwarder;
+  readonly #announce: ReturnType<typeof createAnnouncer>;
   /** Everything that arrives in one turn of the event loop is one insert. */
   readonly #store = createGatheringBatcher(
     (messages: readonly IdentifiedMessage[]) => this.#storeAll(messages),
@@ -58,7 +59,8 @@ export class Sender {
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
-    const { nodeCalls, leaders } = dependencies;
+    const { nodeCalls, leaders, bus } = dependencies;
+    this.#announce = createAnnouncer(bus);
     this.#forwarder = new Forwarder({ nodeCalls, leaders, store: (message) => this.#storeForwarded(message) });
   }
 
@@ -106,7 +108,7 @@ export class Sender {
     if (pushes.length > 0) tasks.run(pushStore.release(ofStored(pushes, entries)));
     measures.stored(entries);
     const sockets = new Map(entries.map((entry) => [entry, outboxes.offer(entry)]));
-    const isHeldElsewhere = announce(bus, entries);
+    const isHeldElsewhere = this.#announce(entries);
     const due = new Map(entries.flatMap((entry) => (limits.isDue(entry) ? [[entry.recipient.key, entry]] : [])));
     for (const { recipient, position } of due.values()) tasks.run(limits.trim(recipient, position));
     return results.map((result) => {

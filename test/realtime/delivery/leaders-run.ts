@@ -235,7 +235,7 @@ class Node {
           send(
             node,
             topic,
-            messages.map(({ message }) => message),
+            messages.flatMap((own) => own.messages),
           );
         return { isComplete: true, areHeld: undefined };
       },

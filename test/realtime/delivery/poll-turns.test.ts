@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createTaskTracker } from '../../../src/platform/task-tracker.js';
-import type { Bus, RoomMessage } from '../../../src/realtime/bus.js';
+import type { Bus, RoomMessages } from '../../../src/realtime/bus.js';
 import { keyOf } from '../../../src/realtime/delivery/message.js';
 import { LogPoll } from '../../../src/realtime/delivery/poll.js';
 import { PollTurns } from '../../../src/realtime/delivery/poll-turns.js';
@@ -59,11 +59,11 @@ function createCluster(count: number, seed: number) {
     const bus: Bus = {
       publish: (topic, message) => others(index).forEach((other) => void (node.isCut || other.deliver(topic, message))),
       publishTo: () => undefined,
-      async publishToRooms(topic, messages: readonly RoomMessage[]) {
+      async publishToRooms(topic, messages: readonly RoomMessages[]) {
         if (node.isCut) return { isComplete: false, areHeld: undefined };
-        for (const { room, message } of messages) {
+        for (const { room, messages: own } of messages) {
           const holder = nodeOf(room.replace('user:', ''));
-          if (holder !== undefined && holder.index !== index && holder.isAlive) holder.deliver(topic, [message]);
+          if (holder !== undefined && holder.index !== index && holder.isAlive) holder.deliver(topic, own);
         }
         return { isComplete: true, areHeld: undefined };
       },

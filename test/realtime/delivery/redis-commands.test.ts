@@ -32,18 +32,33 @@ afterAll(async () => {
   await environment.close();
 });
 
-/** Sends a batch to all users by the node that none of them is connected to, and waits until they have it. */
-async function during(fields: object) {
+/** What Redis was told meanwhile, by nodes and by scripts. */
+async function linesDuring(work: () => Promise<unknown>): Promise<string[]> {
   const { length } = commands;
-  const counts = applications.map(({ messages }) => messages.length);
-  const items = USERS.map((userId) => ({ userId, event: 'm', payload: { n: 1 }, ...fields }));
-  const { json } = await environment.node(0).call('POST', '/emit', { items });
-  await Promise.all(applications.map((application, index) => application.has((counts[index] ?? 0) + 1)));
-  // Redis reports its commands in order, so this one is reported after those of the batch.
+  await work();
+  // Redis reports its commands in order, so this one is reported after those of the work.
   const barrier = `barrier ${length}`;
   await environment.redis().command('ECHO', barrier);
   await expect.poll(() => commands.some((line) => line.includes(barrier))).toBe(true);
-  const lines = commands.slice(length);
+  return commands.slice(length);
+}
+
+/** Waits until an application has more messages than before. */
+async function hasMore(application: Application | undefined, count: number, work: () => Promise<unknown>) {
+  const before = application?.messages.length ?? 0;
+  await work();
+  await application?.has(before + count);
+}
+
+/** Sends a batch to all users by the node that none of them is connected to, and waits until they have it. */
+async function during(fields: object) {
+  const items = USERS.map((userId) => ({ userId, event: 'm', payload: { n: 1 }, ...fields }));
+  let json = { data: { items: [] } };
+  const lines = await linesDuring(async () => {
+    const counts = applications.map(({ messages }) => messages.length);
+    ({ json } = await environment.node(0).call('POST', '/emit', { items }));
+    await Promise.all(applications.map((application, index) => application.has((counts[index] ?? 0) + 1)));
+  });
   return {
     states: json.data.items.map(({ data }: { data: { state?: string } }) => data.state),
     published: lines.filter((line) => /"publish"/i.test(line) && !/:echo:|\\"echo\\"/.test(line)),
@@ -69,4 +84,29 @@ test('the durable items of a batch are one message to the only node with their u
   expect(published).toHaveLength(1);
   // The publish tells which users other nodes have.
   expect(asked).toEqual([]);
+});
+
+test('many durable messages to one user look up once who holds the user', async () => {
+  const items = USERS.map(() => ({ userId: 'user-1', event: 'm', payload: { n: 1 }, durable: true }));
+  const lines = await linesDuring(() =>
+    hasMore(applications[1], USERS.length, () => environment.node(0).call('POST', '/emit', { items })),
+  );
+  const lookedUp = lines.filter((line) => /"smembers"/i.test(line) && line.includes('user-1"'));
+  expect(lookedUp).toHaveLength(1);
+});
+
+test('a user of this node alone is announced without content; a device that connects elsewhere gets the next message', async () => {
+  const user = 'user-1';
+  const [here, there] = [environment.node(1), environment.node(0)];
+  const send = (n: number) => here.call('POST', `/emit/${user}/m?durable=true`, { text: `of ${user}`, n });
+  await hasMore(applications[1], 1, () => send(1));
+  const lines = await linesDuring(() => hasMore(applications[1], 1, () => send(2)));
+  expect(lines.filter((line) => line.includes(`of ${user}`))).toEqual([]);
+
+  const tablet = await openApplication(there, { user, deviceId: 'tablet' });
+  await tablet.ready();
+  // No poll finds it: the clock stands still.
+  await hasMore(tablet, 1, () => send(3));
+  expect(tablet.messages.at(-1)).toEqual({ text: `of ${user}`, n: 3 });
+  tablet.close();
 });
