@@ -79,3 +79,18 @@ describe('a projection', () => {
     expect(() => compileProjection(specification, options)).toThrow(expect.objectContaining({ codeName }));
   });
 });
+
+test.each<[string, unknown[], number | null]>([
+  ['$indexOfCP', ['aé😀b', 'b'], 3],
+  ['$indexOfBytes', ['aé😀b', 'b'], 7],
+  ['$indexOfCP', ['aé😀b', '😀b'], 2],
+  ['$indexOfCP', ['abc', 'x'], -1],
+  ['$indexOfCP', ['abc', ''], 0],
+  ['$indexOfCP', ['', 'a'], -1],
+  ['$indexOfCP', ['é😀é😀', '😀', 2], 3],
+  ['$indexOfCP', ['é😀é😀', '😀', 2, 3], -1],
+  ['$indexOfBytes', ['ééé', 'é', 1], 2],
+  ['$indexOfCP', [null, 'a'], null],
+])('%s of %j is %j', (operator, operands, expected) => {
+  expect(project({ found: { [operator]: operands }, _id: 0 })).toEqual({ found: expected });
+});

@@ -48,14 +48,25 @@ function substringOfPoints([value, from, count]: unknown[]): string {
   return [...toText(value)].slice(start, start + ensureIndex('$substrCP', count)).join('');
 }
 
-function indexOf(
-  name: string,
-  split: (text: string) => readonly unknown[],
-  [value, part, from, to]: unknown[],
-): unknown {
+/** How `$indexOfBytes` and `$indexOfCP` count. */
+interface Units {
+  readonly split: (text: string) => readonly unknown[];
+  readonly count: (text: string) => number;
+}
+
+const BYTES: Units = { split: (text) => [...Buffer.from(text)], count: (text) => Buffer.byteLength(text) };
+const POINTS: Units = { split: (text) => [...text], count: (text) => [...text].length };
+
+function indexOf(name: string, { split, count }: Units, [value, part, from, to]: unknown[]): unknown {
   if (isNullish(value)) return null;
-  const units = split(ensureString(name, value));
-  const wanted = split(ensureString(name, part));
+  const text = ensureString(name, value);
+  const wantedText = ensureString(name, part);
+  if (from === undefined && to === undefined) {
+    const index = text.indexOf(wantedText);
+    return index <= 0 ? index : count(text.slice(0, index));
+  }
+  const units = split(text);
+  const wanted = split(wantedText);
   const start = from === undefined ? 0 : ensureIndex(name, from);
   const end = Math.min(to === undefined ? units.length : ensureIndex(name, to), units.length);
   for (let index = start; index + wanted.length <= end; index += 1) {
@@ -149,10 +160,8 @@ export const stringOperators: readonly OperatorEntry[] = [
   defineOperator('$substr', 3, (values) => substringOfBytes('$substr', values)),
   defineOperator('$substrBytes', 3, (values) => substringOfBytes('$substrBytes', values)),
   defineOperator('$substrCP', 3, substringOfPoints),
-  defineOperator('$indexOfBytes', { min: 2, max: 4 }, (values) =>
-    indexOf('$indexOfBytes', (text) => [...Buffer.from(text)], values),
-  ),
-  defineOperator('$indexOfCP', { min: 2, max: 4 }, (values) => indexOf('$indexOfCP', (text) => [...text], values)),
+  defineOperator('$indexOfBytes', { min: 2, max: 4 }, (values) => indexOf('$indexOfBytes', BYTES, values)),
+  defineOperator('$indexOfCP', { min: 2, max: 4 }, (values) => indexOf('$indexOfCP', POINTS, values)),
   defineOperator('$split', 2, ([value, separator]) => {
     if (isNullish(value) || isNullish(separator)) return null;
     const by = ensureString('$split', separator);
