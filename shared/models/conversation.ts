@@ -43,6 +43,9 @@ const shared = {
 
 const teamSchema = new Schema<Conversation>(shared, { collection: 'conversations', timestamps: true });
 
+// For the search for participants.
+teamSchema.index({ users: 1 });
+
 const prospectSchema = new Schema<ConversationProspect>(
   { ...shared, contact_id: { type: ObjectId, required: true } },
   { collection: 'conversation.prospects', timestamps: true },

@@ -24,8 +24,11 @@ const APOSTROPHES =
 const QUOTES = /[\u00ab\u00bb\u201c-\u201f\u2033\u2036\u02ba\u05f4\u300c-\u300f\u301d-\u301f\uff02]/gu;
 const DASHES = /[\p{Pd}\u2212]/gu;
 
-/** ASCII without control characters, and without the grave accent, which is folded as an apostrophe. */
-const PLAIN = /^[\x20-\x5f\x61-\x7e]*$/;
+/**
+ * A letter of which more than the case may change: all but ASCII without control characters, and without the grave accent, which
+ * is folded as an apostrophe.
+ */
+export const FOLDED_LETTER = /[^\x20-\x5f\x61-\x7e]/;
 
 /**
  * Text as search compares it. Texts that a reader would call equal have the same key, independent of normal form, case,
@@ -33,7 +36,7 @@ const PLAIN = /^[\x20-\x5f\x61-\x7e]*$/;
  */
 export function foldText(text: string): string {
   // Most titles and names. A search folds the names of thousands of users.
-  if (PLAIN.test(text)) return text.toLowerCase().replaceAll(SPACES, ' ').trim();
+  if (!FOLDED_LETTER.test(text)) return text.toLowerCase().replaceAll(SPACES, ' ').trim();
   const plain = text.replaceAll(APOSTROPHES, "'").replaceAll(QUOTES, '"').replaceAll(DASHES, '-');
   const bare = plain.normalize('NFKD').replaceAll(INVISIBLE, '').replaceAll(ACCENTS, '');
   // Upper case knows that ß is SS and that ı is I; lower case then has one form of each letter, but for the final sigma.

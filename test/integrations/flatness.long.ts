@@ -23,12 +23,14 @@ const BEGINNING = 1_700_000_000_000;
 const PAGE_MAX = 150;
 /** What one of a search or a total examines at most, as the READMEs say. */
 const SEARCHED_MAX = 5000;
+/** A participant of more conversations is looked for in the list. */
+const CANDIDATES_MAX = 500;
 /** The community chat marks and counts messages and notifications among so many. */
 const LOOKED_MAX = 1000;
 /** Events with queries that examine more, up to another bound. */
 const BOUNDS: Readonly<Record<string, number>> = {
   'conversations: a search': SEARCHED_MAX,
-  'conversations: a search for a user': SEARCHED_MAX,
+  'conversations: a search for a user': CANDIDATES_MAX + 1,
   'conversations: a period': SEARCHED_MAX,
   'conversations: messages': SEARCHED_MAX,
   'conversations: messages before': SEARCHED_MAX,
@@ -153,6 +155,7 @@ const events: Readonly<Record<string, (subject: Subject) => Promise<unknown>>> =
   'conversations: pinned': ({ team }) => team.ask('conversation_filter', { status: 'priority', channel_id: 'x' }),
   'conversations: a period': ({ team }) => team.ask('conversation_filter', { from: '2023-11-14T22:13:30Z' }),
   'conversations: a search': ({ team }) => team.ask('list_conversation', { search: 'no such title' }),
+  'conversations: a search that finds many': ({ team }) => team.ask('list_conversation', { search: 'talk' }),
   'conversations: a search for a user': ({ team, other }) => team.ask('conversation_filter', { users: [other.id] }),
   'conversations: messages': ({ team, newest }) => team.ask('list_message', { conversation_id: newest }),
   'conversations: messages before': ({ team, newest, middle }) =>

@@ -88,15 +88,17 @@ export function createConversationLists<D extends Description, M extends WireMes
     const { name, channel, filter, hint } = toSelection(query);
     const activity = toActivityRange(query);
     const own = [{ user: viewer.userId, kind: kind.name, ...filter }, ...activity];
-    const searched = await search.find(viewer, { filters: own, hint }, query);
+    const searched = search.begin(viewer, query);
+    /** Entries of earlier pages, which the search does not examine again. */
+    let before = 0;
     const key = `${kind.name} ${viewer.socketId} ${JSON.stringify({ ...query, page: 0 })}`;
     const members = counted?.members?.filter((member) => member.kind === kind.name);
     const readMembers = async (range: Range, bounds: { limit: number; skip: number }): Promise<Member[]> => {
       if (members !== undefined && Object.keys(range).length === 0) return takeListed(members, query, bounds);
       const filters = [...own, range];
       if (searched !== undefined) {
-        if (Object.keys(range).length > 0) return search.read({ filters, hint }, searched, bounds);
-        return search.readFound({ user: viewer.userId, filters: own }, searched, bounds);
+        before = Object.keys(range).length === 0 ? 0 : (page - 1) * limit;
+        return searched.read({ filters, hint }, bounds);
       }
       // Through the driver: Mongoose refuses a range of another type than the schema's.
       const options = { sort: SORT, hint, ...bounds };
@@ -104,10 +106,13 @@ export function createConversationLists<D extends Description, M extends WireMes
       return found.map((member) => readDocument('Member', member)) as unknown as Member[];
     };
     const pay = (amounts: Amounts): Promise<void> => work.pay(viewer.principal, amounts);
-    /** @returns also whether the members have only now been counted, which can move them to other places */
-    const count = async (): Promise<{ total: number; isFirst?: boolean }> => {
+    /**
+     * @returns also whether the members have only now been counted, which can move them to other places; nothing for a search,
+     *   which counts what it finds
+     */
+    const count = async (): Promise<{ total?: number; isFirst?: boolean }> => {
+      if (searched !== undefined) return {};
       if (counted !== undefined) return { total: counted.sizeOf(channel ?? 'you', kind.name)[name] };
-      if (searched !== undefined) return { total: searched.found.length };
       if (activity.length > 0) {
         const examined = await models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
         await pay({ examined });
@@ -127,7 +132,7 @@ export function createConversationLists<D extends Description, M extends WireMes
     return {
       conversation: conversations,
       messageList: await readMessages(viewer, conversations, query.message_limit),
-      paging: { page, limit, total, has_next: hasNext },
+      paging: { page, limit, total: total ?? before + (searched?.count() ?? 0), has_next: hasNext },
     };
   };
   return {

@@ -1,20 +1,19 @@
-import { Types } from 'mongoose';
+import { mongo, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
-import type { User } from '#shared/models/user.js';
 import { foldText } from '#shared/utilities/fold-text.js';
-import { readDocument, readId, readStored } from '../../models/index.js';
+import { readDocument, readId } from '../../models/index.js';
 import type { Bounds } from '../../platform/mongo/keyset.js';
 import type { Work } from '../../realtime/work.js';
 import type { ConversationKind, Described } from './kind.js';
-import { nameOf } from './people.js';
+import { createPeopleSearch, takesPart, toSet } from './people-search.js';
 import type { Viewer } from './viewer.js';
 
 /** A list of a viewer's conversations: a range of one index, in index order. */
 export interface MemberRange {
   /** Conditions, combined with AND. */
   readonly filters: readonly object[];
-  readonly hint: string;
+  readonly hint: string | Readonly<Record<string, 1>>;
 }
 
 /** The search in a list. */
@@ -28,25 +27,28 @@ export interface SearchQuery {
 /** The sort order of every list. */
 export const SORT = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
 
+/** Bounds the cost of a page: so many conversations are examined, however many there are. */
+const EXAMINED_MAX = 5000;
 /**
- * Bounds the cost of a search: so many conversations are examined, from the start of the page, however many there are.
+ * A page of what is found often is full after the first conversations. So they are examined in steps that grow by a factor,
+ * because each step skips over those before.
  */
-const SEARCHED_MAX = 5000;
-/** Conversations, and users, examined in one step. */
-const STEP = 1000;
-
-/** The fields that a user can be found by. */
-const NAMES = { name: 1, firstName: 1, lastName: 1 } as const;
+const FIRST_STEP = 128;
+const GROWTH = 7;
+/** Of these, conversations whose titles and participants are read together. */
+const READ_TOGETHER = 2000;
+/** A participant of at most so many conversations is looked for in these, and not in the list. */
+const CANDIDATES_MAX = 500;
+/** So many participants are tried. */
+const TRIED_MAX = 5;
 
 /** The fields that a conversation can be found by. */
 const SHOWN = { title: 1, image: 1, contact_id: 1 } as const;
+const BY_USER_AND_CONVERSATION = { user: 1, conversation: 1 } as const;
+const BY_PARTICIPANT = { users: 1 } as const;
 
-/** Many ids grouped in one document, which is read much faster. */
-interface Ids {
-  readonly ids: unknown[];
-}
-
-type Named = Pick<User, keyof typeof NAMES> & { readonly _id: Types.ObjectId };
+/** What MongoDB answers to a hint at an index that does not exist. */
+const BAD_VALUE = 2;
 
 /** An examined conversation of a list. */
 interface Examined {
@@ -57,159 +59,150 @@ interface Examined {
   readonly isUnkeyed: boolean;
 }
 
-/** A search in a list. */
+/** A search in a list, for one page. */
 export interface Search {
-  /** What the members of the conversations that were found fulfil. */
-  readonly condition: object;
-  /** The conversations that were found among the newest, in the order of the list. */
-  readonly found: readonly Types.ObjectId[];
+  /** Reads members in the order of the list. All reads together examine a bounded number of conversations. */
+  read(range: MemberRange, bounds: Bounds): Promise<Member[]>;
+  /** How many were found so far, skipped ones included. There may be more when a page was full. */
+  count(): number;
 }
 
-/** Searches lists for text that no index can find. */
+/** Searches lists for text that no index can find, and for participants. */
 export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: ConversationKind, work: Work) {
-  const readNewest = async ({ filters, hint }: MemberRange, text: string): Promise<Examined[]> => {
+  const people = createPeopleSearch(models, kind, work);
+
+  const readStep = async ({ filters, hint }: MemberRange, text: string, { skip, limit }: Bounds) => {
     const isKeyed = { $eq: [{ $type: '$search_key' }, 'string'] };
     const hasText = { $cond: [isKeyed, { $gte: [{ $indexOfCP: ['$search_key', { $literal: text }] }, 0] }, null] };
-    const [newest] = await models.Member.aggregate<Ids & { haveText: unknown[] }>([
-      ...[{ $match: { $and: [...filters] } }, { $sort: SORT }, { $limit: SEARCHED_MAX }],
-      { $group: { _id: null, ids: { $push: '$conversation' }, haveText: { $push: hasText } } },
+    const haveText = text === '' ? {} : { haveText: { $push: hasText } };
+    const [step] = await models.Member.aggregate<{ ids: unknown[]; haveText?: unknown[] }>([
+      ...[{ $match: { $and: [...filters] } }, { $sort: SORT }, { $limit: skip + limit }, { $skip: skip }],
+      { $group: { _id: null, ids: { $push: '$conversation' }, ...haveText } },
     ]).hint(hint);
-    return (newest?.ids ?? []).flatMap((stored, index) => {
+    const { ids = [], haveText: texts = [] } = step ?? {};
+    const examined = ids.flatMap((stored, index): Examined[] => {
       const id = readId(stored);
-      const hasText = newest?.haveText[index];
-      return id === undefined ? [] : { id, hasText: hasText === true, isUnkeyed: hasText === null };
+      return id === undefined ? [] : [{ id, hasText: texts[index] === true, isUnkeyed: texts[index] === null }];
     });
+    return { examined, isLast: ids.length < limit };
   };
+
+  /** Reads conversations in the order of the list. @param first size of the first step @param most of all steps */
+  async function* walk(
+    viewer: Viewer,
+    range: MemberRange,
+    { text, first, most }: { text: string; first: number; most: number },
+  ): AsyncGenerator<Examined[]> {
+    let [skip, limit] = [0, Math.min(first, most)];
+    while (limit > 0) {
+      const { examined, isLast } = await readStep(range, text, { skip, limit });
+      await work.pay(viewer.principal, { rows: examined.length });
+      yield* inParts(examined);
+      skip += limit;
+      limit = isLast ? 0 : Math.min(limit * GROWTH, most - skip);
+    }
+  }
 
   /** Conversations whose displayed title contains the text. */
   const withTitle = async (ids: readonly Types.ObjectId[], text: string): Promise<Types.ObjectId[]> => {
-    const found: Types.ObjectId[] = [];
-    for (const step of toSteps(ids)) {
-      const conversations = await kind.conversations.find({ _id: { $in: step } }, SHOWN).lean<Described[]>();
-      const describe = await kind.describe(conversations);
-      const matching = conversations.filter((conversation) => foldText(describe(conversation).title).includes(text));
-      found.push(...matching.map(({ _id }) => _id));
+    if (ids.length === 0) return [];
+    const conversations = await kind.conversations.find({ _id: { $in: ids } }, SHOWN).lean<Described[]>();
+    const describe = await kind.describe(conversations);
+    return conversations.flatMap((one) => (foldText(describe(one).title).includes(text) ? one._id : []));
+  };
+
+  /** All conversations of a participant; `undefined` when there are many, or the database lacks the index. */
+  const conversationsOf = async (user: Types.ObjectId): Promise<Types.ObjectId[] | undefined> => {
+    const limit = CANDIDATES_MAX + 1;
+    const options = { projection: { _id: 1 }, hint: BY_PARTICIPANT, limit, batchSize: limit };
+    try {
+      const found = await kind.conversations.collection.find(takesPart([user]), options).toArray();
+      return found.length < limit ? found.map(({ _id }) => _id) : undefined;
+    } catch (error) {
+      if (error instanceof mongo.MongoServerError && error.code === BAD_VALUE) return undefined;
+      throw error;
     }
-    return found;
   };
 
-  /** All participants of these conversations. */
-  const readParticipants = async (ids: readonly Types.ObjectId[]): Promise<Types.ObjectId[]> => {
-    const found = await kind.conversations.aggregate<{ _id: unknown }>([
-      ...[{ $match: { _id: { $in: ids } } }, { $project: { users: 1 } }, { $unwind: '$users' }],
-      ...[{ $group: { _id: '$users' } }, { $limit: SEARCHED_MAX }],
-    ]);
-    return toIds(found.map(({ _id }) => _id));
-  };
-
-  /** Users whose names contain the text. Names are read each time, because other services change them without notice. */
-  const named = async (ids: readonly Types.ObjectId[], text: string): Promise<Types.ObjectId[]> => {
-    const found: Types.ObjectId[] = [];
-    for (const step of toSteps(ids)) {
-      const options = { projection: NAMES, batchSize: step.length + 1 };
-      const people = await models.User.collection.find({ _id: { $in: step } }, options).toArray();
-      for (const person of people) {
-        const read = readStored<Named>(models.User as never, person, NAMES);
-        if (foldText(nameOf(read)).includes(text)) found.push(read._id);
-      }
+  /** The conversations of one of the others, if one of the first has few. */
+  const candidatesFor = async (viewer: Viewer, users: readonly Types.ObjectId[]) => {
+    const others = users.filter((user) => !user.equals(viewer.userId));
+    for (const user of others.slice(0, TRIED_MAX)) {
+      const found = await conversationsOf(user);
+      await work.pay(viewer.principal, { rows: found?.length ?? CANDIDATES_MAX });
+      if (found !== undefined) return found;
     }
-    return found;
+    return undefined;
   };
 
-  /** Conversations with matching participants. @param users a condition on the participants */
-  const withUsers = async (ids: readonly Types.ObjectId[], users: object): Promise<Types.ObjectId[]> => {
-    const [found] = await kind.conversations.aggregate<Ids>([
-      { $match: { $and: [{ _id: { $in: ids } }, users] } },
-      { $group: { _id: null, ids: { $push: '$_id' } } },
-    ]);
-    return toIds(found?.ids);
+  /** Reads members of conversations, in the order of these. */
+  const readMembers = async (filters: readonly object[], ids: readonly Types.ObjectId[]): Promise<Member[]> => {
+    if (ids.length === 0) return [];
+    const options = { hint: BY_USER_AND_CONVERSATION, batchSize: ids.length + 1 };
+    const filter = { $and: [{ conversation: { $in: ids } }, ...filters] };
+    const members = await models.Member.collection.find(filter, options).toArray();
+    const byId = new Map(members.map((member) => [String(member['conversation']), readDocument('Member', member)]));
+    return ids.flatMap((id) => byId.get(id.toHexString()) ?? []) as unknown as Member[];
   };
 
-  const withPeopleNamed = async (
-    viewer: Viewer,
-    ids: readonly Types.ObjectId[],
-    text: string,
-  ): Promise<Types.ObjectId[]> => {
-    const seen = new Set([viewer.id]);
-    const matching: Types.ObjectId[] = [];
-    const found: Types.ObjectId[] = [];
-    for (const step of toSteps(ids)) {
-      const strangers = (await readParticipants(step)).filter((id) => !seen.has(id.toHexString()));
-      for (const id of strangers) seen.add(id.toHexString());
-      await work.pay(viewer.principal, { rows: strangers.length });
-      matching.push(...(await named(strangers, text)));
-      if (matching.length > 0) found.push(...(await withUsers(step, takesPart(matching))));
-    }
-    return found;
+  /** Selects the conversations that are searched for. */
+  const createSelect = (viewer: Viewer, { text, users }: { text: string; users: readonly Types.ObjectId[] }) => {
+    const findPeople = people.begin(viewer, text);
+    return async function select(examined: readonly Examined[]): Promise<Types.ObjectId[]> {
+      const together = users.length === 0 ? undefined : toSet(await people.withAll(toIds(examined), users));
+      const rest = together === undefined ? examined : examined.filter(({ id }) => together.has(id.toHexString()));
+      if (text === '') return toIds(rest);
+      const others = rest.filter(({ hasText }) => !hasText);
+      const unkeyed = others.filter(({ isUnkeyed }) => isUnkeyed);
+      const [byTitle, byPeople] = await Promise.all([withTitle(toIds(unkeyed), text), findPeople(toIds(others))]);
+      const found = toSet([...byTitle, ...byPeople]);
+      return rest.flatMap(({ id, hasText }) => (hasText || found.has(id.toHexString()) ? id : []));
+    };
   };
 
   return {
-    /** Looks among the newest conversations of a list. @returns `undefined` when nothing is searched for */
-    async find(viewer: Viewer, range: MemberRange, { search, users = [] }: SearchQuery): Promise<Search | undefined> {
+    /** @returns `undefined` when nothing is searched for */
+    begin(viewer: Viewer, { search, users: userIds = [] }: SearchQuery): Search | undefined {
       const text = foldText(search ?? '');
+      const users = userIds.map((id) => new Types.ObjectId(id));
       if (text === '' && users.length === 0) return undefined;
-      const conditions: object[] = [];
-      const newest = await readNewest(range, text);
-      const ids = newest.map(({ id }) => id);
-      await work.pay(viewer.principal, { rows: ids.length });
-      let found = newest;
-      if (text !== '') {
-        const unkeyed = newest.flatMap(({ id, isUnkeyed }) => (isUnkeyed ? id : []));
-        const [byTitle, byPeople] = await Promise.all([withTitle(unkeyed, text), withPeopleNamed(viewer, ids, text)]);
-        const named = toSet([...byTitle, ...byPeople]);
-        found = found.filter(({ id, hasText }) => hasText || named.has(id.toHexString()));
-        conditions.push({
-          $or: [{ search_key: { $regex: escapePattern(text) } }, { conversation: { $in: [...byTitle, ...byPeople] } }],
-        });
-      }
-      if (users.length > 0) {
-        const all = { $and: users.map((user) => takesPart([new Types.ObjectId(user)])) };
-        const matching = await withUsers(ids, all);
-        const together = toSet(matching);
-        found = found.filter(({ id }) => together.has(id.toHexString()));
-        conditions.push({ conversation: { $in: matching } });
-      }
-      return { condition: { $and: conditions }, found: found.map(({ id }) => id) };
-    },
+      const select = createSelect(viewer, { text, users });
+      let left = EXAMINED_MAX;
+      let count = 0;
 
-    /** Reads some of the conversations that were found, in their order. */
-    async readFound(
-      { user, filters }: { user: Types.ObjectId; filters: readonly object[] },
-      { found }: Search,
-      { limit, skip }: Bounds,
-    ): Promise<Member[]> {
-      const wanted = found.slice(skip, skip + limit);
-      if (wanted.length === 0) return [];
-      const own = { $and: [{ user, conversation: { $in: wanted } }, ...filters] };
-      const members = await models.Member.collection.find(own, { hint: { user: 1, conversation: 1 } }).toArray();
-      const byId = new Map(members.map((member) => [String(member['conversation']), readDocument('Member', member)]));
-      return wanted.flatMap((id) => byId.get(id.toHexString()) ?? []) as unknown as Member[];
-    },
-
-    /** Reads members after a place in the list. */
-    async read({ filters, hint }: MemberRange, { condition }: Search, { limit, skip }: Bounds): Promise<Member[]> {
-      const members: Member[] = await models.Member.aggregate([
-        { $match: { $and: [...filters] } },
-        ...[{ $sort: SORT }, { $limit: SEARCHED_MAX }, { $match: condition }, { $skip: skip }, { $limit: limit }],
-      ]).hint(hint);
-      return members.map((member) => readDocument('Member', member));
+      /** Examines conversations until so many are found. */
+      const find = async (range: MemberRange, wanted: number): Promise<Types.ObjectId[]> => {
+        // By id: one that moves down meanwhile is examined twice.
+        const found = new Map<string, Types.ObjectId>();
+        const bounds = { first: Math.max(FIRST_STEP, wanted), most: left };
+        for await (const examined of walk(viewer, range, { text, ...bounds })) {
+          left -= examined.length;
+          for (const id of await select(examined)) found.set(id.toHexString(), id);
+          if (found.size >= wanted) break;
+        }
+        count += found.size;
+        return [...found.values()];
+      };
+      let narrowed: ReturnType<typeof candidatesFor> | undefined;
+      return {
+        async read({ filters, hint }, { limit, skip }) {
+          narrowed ??= candidatesFor(viewer, users);
+          const among = await narrowed;
+          const range =
+            among === undefined
+              ? { filters, hint }
+              : { filters: [...filters, { conversation: { $in: among } }], hint: BY_USER_AND_CONVERSATION };
+          const found = await find(range, skip + limit);
+          return readMembers(filters, found.slice(skip, skip + limit));
+        },
+        count: () => count,
+      };
     },
   };
 }
 
-const toSet = (ids: readonly Types.ObjectId[]): Set<string> => new Set(ids.map((id) => id.toHexString()));
+const toIds = (examined: readonly Examined[]): Types.ObjectId[] => examined.map(({ id }) => id);
 
-/** Some services store ids as text. Aggregations are not cast, so both forms are listed. */
-const takesPart = (ids: readonly Types.ObjectId[]): object => ({
-  users: { $in: ids.flatMap((id) => [id, id.toHexString()]) },
-});
-
-const toIds = (stored: readonly unknown[] = []): Types.ObjectId[] => stored.flatMap((id) => readId(id) ?? []);
-
-function* toSteps<T>(all: readonly T[]): Generator<T[]> {
-  for (let start = 0; start < all.length; start += STEP) yield all.slice(start, start + STEP);
+function* inParts<T>(all: readonly T[]): Generator<T[]> {
+  for (let start = 0; start < all.length; start += READ_TOGETHER) yield all.slice(start, start + READ_TOGETHER);
 }
-
-/** Escapes text for use in a regular expression. */
-const escapePattern = (text: string): string =>
-  text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\0', '\\x00');

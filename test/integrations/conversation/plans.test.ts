@@ -8,8 +8,10 @@ import { type Access, accessesOf, expectBoundedAccess, READ_MAX } from '../query
 /** Of these a list without the archived and the snoozed ones has more than a search looks at. */
 const CONVERSATIONS = 8000;
 const MESSAGES = 3000;
-/** What a search looks at, by `core/search.ts`. */
+/** What a search looks at, by `search.ts`. */
 const SEARCHED_MAX = 5000;
+/** A participant of more conversations is looked for in the list. */
+const CANDIDATES_MAX = 500;
 const BEGINNING = 1_700_000_000_000;
 
 let environment: TestEnvironment;
@@ -118,6 +120,16 @@ test('a search examines a bounded number of conversations', async () => {
   ]) {
     await expectBounded('conversation_filter', query, SEARCHED_MAX);
   }
+});
+
+test('a search ends when the page is full, and begins with the conversations of a participant who has few', async () => {
+  await expectBounded('list_conversation', { search: 'talk' });
+  await expectBounded('list_conversation', { search: 'talk', page: 2 });
+  await expectBounded('list_conversation', { search: 'talk', limit: 100 });
+  await expectBounded('list_conversation', { search: 'BOB' });
+  await expectBounded('conversation_filter', { users: [colleagueId] });
+  await expectBounded('conversation_filter', { users: [bobId, colleagueId] }, CANDIDATES_MAX + 1);
+  await expectBounded('conversation_filter', { users: [bobId] }, CANDIDATES_MAX + 1);
 });
 
 test('message pages are index ranges', async () => {
