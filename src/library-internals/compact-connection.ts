@@ -1,61 +1,85 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'socket.io';
+import { SmallMap } from './small-map.js';
 
 /** Private parts of the libraries. Their presence is checked. They are copied, never changed. */
-interface Private {
+interface Emitter extends EventEmitter {
   _events?: object;
-  cleanupFn?: unknown[];
-  fns?: unknown[];
-  client?: { decoder?: { _callbacks?: Record<string, unknown[]> } };
-  socket?: EventEmitter & Private;
-  _socket?: Private;
+}
+
+interface Lists {
+  [name: string]: unknown;
+}
+
+interface WebSocketParts extends Emitter {
+  readonly _socket?: Emitter;
+  readonly _receiver?: Emitter & Lists;
+}
+
+interface ClientParts extends Lists {
+  readonly decoder?: { _callbacks?: Record<string, unknown> };
 }
 
 /**
- * Compacts a connection after its setup. The listener tables of its four emitters are hash tables with room to grow, and arrays
- * of one element have room for seventeen.
+ * Compacts a connection after its setup:
  *
- * Measured on an idle connection of Socket.IO, which takes 10.4 kB of heap without all of it and 9.0 kB with it: the tables
- * save 730 bytes, the listener of upgrades 130, that of headers 70, and each of the three lists 70 to 90.
+ * - The listener tables of its six emitters are hash tables with room to grow, and arrays of one element have room for seventeen.
+ * - A listener that was attached with `once` has two objects and a function around it. For what happens once it needs none.
+ * - Three maps of Socket.IO have at most one entry.
+ *
+ * Measured on an idle connection of the gateway: 1.6 of 10.3 kB of heap, besides the 1.4 kB that it saved before.
  */
 export function compactConnection(socket: Pick<Socket, 'conn'>): void {
   const { transport } = socket.conn;
-  const websocket = transport.name === 'websocket' ? (transport as Private).socket : undefined;
+  const websocket = transport.name === 'websocket' ? (transport as { socket?: WebSocketParts }).socket : undefined;
   dropUpgradeListener(websocket);
   // Only polling sends headers after the connect.
   if (websocket !== undefined) transport.removeAllListeners('headers');
-  for (const emitter of [socket, socket.conn, transport, websocket]) compactListeners(emitter);
-  // Node.js gives the table of a TCP socket room for its usual listeners from the beginning.
-  compactLists((websocket as Private | undefined)?._socket?._events ?? {});
-  compactList(socket.conn, 'cleanupFn');
-  compactList(socket, 'fns');
-  const { decoder } = (socket as unknown as Private).client ?? {};
-  if (decoder?._callbacks === undefined) return;
+  const emitters = [socket, socket.conn, transport, websocket, websocket?._socket, websocket?._receiver];
+  for (const emitter of emitters) compactListeners(emitter as Emitter | undefined);
+  compactLists(socket.conn, ['cleanupFn', 'sentCallbackFn']);
+  compactLists(socket, ['fns']);
+  compactLists(websocket?._receiver, ['_buffers']);
+  compactMaps(socket, ['acks']);
+  const { client } = socket as unknown as { client?: ClientParts };
+  compactMaps(client, ['sockets', 'nsps']);
+  const callbacks = client?.decoder?._callbacks;
+  if (client?.decoder === undefined || callbacks === undefined) return;
   // A table from which a key was deleted is a hash table.
-  decoder._callbacks = { ...decoder._callbacks };
-  compactLists(decoder._callbacks);
+  client.decoder._callbacks = { ...callbacks };
+  compactLists(client.decoder._callbacks, Object.keys(callbacks));
 }
 
 /** Without prototype, as the tables of Node.js, but no hash table until a key is deleted. */
 function Listeners(): void {}
 Listeners.prototype = Object.create(null);
 
-function compactListeners(emitter: unknown): void {
-  const owner = emitter as Private | undefined;
-  if (owner?._events === undefined) return;
-  const table: object = Object.assign(Reflect.construct(Listeners, []), owner._events);
-  compactLists(table);
-  owner._events = table;
+/** Events that end an emitter, so each happens once. */
+const ENDS: ReadonlySet<string | symbol> = new Set(['close', 'error']);
+
+function compactListeners(emitter: Emitter | undefined): void {
+  if (emitter?._events === undefined) return;
+  const table: Record<string | symbol, unknown> = Reflect.construct(Listeners, []);
+  for (const name of emitter.eventNames()) {
+    const listeners = ENDS.has(name) ? emitter.listeners(name) : emitter.rawListeners(name);
+    // Node.js also names the usual events of a TCP socket, without listeners.
+    if (listeners.length > 0) table[name] = listeners.length === 1 ? listeners[0] : listeners;
+  }
+  emitter._events = table;
 }
 
-function compactLists(table: object): void {
-  for (const name of Object.keys(table)) compactList(table, name);
+function compactLists(owner: object | undefined, names: readonly string[]): void {
+  for (const name of names) {
+    const list = (owner as Lists | undefined)?.[name];
+    if (Array.isArray(list)) (owner as Lists)[name] = list.slice();
+  }
 }
 
-function compactList(owner: object, name: string): void {
-  const lists = owner as Record<string, unknown>;
-  const list = lists[name];
-  if (Array.isArray(list)) lists[name] = list.slice();
+function compactMaps(owner: object | undefined, names: readonly string[]): void {
+  for (const name of names) {
+    const map = (owner as Lists | undefined)?.[name];
+    if (map instanceof Map) (owner as Lists)[name] = new SmallMap(map);
+  }
 }
 
 /** Engine.IO never removes its error listener for upgrades; the transport has its own. */

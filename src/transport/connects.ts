@@ -19,18 +19,21 @@ interface Packet {
   readonly data?: unknown;
 }
 
-const watched = Symbol('its packets are looked at first');
+const owner = Symbol('the client whose packets are looked at first');
+
+/** The decoder of a client, which is `this` in its listeners. */
+interface Decoder {
+  [owner]?: ClientInternals;
+  on(event: 'decoded', listener: (this: Decoder, packet: Packet) => void): void;
+  off(event: 'decoded', listener: (this: Decoder, packet: Packet) => void): void;
+}
 
 /** Private parts of Socket.IO's `Client`. */
 interface ClientInternals {
-  [watched]?: boolean;
   readonly conn: GatewaySocket['conn'];
-  readonly decoder: {
-    on(event: 'decoded', listener: (packet: Packet) => void): void;
-    off(event: 'decoded', listener: (packet: Packet) => void): void;
-  };
+  readonly decoder: Decoder;
   readonly nsps: ReadonlyMap<string, GatewaySocket>;
-  ondecoded(packet: Packet): void;
+  ondecoded: (this: Decoder, packet: Packet) => void;
   _parseNamespace(packet: Packet): { namespace: string };
   close(): void;
 }
@@ -39,7 +42,7 @@ const internalsOf = (client: Client): ClientInternals => client as unknown as Cl
 
 /** Socket.IO's listener for packets. */
 function handOver(internals: ClientInternals, packet: Packet): void {
-  const { ondecoded } = Object.getPrototypeOf(internals) as Pick<ClientInternals, 'ondecoded'>;
+  const { ondecoded } = Object.getPrototypeOf(internals) as { ondecoded(packet: Packet): void };
   ondecoded.call(internals, packet);
 }
 
@@ -105,14 +108,18 @@ export function createConnects(): Connects {
     }
   };
 
+  // Shared by all connections, to save a closure for each idle one.
+  function look(this: Decoder, packet: Packet): void {
+    if (this[owner] !== undefined) take(this[owner], packet);
+  }
   /** Replaces Socket.IO's own listener, so that an idle connection needs no additional memory. */
-  const watch = (client: Client): void => {
-    const internals = internalsOf(client);
-    if (internals[watched] === true) return;
-    internals[watched] = true;
-    internals.decoder.off('decoded', internals.ondecoded);
-    internals.ondecoded = (packet) => take(internals, packet);
-    internals.decoder.on('decoded', internals.ondecoded);
+  const watch = (internals: ClientInternals): void => {
+    const { decoder } = internals;
+    if (decoder[owner] !== undefined) return;
+    decoder[owner] = internals;
+    decoder.off('decoded', internals.ondecoded);
+    internals.ondecoded = look;
+    decoder.on('decoded', look);
   };
 
   const admits = new Map<string, Admit>();
@@ -128,7 +135,7 @@ export function createConnects(): Connects {
       const { name } = namespace;
       admits.set(name, namespace._add.bind(namespace));
       namespace._add = async (client, auth, connected) => {
-        watch(client);
+        watch(internalsOf(client));
         const pending = pendingOf(internalsOf(client).conn, name);
         if (pending === undefined) return begin(client, name, { auth, connected });
         if (pending.isWanted && isDeepStrictEqual(pending.auth, auth)) return;

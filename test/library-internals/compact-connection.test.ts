@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import { io as connectClient } from 'socket.io-client';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { compactConnection } from '../../src/library-internals/compact-connection.js';
 import type { GatewaySocket } from '../../src/sockets/socket.js';
 
@@ -20,33 +20,82 @@ async function connectPair(transports: ('websocket' | 'polling')[]) {
     client.close();
     await io.close();
   });
-  return { client, socket: await connected };
+  return { client, io, socket: await connected };
 }
 
-const emittersOf = ({ conn }: GatewaySocket): EventEmitter[] => [
-  conn as unknown as EventEmitter,
-  conn.transport as unknown as EventEmitter,
-  (conn.transport as unknown as { socket: EventEmitter }).socket,
-  (conn.transport as unknown as { socket: { _socket: EventEmitter } }).socket._socket,
+const websocketOf = ({ conn }: GatewaySocket) =>
+  (conn.transport as unknown as { socket: EventEmitter & { _socket: EventEmitter; _receiver: EventEmitter } }).socket;
+
+const emittersOf = (socket: GatewaySocket): EventEmitter[] => [
+  socket.conn as unknown as EventEmitter,
+  socket.conn.transport as unknown as EventEmitter,
+  websocketOf(socket),
+  websocketOf(socket)._socket,
+  websocketOf(socket)._receiver,
 ];
 
+/** Without the names that Node.js keeps for no listener. */
 const listenersOf = (emitter: EventEmitter) =>
-  new Map(emitter.eventNames().map((name) => [name, emitter.rawListeners(name)]));
+  new Map(
+    emitter
+      .eventNames()
+      .map((name) => [name, emitter.listeners(name)] as const)
+      .filter(([, listeners]) => listeners.length > 0),
+  );
 
 test('keeps every listener except the two that are no longer needed', async () => {
   const { socket } = await connectPair(['websocket']);
   const before = emittersOf(socket).map(listenersOf);
   compactConnection(socket);
-  const [connection, transport, websocket, line] = emittersOf(socket).map(listenersOf);
+  const [connection, transport, websocket, line, receiver] = emittersOf(socket).map(listenersOf);
 
   expect(connection).toEqual(before[0]);
   expect(line).toEqual(before[3]);
+  expect(receiver).toEqual(before[4]);
   before[1]?.delete('headers');
   expect(transport).toEqual(before[1]);
   const [upgrade, ...errors] = before[2]?.get('error') ?? [];
   expect(upgrade?.name).toBe('onUpgradeError');
   expect(errors).toHaveLength(1);
   expect(websocket).toEqual(before[2]?.set('error', errors));
+});
+
+test('what happens once has listeners without wrappers, and calls each of them once', async () => {
+  const { client, socket } = await connectPair(['websocket']);
+  const connection = socket.conn as unknown as EventEmitter;
+  const closed = vi.fn();
+  connection.once('close', closed);
+  compactConnection(socket);
+  for (const emitter of emittersOf(socket)) {
+    for (const name of ['close', 'error']) expect(emitter.rawListeners(name)).toEqual(emitter.listeners(name));
+  }
+  const ended = once(connection, 'close');
+  client.close();
+  await ended;
+  socket.conn.close();
+  expect(closed).toHaveBeenCalledTimes(1);
+});
+
+test('a compacted connection can enter another namespace, leave it, and be asked several things at once', async () => {
+  const { client, io, socket } = await connectPair(['websocket']);
+  compactConnection(socket);
+  const other = client.io.socket('/other');
+  const entered = new Promise<Socket>((resolve) => io.of('/other').on('connection', resolve));
+  other.connect();
+  const second = await entered;
+  const namespaces = () => [...(socket.client as unknown as { nsps: Map<string, unknown> }).nsps.keys()];
+  expect(namespaces()).toEqual(['/', '/other']);
+
+  client.on('question', (number: number, answer: (reply: number) => void) => answer(2 * number));
+  const ask = (number: number) => (socket as unknown as Socket).emitWithAck('question', number);
+  expect(await Promise.all([1, 2, 3].map(ask))).toEqual([2, 4, 6]);
+  expect((socket as unknown as { acks: Map<number, unknown> }).acks.size).toBe(0);
+
+  second.disconnect();
+  expect(namespaces()).toEqual(['/']);
+  const ended = new Promise((resolve) => socket.on('disconnect', resolve));
+  client.io.engine.close();
+  expect(await ended).toBe('transport close');
 });
 
 test.each([['websocket'], ['polling']] as const)('a compacted %s connection works and closes', async (transport) => {
