@@ -61,6 +61,7 @@ const userClaims = z.object({
 export function toUserPrincipal({ payload, secretId }: VerifiedToken): UserPrincipal {
   const claims = parseClaims(userClaims, payload);
   if (claims.type === 'visitor') throw invalidToken('a visitor token where a user is expected');
+  const { tokenId, issuedAt, expiresAt } = toTokenFacts(claims);
   return {
     kind: 'user',
     userId: parseClaims(userIdClaim, claims.uid ?? claims.userId ?? claims.sub),
@@ -68,8 +69,10 @@ export function toUserPrincipal({ payload, secretId }: VerifiedToken): UserPrinc
     workspaceId: claims.workspace_id ?? '',
     scopes: toScopes(claims.scope ?? ''),
     assignment: claims.assignment,
+    tokenId,
     secretId,
-    ...toTokenFacts(claims),
+    issuedAt,
+    expiresAt,
   };
 }
 

