@@ -1,4 +1,4 @@
-import type { Types } from 'mongoose';
+import { isObjectIdOrHexString, type Types } from 'mongoose';
 import { tokenNamespaces } from '#shared/contracts/namespaces.js';
 import type { Integration } from '../../framework/integration.js';
 import type { Clock } from '../../platform/clock.js';
@@ -35,15 +35,19 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
   const sockets = new Set<GatewaySocket>();
   /** Users of the current pass that are not checked yet. */
   let waiting: Types.ObjectId[] = [];
-  /** All users by their ids in lower case, kept as long as no socket comes or goes. */
-  let connected: ReadonlyMap<string, Types.ObjectId> | undefined;
+  /** ObjectIds of all users in lower case, as text, kept as long as no socket comes or goes. */
+  let connected: ReadonlySet<string> | undefined;
   /** Unix time in milliseconds until which each connected user is asked for. */
   let eachUntil = 0;
 
-  const connectedUsers = (): ReadonlyMap<string, Types.ObjectId> => {
+  // Users with other ids are never locked.
+  const connectedUsers = (): ReadonlySet<string> => {
     const ids = new Set<string>();
-    for (const { data } of sockets) if (data.principal.kind === 'user') ids.add(data.principal.userId.toLowerCase());
-    return new Map([...ids].flatMap((id) => toObjectId(id).map((objectId) => [id, objectId] as const)));
+    for (const { data } of sockets) {
+      const { principal } = data;
+      if (principal.kind === 'user' && isObjectIdOrHexString(principal.userId)) ids.add(principal.userId.toLowerCase());
+    }
+    return ids;
   };
 
   const end = (locked: ReadonlySet<string>): void => {
@@ -59,15 +63,15 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
     if (locked.size > 0) end(locked);
   };
 
-  const checkSuspects = async (users: ReadonlyMap<string, Types.ObjectId>): Promise<boolean> => {
+  const checkSuspects = async (users: ReadonlySet<string>): Promise<boolean> => {
     const suspects = await people.suspects(Math.max(SUSPECTS_MIN, users.size));
     if (suspects === undefined) return false;
     await check(suspects.filter((id) => users.has(id.toHexString())));
     return true;
   };
 
-  const checkEach = async (users: ReadonlyMap<string, Types.ObjectId>): Promise<void> => {
-    if (waiting.length === 0) waiting = [...users.values()];
+  const checkEach = async (users: ReadonlySet<string>): Promise<void> => {
+    if (waiting.length === 0) waiting = [...users].flatMap(toObjectId);
     for (let chunks = 0; chunks < CHUNKS_PER_INTERVAL && waiting.length > 0; chunks += 1) {
       await check(waiting.splice(0, CHUNK));
     }
