@@ -83,8 +83,8 @@ const compilePush: ModifierCompiler = (argument, _path, { collation }) => {
       }
       const isUnchanged = values.length === 0 && sort === undefined && slice === undefined;
       if (isUnchanged) return value ?? [];
-      const array: unknown[] = [...(value ?? [])];
-      array.splice(positionIn(array, position), 0, ...values);
+      // An array that grows has room for seventeen elements. Stored documents have many short ones.
+      const array = (value ?? []).toSpliced(positionIn(value ?? [], position), 0, ...values);
       const sorted = sort === undefined ? array : sort(array);
       return slice === undefined ? sorted : slice < 0 ? sorted.slice(slice) : sorted.slice(0, slice);
     },
@@ -112,7 +112,7 @@ const compileAddToSet: ModifierCompiler = (argument, _path, { collation }) => {
         );
       }
       const added = missingFrom(value ?? [], values, collation);
-      return added.length === 0 && value !== undefined ? value : [...(value ?? []), ...added];
+      return added.length === 0 && value !== undefined ? value : (value ?? []).concat(added);
     },
   };
 };
