@@ -17,7 +17,7 @@ export interface RedisAdapterOptions {
 
 /** A message to the nodes that hold any of some rooms. */
 export interface RoutedItem {
-  /** JSON of a list of two: the kind of the message, by which its listeners are found, and its body. */
+  /** JSON of a list of two: the kind of the message, by which its listeners are found, and its body; or several, with commas. */
   readonly item: string;
   /** An item of the same form that is kept for nodes that hold the first room later. */
   readonly retained?: string;
@@ -105,13 +105,26 @@ export function gatherBroadcasts<T>(
     return work();
   } finally {
     const taken = adapters.flatMap((adapter) => adapter.takeGathered?.() ?? []);
-    const routed = taken.flatMap((one) => one.routed);
+    const routed = joinAlike(taken.flatMap((one) => one.routed));
     const toAll = async (): Promise<boolean> => {
       const areReached = await Promise.all(taken.map((one) => one.toAll()));
       return areReached.every(Boolean);
     };
     if (routed.length > 0) void first.router?.send(routed, toAll);
   }
+}
+
+/** Items for the same rooms, such as one event in several namespaces, as one item: their nodes are looked up once. */
+function joinAlike(items: readonly RoutedItem[]): RoutedItem[] {
+  const joined: RoutedItem[] = [];
+  for (const { item, routes } of items) {
+    const last = joined.at(-1);
+    const isAlike =
+      last?.routes.length === routes.length && routes.every((route, index) => route === last.routes[index]);
+    if (last !== undefined && isAlike) joined[joined.length - 1] = { item: `${last.item},${item}`, routes };
+    else joined.push({ item, routes });
+  }
+  return joined;
 }
 
 /**

@@ -61,6 +61,8 @@ const TRY_AGAIN_AFTER_MS = 60_000;
  */
 export function createWriteTogether(connection: Connection, now = (): number => performance.now()): WriteTogether {
   let isRefusedUntil = 0;
+  /** Created once, because its options are resolved anew each time. */
+  let admin: driver.Db | undefined;
 
   const isKnown = (): boolean => now() >= isRefusedUntil;
   const noteRefusal = (): void => {
@@ -77,11 +79,10 @@ export function createWriteTogether(connection: Connection, now = (): number => 
     };
   };
 
-  const run = (command: object, session?: ClientSession): Promise<driver.Document> =>
-    connection
-      .getClient()
-      .db('admin')
-      .command(command, session === undefined ? {} : { session });
+  const run = (command: object, session?: ClientSession): Promise<driver.Document> => {
+    admin ??= connection.getClient().db('admin');
+    return admin.command(command, session === undefined ? {} : { session });
+  };
 
   const writeAtOnce = async (writes: readonly Write[], session: ClientSession): Promise<number[]> => {
     const reply = await run(toCommand(writes), session);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { connect } from '../../support/client.js';
 import { createTestClock } from '../../support/clock.js';
-import { createTestEnvironment } from '../../support/environment.js';
+import { createTestEnvironment, dataOf } from '../../support/environment.js';
 import { ensureExactlyDirected, readsOf, testDirectedDelivery } from './directed-suite.js';
 
 const start = (nodes: number) => createTestEnvironment({ nodes, overrides: { clock: createTestClock() } });
@@ -30,6 +30,33 @@ test('a batch to 100 users is one message to each node with any of them, and non
     }
   } finally {
     for (const client of [...clients, bystander]) client.close();
+    await environment.close();
+  }
+});
+
+test('where the receivers of a message are is asked once, though it goes to two namespaces', async () => {
+  const environment = await start(2);
+  const countLookUps = async (): Promise<number> =>
+    Number(
+      /cmdstat_smembers:calls=(\d+)/.exec(String(await environment.redis().command('INFO', 'commandstats')))?.[1] ?? 0,
+    );
+  try {
+    const people = await environment.people('Ann', 'Bob', 'Cid');
+    const clients = await Promise.all(people.map((one, index) => environment.open(one, { node: index === 0 ? 0 : 1 })));
+    const [ann, ...others] = clients;
+    const users = people.slice(1).map(({ id }) => id);
+    const { conversation } = dataOf(await ann?.ask('add_conversation', { users, channel_id: 'general' }));
+    const say = async (): Promise<void> => {
+      const heard = others.map((other) => other.next('message'));
+      dataOf(await ann?.ask('message', { conversation_id: conversation._id, data: 'Hello' }));
+      await Promise.all(heard);
+    };
+    // The first message makes the conversation unread, which is sent too.
+    for (let times = 0; times < 2; times += 1) await say();
+    const before = await countLookUps();
+    await say();
+    expect((await countLookUps()) - before).toBe(people.length);
+  } finally {
     await environment.close();
   }
 });
