@@ -25,8 +25,8 @@ export { createStoreMessage, type SendingRules } from './store-message.js';
  * 1. `store-message` checks what a client sent by the rules of its chat, in the order of arrival.
  * 2. `add`: `write-queue` lets it wait for the write before it in its conversation.
  * 3. `insert` stores all that waited: `positions` assigns the next positions, `write-unchecked` checks and stores messages by
- *    one command, `append` stores a message whose position another node has taken, and `stored-before` tells whether a message
- *    that failed is stored already.
+ *    one command, again when another node has taken the positions. `append` stores a message whose position was taken though it was
+ *    checked by reading, or again and again, and `stored-before` tells whether a message that failed is stored already.
  * 4. `send`: `ordered-sender` publishes it, and every node sends it to its sockets after the earlier messages.
  *
  * `reader` reads ranges between cursors, `lookup` turns ids of requests into messages and cursors, and `backfill` assigns
