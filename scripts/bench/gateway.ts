@@ -8,7 +8,7 @@ import { startWorker, type Worker } from './workers.js';
 
 type Load = Worker<LoadOrder, LoadResult>;
 
-/** Warm-up rounds, in which the servers' code is compiled. */
+/** Warm-up rounds for each node, in which the servers' code is compiled: of several nodes each serves a part of a round. */
 const WARM_UP_ROUNDS = 3;
 /** Connected before the first memory sample, to exclude one-time allocations. */
 const FIRST_CONNECTIONS = 200;
@@ -91,7 +91,7 @@ async function compare(
   for (const step of steps) {
     if (step.row !== undefined) rows.set(step, { ...step.row, setting: setting.label, cells: new Map() });
   }
-  for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
+  for (let round = -WARM_UP_ROUNDS * setting.nodes; round < rounds; round += 1) {
     // Alternates the order of the servers between rounds, so that no server is always first.
     for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
       for (const step of steps) {
