@@ -40,8 +40,9 @@ export function createMembers<D extends Description, M extends WireMessage>(
         search_key: kind.searchKeyOf(conversation.title),
       }),
     );
-    // Lean: values copied from other services may violate the schema, such as an empty channel.
-    await models.Member.insertMany(members, { session, lean: true });
+    if (members.length === 0) return members;
+    // Through the driver: values copied from other services may violate the schema, such as an empty channel.
+    await models.Member.collection.insertMany(members, { session });
     for (const member of members) record(undefined, member);
     return members;
   }

@@ -54,7 +54,8 @@ export function createMembership<D extends Description, M extends WireMessage>(
       await work.pay(viewer.principal, amountsOfConversation(users.length));
       const conversation = toConversation(viewer, { draft, users, now: new Date(clock.now()) });
       const added = await counters.transact(users, async (transaction) => {
-        await kind.conversations.insertMany([conversation], { session: transaction.session });
+        const { session } = transaction;
+        await kind.conversations.collection.insertOne({ ...conversation, __v: 0 }, { session });
         return members.insert(conversation, users, transaction);
       });
       const toWire = await prepareToShow(models, kind, [conversation]);

@@ -1,4 +1,4 @@
-import type { ClientSession } from 'mongoose';
+import { type ClientSession, Types } from 'mongoose';
 import { type Counter, type Counters, counterNames } from '#shared/models/counter.js';
 import type { Models } from '#shared/models/index.js';
 import { conversationKinds } from '#shared/models/member.js';
@@ -94,9 +94,9 @@ export async function applyDifferences(
       return toWrite({ userId, channelId, tallies, before });
     });
   if (written.length > 0) {
-    await model.bulkWrite(
+    await model.collection.bulkWrite(
       written.map(({ operation }) => operation),
-      { session, timestamps: false },
+      { session },
     );
   }
   return {
@@ -107,7 +107,7 @@ export async function applyDifferences(
 
 const keyOf = (userId: string, channelId: string): string => `${userId} ${channelId}`;
 
-/** A counter to store and the event to send; no event when the visible counters do not change. */
+/** A counter to store, through the driver, and the event to send; no event when the visible counters do not change. */
 export function toWrite(change: {
   userId: string;
   channelId: string;
@@ -119,11 +119,11 @@ export function toWrite(change: {
   const counters = toCounters(tallies);
   const isSeen = !areEqual(counters, countersOf(before));
   const version = (before?.version ?? 0) + (isSeen ? 1 : 0);
-  const update = { ...counters, ...tallies, version, ...(recountedAt && { recounted_at: recountedAt }) };
+  const $set = { ...counters, ...tallies, version, ...(recountedAt && { recounted_at: recountedAt }) };
+  const $setOnInsert = { ...(recountedAt === undefined && { recounted_at: null }), __v: 0 };
+  const filter = { user: new Types.ObjectId(userId), channel_id: channelId };
   return {
-    operation: {
-      updateOne: { filter: { user: userId, channel_id: channelId }, update: { $set: update }, upsert: true },
-    },
+    operation: { updateOne: { filter, update: { $set, $setOnInsert }, upsert: true } },
     push: isSeen ? { userId, channelId, counters, version } : undefined,
   };
 }

@@ -60,9 +60,9 @@ export async function recount(models: Stored, { users, session, at }: Counting):
     const before = stored.filter((counter) => counter.user.equals(user));
     return toWrites(user.toHexString(), { tallies: tallies.get(user.toHexString()) ?? new Map(), before, at });
   });
-  await counters.bulkWrite(
+  await counters.collection.bulkWrite(
     written.map(({ operation }) => operation),
-    { session, timestamps: false },
+    { session },
   );
   return written.flatMap(({ push }) => push ?? []);
 }
