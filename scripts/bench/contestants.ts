@@ -44,6 +44,8 @@ export interface Setting {
   readonly against: string | undefined;
   /** Heartbeats of the connections; absent: none in a measurement. */
   readonly pingIntervalMs?: number;
+  /** Options of Node.js for the servers. */
+  readonly nodeOptions?: string;
 }
 
 /** Disables the limits that are meant for users. A user counts as offline at once, so that it falls into the measurement. */
@@ -102,12 +104,13 @@ interface RunningServer {
 
 async function startServer(
   name: ContestantName,
-  { nodes, users, against, pingIntervalMs = PING_INTERVAL_MS }: Setting,
+  { nodes, users, against, pingIntervalMs = PING_INTERVAL_MS, nodeOptions }: Setting,
   redisUrl: string | undefined,
 ): Promise<RunningServer | undefined> {
   const env = {
     PING_INTERVAL_MS: String(pingIntervalMs),
     ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+    ...(nodeOptions === undefined ? {} : { BENCH_NODE_OPTIONS: nodeOptions }),
   };
   if (name === 'Centrifugo') return startCentrifugo({ nodes, redisUrl, pingIntervalMs });
   if (name === 'Socket.IO') return startBare('servers/socket-io', { nodes, env, protocol: 'socket.io' });

@@ -140,7 +140,8 @@ async function compareIdle({
   };
   rows.push(cpu, memory);
   for (const name of names) {
-    const contestant = await startContestant(name, { ...setting, pingIntervalMs: idle.pingIntervalMs });
+    const { pingIntervalMs, nodeOptions } = idle;
+    const contestant = await startContestant(name, { ...setting, pingIntervalMs, nodeOptions });
     if (contestant === undefined) continue;
     say(`${idle.name}, ${name}`);
     try {

@@ -12,6 +12,9 @@ export interface Worker<Question, Answer> {
   stop(): Promise<void>;
 }
 
+/** Options of Node.js for a process. */
+const optionsOf = (env: NodeJS.ProcessEnv): string[] => env['BENCH_NODE_OPTIONS']?.split(' ') ?? [];
+
 /** This checkout, or another one with a build. */
 export const thisCheckout = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -28,7 +31,7 @@ export async function startWorker<Question, Answer, Ready = unknown>(
 ): Promise<{ worker: Worker<Question, Answer>; ready: Ready }> {
   const child = fork(join(checkout, 'dist/scripts/bench', `${script}.js`), {
     env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...env },
-    execArgv: ['--expose-gc', '--enable-source-maps', ...(process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [])],
+    execArgv: ['--expose-gc', '--enable-source-maps', ...optionsOf(process.env), ...optionsOf(env)],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let complaints = '';
