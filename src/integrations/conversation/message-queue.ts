@@ -17,6 +17,8 @@ interface Dependencies<Message, Stored> {
 interface Waiting<Message, Stored> {
   readonly message: Message;
   settle(result: Stored | Error): void;
+  /** Its turn did not come in time while an earlier turn had taken it. */
+  refusal?: Error;
 }
 
 /**
@@ -26,6 +28,16 @@ interface Waiting<Message, Stored> {
  */
 export function createMessageQueue<Message, Stored>({ inTurn, storeFirst }: Dependencies<Message, Stored>) {
   const lines = new Map<string, Waiting<Message, Stored>[]>();
+
+  /** Ends the wait of a message. @returns `false` for one that was taken */
+  const remove = (id: string, waiting: Waiting<Message, Stored>): boolean => {
+    const line = lines.get(id) ?? [];
+    const index = line.indexOf(waiting);
+    if (index < 0) return false;
+    line.splice(index, 1);
+    if (line.length === 0) lines.delete(id);
+    return true;
+  };
 
   const storeWaiting = async (id: string): Promise<void> => {
     const taken: Waiting<Message, Stored>[] = [];
@@ -38,27 +50,27 @@ export function createMessageQueue<Message, Stored>({ inTurn, storeFirst }: Depe
       taken.push(...more);
       return taken.map(({ message }) => message);
     };
-    do {
-      const results = await storeFirst(take);
-      for (const result of results) taken.shift()?.settle(result);
-    } while (taken.length > 0);
+    const results = await storeFirst(take);
+    for (const result of results) taken.shift()?.settle(result);
+    // Those that were not tried wait for their own turns again, unless these did not come in time.
+    for (const { settle, refusal } of taken) if (refusal !== undefined) settle(refusal);
+    const line = [...taken.filter(({ refusal }) => refusal === undefined), ...(lines.get(id) ?? [])];
+    if (line.length > 0) lines.set(id, line);
   };
 
   return function storeInOrder(id: string, message: Message): Promise<Stored> {
     return new Promise((resolve, reject) => {
       const settle = (result: Stored | Error): void => (result instanceof Error ? reject(result) : resolve(result));
-      const waiting = { message, settle };
-      const line = lines.get(id) ?? [];
-      lines.set(id, line);
-      line.push(waiting);
-      const isWaiting = (): boolean => lines.get(id)?.includes(waiting) === true;
+      const waiting: Waiting<Message, Stored> = { message, settle };
+      const line = lines.get(id);
+      if (line === undefined) lines.set(id, [waiting]);
+      else line.push(waiting);
       inTurn([id], async () => {
-        // An earlier turn may have taken it.
-        if (isWaiting()) await storeWaiting(id);
-      }).catch((refusal: unknown) => {
-        if (!isWaiting()) return;
-        line.splice(line.indexOf(waiting), 1);
-        reject(refusal);
+        // An earlier turn may have stored it.
+        if (lines.get(id)?.includes(waiting) === true) await storeWaiting(id);
+      }).catch((refusal: Error) => {
+        if (remove(id, waiting)) reject(refusal);
+        else waiting.refusal = refusal;
       });
     });
   };

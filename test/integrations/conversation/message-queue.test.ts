@@ -95,3 +95,26 @@ test('a message whose turn does not come in time is refused and never stored, on
   stores[0]?.goOn();
   expect(await Promise.all([inTime, together])).toEqual(['stored in time', 'stored together']);
 });
+
+test('a message that was taken and not stored is refused when its own time is over, others are stored in their turns', async () => {
+  const { clock, stores, store } = createScene(1);
+  const first = store('a', '1');
+  const late = store('a', 'late');
+  const refused = expect(late).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await rest();
+  clock.advance(WAIT_MS / 2);
+  const next = store('a', '2');
+  const last = store('a', '3');
+  await rest();
+  stores[0]?.retry();
+  clock.advance(WAIT_MS / 2);
+  await rest();
+  stores[0]?.goOn();
+  await Promise.all([first, refused]);
+  for (const n of [1, 2]) {
+    await rest();
+    stores[n]?.goOn();
+  }
+  expect(await Promise.all([next, last])).toEqual(['stored 2', 'stored 3']);
+  expect(stores.map(({ messages }) => messages)).toEqual([['1', 'late', '2', '3'], ['2', '3'], ['3']]);
+});
