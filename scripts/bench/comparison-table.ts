@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ContestantName } from './contestants.js';
+import { type ContestantName, contestantNames } from './contestants.js';
 import type { Figures } from './figures.js';
 import { describeMachine, toMachineLine } from './machine.js';
 import type { Bound, Row } from './scenarios.js';
@@ -15,11 +15,9 @@ export interface TableRow extends Omit<Row, 'unit'> {
   readonly cells: Map<ContestantName, Figures[]>;
 }
 
-const COLUMNS: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
-
 /** A row as a line of text, each figure with the name of its server. @param rows those that its bounds refer to */
 export function toProgress(row: TableRow, rows: readonly TableRow[]): string {
-  const columns = COLUMNS.filter((name) => row.cells.has(name));
+  const columns = contestantNames.filter((name) => row.cells.has(name));
   const [name = '', ...cells] = toCells(row, { columns, rows });
   const figures = columns.map((column, n) => `${column} ${cells[n]}`);
   return [name, ...figures, ...cells.slice(columns.length).filter((cell) => cell !== '')].join(' | ');
@@ -28,7 +26,7 @@ export function toProgress(row: TableRow, rows: readonly TableRow[]): string {
 /** Prints the table and writes it, with all samples, to `bench-results`. */
 export async function publishTable(rows: readonly TableRow[], rounds: number): Promise<void> {
   const machine = describeMachine();
-  const columns = COLUMNS.filter((name) => rows.some(({ cells }) => cells.has(name)));
+  const columns = contestantNames.filter((name) => rows.some(({ cells }) => cells.has(name)));
   const lines = [
     toMachineLine(machine),
     `Milliseconds of CPU time for each operation, server + database + Redis; in brackets operations a second, and for the gateway the commands of the database. Medians of ${rounds} rounds.`,

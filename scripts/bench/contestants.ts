@@ -6,8 +6,11 @@ import { seedLists, seedUsers } from './seed.js';
 import { PING_INTERVAL_MS, type Protocol, type ServerQuestion, type Target, type Usage } from './wire.js';
 import { startWorker } from './workers.js';
 
-/** The servers to compare. `against` is the gateway of another checkout. */
-export type ContestantName = 'gateway' | 'against' | 'Socket.IO' | 'ws' | 'Centrifugo';
+/** The servers to compare. `against` is the gateway of another checkout, `Socket.IO with key` has the secret of tokens as a key. */
+export type ContestantName = (typeof contestantNames)[number];
+
+/** All servers, in the order of the table. */
+export const contestantNames = ['gateway', 'against', 'Socket.IO', 'Socket.IO with key', 'ws', 'Centrifugo'] as const;
 
 /** What a contestant has used so far. */
 export interface Consumption {
@@ -114,6 +117,9 @@ async function startServer(
   };
   if (name === 'Centrifugo') return startCentrifugo({ nodes, redisUrl, pingIntervalMs });
   if (name === 'Socket.IO') return startBare('servers/socket-io', { nodes, env, protocol: 'socket.io' });
+  if (name === 'Socket.IO with key') {
+    return startBare('servers/socket-io', { nodes, env: { ...env, TOKEN_KEY: 'prepared' }, protocol: 'socket.io' });
+  }
   if (name === 'ws') return nodes > 1 ? undefined : startBare('servers/ws', { nodes, env, protocol: 'ws' });
   if (name === 'against' && against === undefined) return undefined;
   const checkout = name === 'against' ? against : undefined;

@@ -1,5 +1,5 @@
 import { publishTable, type TableRow, toProgress } from './comparison-table.js';
-import { type Contestant, type ContestantName, type Setting, startContestant } from './contestants.js';
+import { type Contestant, type ContestantName, contestantNames, type Setting, startContestant } from './contestants.js';
 import { type Figures, toFigures, toMemoryFigures } from './figures.js';
 import type { BenchOptions } from './options.js';
 import { idle, type Scenario, type Step, scenarios } from './scenarios.js';
@@ -14,7 +14,6 @@ const WARM_UP_ROUNDS = 3;
 const FIRST_CONNECTIONS = 200;
 /** In the database; `add_conversation` takes nine others each time. */
 const USERS = 10_000;
-const EVERYONE: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
 
 /** Names of all scenarios of this suite. */
 export const scenarioNames: readonly string[] = [...scenarios.map(({ name }) => name), idle.name];
@@ -37,7 +36,7 @@ export async function run({
   const { worker: load } = await startWorker<LoadOrder, LoadResult>('load/main');
   const isWanted = ({ name }: { name: string }): boolean => only.length === 0 || only.includes(name);
   const rows: TableRow[] = [];
-  const names = EVERYONE.filter((name) => contestants.length === 0 || contestants.includes(name));
+  const names = contestantNames.filter((name) => contestants.length === 0 || contestants.includes(name));
   try {
     for (const count of nodes) {
       const wanted = scenarios.filter((scenario) => isWanted(scenario) && (count === 1 || scenario.isForTwoNodes));
@@ -139,7 +138,7 @@ async function compareIdle({
     ...{ bounds: [{ most: 15 }], cells: new Map() },
   };
   rows.push(cpu, memory);
-  for (const name of names) {
+  for (const name of names.filter((one) => idle.contestants.includes(one))) {
     const { pingIntervalMs, nodeOptions } = idle;
     const contestant = await startContestant(name, { ...setting, pingIntervalMs, nodeOptions });
     if (contestant === undefined) continue;

@@ -39,7 +39,8 @@ export interface Bound {
   readonly perSecond?: number;
 }
 
-const ALL: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
+const SOCKET_IO: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO'];
+const ALL: readonly ContestantName[] = [...SOCKET_IO, 'ws', 'Centrifugo'];
 const GATEWAYS: readonly ContestantName[] = ['gateway', 'against', 'Centrifugo'];
 const WITHOUT_WS = ALL.filter((name) => name !== 'ws');
 
@@ -66,7 +67,7 @@ const connect =
 
 const connecting = (name: string, namespace?: string): Scenario => ({
   ...{ name, isForTwoNodes: true, begin: [] },
-  contestants: namespace === undefined ? ALL : ['gateway', 'against', 'Socket.IO'],
+  contestants: [...(namespace === undefined ? ALL : SOCKET_IO), 'Socket.IO with key'],
   steps: [
     {
       order: connect(CONNECTIONS, namespace),
@@ -198,6 +199,6 @@ export const scenarios: readonly Scenario[] = [
  * beginning. It grows to it during connects and shrinks at some collections, which is up to 3 KiB for each connection.
  */
 export const idle = {
-  ...{ name: 'idle', seconds: 25, pingIntervalMs: 25_000 },
+  ...{ name: 'idle', contestants: ALL, seconds: 25, pingIntervalMs: 25_000 },
   nodeOptions: '--min-semi-space-size=16 --max-semi-space-size=16',
 } as const;

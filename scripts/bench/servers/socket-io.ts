@@ -23,13 +23,16 @@ const io = new Server(http, {
 });
 await connectRedis(process.env['REDIS_URL']);
 
-/** As the gateway has it. Of a text jsonwebtoken tries to make a public key at each call, which takes longer than all else. */
-const key = createSecretKey(SECRET, 'utf8');
+/**
+ * A text, as in the documentation of jsonwebtoken, which tries to make a public key of it at each call. With `TOKEN_KEY=prepared` a key,
+ * as the gateway has it.
+ */
+const secret = process.env['TOKEN_KEY'] === 'prepared' ? createSecretKey(SECRET, 'utf8') : SECRET;
 
 for (const namespace of [io.of(NAMESPACE), io.of(CHATS)]) {
   namespace.use((socket: Socket, next) => {
     try {
-      const claims = jwt.verify(String(socket.handshake.auth['token']), key, { algorithms: ['HS256'] });
+      const claims = jwt.verify(String(socket.handshake.auth['token']), secret, { algorithms: ['HS256'] });
       socket.data = { userId: (claims as jwt.JwtPayload)['uid'] };
       next();
     } catch {

@@ -1,4 +1,3 @@
-import { createSecretKey } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -21,12 +20,10 @@ const http = createServer(async (request, response) => {
   response.setHeader('content-length', answer.length).end(answer);
 });
 const sockets = new WebSocketServer({ noServer: true });
-/** A key, as in the server with Socket.IO. */
-const key = createSecretKey(SECRET, 'utf8');
 http.on('upgrade', (request, socket, head) => {
   try {
     const token = new URL(request.url ?? '', 'http://localhost').searchParams.get('token') ?? '';
-    jwt.verify(token, key, { algorithms: ['HS256'] });
+    jwt.verify(token, SECRET, { algorithms: ['HS256'] });
     sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
   } catch {
     socket.destroy();
