@@ -4,6 +4,7 @@ import { recordCommands } from '../../queries/recorder.js';
 import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
 import type { TestGateway } from '../../support/gateway.js';
+import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 
 const APP_NAME = 'leaders-of-delivery';
@@ -26,9 +27,9 @@ afterAll(async () => {
 });
 
 /** Messages of one user through all nodes at once, in parallel. */
-async function sendRound(user: string, round: number): Promise<void> {
-  const sending = Array.from({ length: 4 }, (_, n) =>
-    nodes.map(async (node, index) => {
+async function sendRound(user: string, round: number, { through = nodes, each = 4 } = {}): Promise<void> {
+  const sending = Array.from({ length: each }, (_, n) =>
+    through.map(async (node, index) => {
       const { status, json } = await node.call(
         'POST',
         `/emit/${user}/m?durable=true`,
@@ -40,16 +41,43 @@ async function sendRound(user: string, round: number): Promise<void> {
   await Promise.all(sending.flat());
 }
 
-test('nodes that store messages of one user at once agree on one of them, and collide no more', async () => {
-  for (let round = 0; round < 20; round += 1) await sendRound('user-1', round);
+/** The commands since some command, without those that the driver's monitors send at any time. */
+const commandsSince = (length: number): string[] =>
+  recorder.commands
+    .slice(length)
+    .map(({ name, command }) => `${name} ${String(command[name])}`)
+    .filter((line) => !line.startsWith('hello'));
+
+/** A round in which both nodes insert at the same position. @returns the ids of the node that was faster, and of the other */
+async function collide(user: string, round: number): Promise<[string, string]> {
   const { length } = recorder.commands;
-  for (let round = 20; round < 40; round += 1) await sendRound('user-1', round);
-  const commands = recorder.commands.slice(length).map(({ name, command }) => `${name} ${String(command[name])}`);
-  const inserts = commands.filter((line) => line === 'insert delivery.log');
-  expect(inserts.length).toBeGreaterThanOrEqual(20);
-  // After a collision the end of the log is read. The driver's monitors say hello at any time.
-  expect(commands.filter((line) => line !== 'insert delivery.log' && !line.startsWith('hello'))).toEqual([]);
-  expect(await environment.models.DeliveryEntry.countDocuments({})).toBe(40 * 8);
+  const release = recorder.hold();
+  // Inserts that are held go on in the order in which they came.
+  const sent = sendRound(user, round, { through: round % 2 === 0 ? nodes : nodes.toReversed(), each: 1 });
+  await until(() => commandsSince(length).filter((line) => line === 'insert delivery.log').length === 2);
+  release();
+  await sent;
+  const ofRound = { recipient: new RegExp(user), body: new RegExp(`"${round} `) };
+  const stored = await environment.models.DeliveryEntry.find(ofRound).sort({ position: 1 }).lean();
+  const ids = stored.map(({ origin }) => origin?.node ?? '');
+  return [ids[0] ?? '', ids.at(-1) ?? ''];
+}
+
+test('nodes that store messages of one user at once agree on one of them, and collide no more', async () => {
+  for (const node of nodes) await sendRound('user-1', 0, { through: [node] });
+  let rounds = 1;
+  // Of two that meet, the one with the lower id leads once it was the faster one.
+  for (let [faster, slower] = ['', '']; faster >= slower; rounds += 1)
+    [faster, slower] = await collide('user-1', rounds);
+  const { length } = recorder.commands;
+  for (let plain = 0; plain < 20; plain += 1) await sendRound('user-1', rounds + plain);
+  const commands = commandsSince(length);
+  expect(commands.length).toBeGreaterThanOrEqual(20);
+  // After a collision the end of the log is read.
+  expect(new Set(commands)).toEqual(new Set(['insert delivery.log']));
+  expect(await environment.models.DeliveryEntry.countDocuments({ recipient: /user-1/ })).toBe(
+    8 + (rounds - 1) * 2 + 20 * 8,
+  );
 });
 
 test('a device on each node gets what both nodes take, in the order in which it is stored', async () => {
