@@ -150,10 +150,13 @@ export class Devices {
 
   /** The update that adds a device. One that must be notified of a loss is flagged, should this node end before that. */
   #toAddition(
-    { deviceId, connectedAt }: ConnectingDevice,
+    { deviceId, connectedAt, namespaces }: ConnectingDevice,
     { start, resyncFlags, flagsUnknownDevices }: Mailbox = EMPTY_MAILBOX,
   ) {
-    const stored = toStoredDevice(deviceId, start, connectedAt, [this.#dependencies.nodes.own]);
+    const stored = {
+      ...toStoredDevice(deviceId, start, connectedAt, [this.#dependencies.nodes.own]),
+      acked: Object.fromEntries(namespaces.map((namespace) => [namespace, { upTo: start, holes: [] }])),
+    };
     const isFlagged = flagsUnknownDevices || resyncFlags.includes(null);
     return { $push: { devices: stored }, ...(isFlagged && { $addToSet: { resyncFlags: deviceId } }) };
   }

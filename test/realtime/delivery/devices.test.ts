@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
 import { Devices } from '../../../src/realtime/delivery/devices.js';
-import { EMPTY_MAILBOX, type Mailbox, type StoredDevice } from '../../../src/realtime/delivery/mailboxes.js';
-import { EVERYWHERE, GENERAL_SITE, type KeyedRecipient, withKey } from '../../../src/realtime/delivery/message.js';
+import { GENERAL_SITE, type KeyedRecipient, withKey } from '../../../src/realtime/delivery/message.js';
 import { createTestClock } from '../../support/clock.js';
 
 test('sockets of one device that come together are one update of its mailbox', async () => {
@@ -48,24 +47,4 @@ test('what is stored later has the time at which it happened, and of several the
   await Promise.all(noted);
   const times = updates.map(({ updateOne: { update } }) => update.$max['devices.$.seenAt'].getTime() - begun);
   expect(times).toEqual([30, 20]);
-});
-
-test('of a device that has acknowledged nothing only its start is stored', async () => {
-  const updates: { updateOne: { update: { $push: { devices: object } } } }[] = [];
-  const stored = new Map<string, Mailbox>();
-  const recipient = withKey({ site: GENERAL_SITE, userId: 'ann' });
-  const collection = {
-    async bulkWrite(batch: typeof updates) {
-      updates.push(...batch);
-      const devices = batch.map(({ updateOne: { update } }) => update.$push.devices as StoredDevice);
-      stored.set(recipient.key, { ...EMPTY_MAILBOX, devices });
-    },
-  };
-  const devices = new Devices({
-    ...{ mailboxes: { collection, find: async () => new Map(stored) }, nodes: { own: 'node' }, clock: systemClock },
-  } as unknown as ConstructorParameters<typeof Devices>[0]);
-  const namespaces = ['/v1/shared', EVERYWHERE];
-  await devices.register({ recipient, deviceId: 'phone', namespaces, connectedAt: 0, answered: undefined });
-  expect(updates.map(({ updateOne: { update } }) => update.$push.devices)).toMatchObject([{ id: 'phone', start: 0 }]);
-  expect(stored.get(recipient.key)?.devices.map(({ acked }) => acked)).toEqual([{}]);
 });
