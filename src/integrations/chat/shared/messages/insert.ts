@@ -107,28 +107,43 @@ export function createInsert<M extends OrderedMessage>({
     if (newest !== undefined) positions.note(parent, newest);
   };
 
-  return async function insertMessages(first, takeMore = () => []) {
-    if (first.every(({ unchecked }) => unchecked === undefined)) return insertChecked(first);
-    const drafts = [...first];
-    const stored: Stored<M>[] = [];
+  /** @param results gets the result of each message as soon as it is known, in order */
+  const insertUnchecked = async (
+    drafts: Draft<M>[],
+    { results, takeMore }: { results: (Stored<M> | Error)[]; takeMore: () => readonly Draft<M>[] },
+  ): Promise<void> => {
     for (let attempt = 1; ; attempt += 1) {
-      const rest = drafts.slice(stored.length);
+      const rest = drafts.slice(results.length);
       const messages = positions.assign(rest);
       const { count, areChecked, areLast, refusal } = await writeUnchecked(rest, messages);
       for (const [index, message] of messages.slice(0, count).entries()) {
         positions.note(rest[index]?.parent ?? '', message);
-        stored.push({ message, isNew: true, isLast: areLast && rest[index]?.unchecked !== undefined });
+        results.push({ message, isNew: true, isLast: areLast && rest[index]?.unchecked !== undefined });
       }
       const left = rest.slice(count);
       const [failed] = left;
-      if (failed === undefined) return stored;
-      if (!areChecked) return [...stored, ...(await insertAfterCheck(left))];
-      if (attempt === ATTEMPTS_MAX || !isDuplicateKey(refusal, 'position')) {
-        return [...stored, ...(await insertChecked(left, refusal))];
+      if (failed === undefined) return;
+      const isTaken = areChecked && isDuplicateKey(refusal, 'position');
+      if (!isTaken || attempt === ATTEMPTS_MAX) {
+        results.push(...(await (areChecked ? insertChecked(left, refusal) : insertAfterCheck(left))));
+        return;
       }
       await learnLast(failed.parent, messages[count]?.position ?? 0);
       drafts.push(...takeMore());
     }
+  };
+
+  return async function insertMessages(first, takeMore = () => []) {
+    if (first.every(({ unchecked }) => unchecked === undefined)) return insertChecked(first);
+    const drafts = [...first];
+    const results: (Stored<M> | Error)[] = [];
+    try {
+      await insertUnchecked(drafts, { results, takeMore });
+    } catch (error) {
+      // Messages of earlier attempts are stored.
+      results.push(...drafts.slice(results.length).map(() => error as Error));
+    }
+    return results;
   };
 }
 
