@@ -111,11 +111,17 @@ export function createStore<D extends Description, M extends WireMessage>({
     return { conversation, members, message, sender };
   };
 
-  /** The first of some messages, as far as their conversation and senders are known. */
+  /** Messages of a group of which one was refused. Each of them is stored by itself. */
+  const alone = new WeakSet<Item>();
+
+  /** The first of some messages, as far as they can be stored together and their conversation and senders are known. */
   const findKnown = (items: readonly Item[]) => {
     const found = [];
-    for (const { viewer, draft, pay } of items) {
-      const one = draft.mentions.length === 0 ? known.find(viewer, draft.conversationId) : undefined;
+    for (const [index, item] of items.entries()) {
+      const isApart = index > 0 && items.slice(index - 1, index + 1).some((one) => alone.has(one));
+      const { viewer, draft, pay } = item;
+      const isUsual = !isApart && draft.mentions.length === 0;
+      const one = isUsual ? known.find(viewer, draft.conversationId) : undefined;
       if (one === undefined) break;
       found.push({ ...one, message: draft.message, pay });
     }
@@ -135,11 +141,6 @@ export function createStore<D extends Description, M extends WireMessage>({
     });
   };
 
-  const storeAlone = (item: Item): Promise<(Stored | Error)[]> =>
-    counters
-      .transact([], (transaction) => storeSome([item], transaction))
-      .catch((refusal: unknown) => [refusal as Error]);
-
   const storeFirst = async (take: () => readonly Item[]): Promise<(Stored | Error)[]> => {
     let tried = take();
     try {
@@ -150,9 +151,9 @@ export function createStore<D extends Description, M extends WireMessage>({
       });
     } catch (refusal) {
       if (tried.length <= 1 || !isOfOne(refusal)) return tried.map(() => refusal as Error);
-      const results: (Stored | Error)[] = [];
-      for (const item of tried) results.push(...(await storeAlone(item)));
-      return results;
+      // The first is stored now. The others wait for their own turns, so none is stored when its time is over.
+      for (const item of tried) alone.add(item);
+      return storeFirst(take);
     }
   };
 

@@ -1,25 +1,30 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Recorder, recordCommands } from '../../queries/recorder.js';
+import type { Recorder } from '../../queries/recorder.js';
 import type { TestClient } from '../../support/client.js';
-import { createTestClock } from '../../support/clock.js';
-import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
+import type { TestClock } from '../../support/clock.js';
+import { dataOf, type TestEnvironment } from '../../support/environment.js';
+import { createGate } from '../../support/gate.js';
+import { nameOf } from '../../support/mongo-proxy.js';
+import { createRecordedEnvironment } from '../../support/recorded-environment.js';
+import { until } from '../../support/until.js';
 import { countUnread } from './counters/history.js';
 
 /* Messages that wait for their conversation on one node are stored together, as if they were stored one after another. */
 
-const clock = createTestClock();
+const EVENT_TIMEOUT_MS = 20_000;
+/** How long a message waits for others. */
+const TURN_WAIT_MS = 0.75 * EVENT_TIMEOUT_MS;
+
+let clock: TestClock;
 let recorder: Recorder;
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  recorder = recordCommands('general-socket');
-  environment = await createTestEnvironment({ nodes: 2, overrides: { clock } });
+  const options = { proxyOptions: 'directConnection=true', env: { EVENT_TIMEOUT_MS: String(EVENT_TIMEOUT_MS) } };
+  ({ clock, recorder, environment } = await createRecordedEnvironment(options));
 });
-afterAll(async () => {
-  await environment.close();
-  recorder.stop();
-});
+afterAll(() => environment.close());
 
 interface Said {
   readonly by: TestClient | undefined;
@@ -117,6 +122,41 @@ test('when a receiver has read, or a sender has left, they are stored and refuse
   expect(results.map((answer) => answer.success)).toEqual([true, false, true]);
   expect(await Member.findOne({ conversation: id, ...bobs }).lean()).toMatchObject({ unread_count: 1 });
   expect(await Member.countDocuments({ conversation: id })).toBe(2);
+});
+
+test('when one is refused, each is stored in its own turn, and not at all when that did not come in time', async () => {
+  const { id, clients } = await createScene();
+  const [ann, bob, cid] = clients;
+  const first = dataOf(await say(id, { by: ann, data: 'first', UUID: 'twice' })).message;
+  const proxy = environment.proxy();
+  const gate = createGate();
+  const goOn = gate.hold();
+  let writes = 0;
+  // The first message, those that waited for it together, and the first of these alone.
+  proxy.rules.onCommand = async (command) => {
+    if (nameOf(command) !== 'bulkWrite') return undefined;
+    writes += 1;
+    if (writes === 3) await gate.opened;
+    return undefined;
+  };
+  const answers = sayAtOnce(id, [
+    { by: bob, data: 'before' },
+    { by: bob, data: 'alone' },
+    { by: ann, data: 'again', UUID: 'twice' },
+    { by: cid, data: 'late' },
+  ]);
+  await until(() => writes === 3);
+  clock.advance(TURN_WAIT_MS);
+  goOn();
+  const { results } = await answers;
+  proxy.rules = {};
+  expect(results.map(({ success }) => success)).toEqual([true, true, true, false]);
+  expect(dataOf(results[2]).message._id).toBe(first._id);
+  // Its own turn comes after all others.
+  dataOf(await say(id, { by: bob, data: 'last' }));
+  const texts = (await environment.models.Message.find({ conversation_id: id }).lean()).map(({ data }) => data);
+  expect(texts).not.toContain('late');
+  await ensureCounted(id);
 });
 
 test('after messages of another node only the time of the last is read', async () => {
