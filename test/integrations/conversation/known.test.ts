@@ -1,10 +1,11 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Recorder, recordCommands } from '../../queries/recorder.js';
+import type { Recorder } from '../../queries/recorder.js';
 import { connect, type TestClient } from '../../support/client.js';
-import { createTestClock } from '../../support/clock.js';
-import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
+import type { TestClock } from '../../support/clock.js';
+import { dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 import { startMongoProxy } from '../../support/mongo-proxy.js';
+import { createRecordedEnvironment } from '../../support/recorded-environment.js';
 import { refuseCommands } from '../../support/refused-commands.js';
 import { until } from '../../support/until.js';
 import { countFresh, countUnread, numbersOf, ZERO } from './counters/history.js';
@@ -14,18 +15,14 @@ import { countFresh, countUnread, numbersOf, ZERO } from './counters/history.js'
  * changes in between, the result is that of the documents as they are.
  */
 
-const clock = createTestClock();
+let clock: TestClock;
 let recorder: Recorder;
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  recorder = recordCommands('general-socket');
-  environment = await createTestEnvironment({ nodes: 2, overrides: { clock } });
+  ({ clock, recorder, environment } = await createRecordedEnvironment());
 });
-afterAll(async () => {
-  await environment.close();
-  recorder.stop();
-});
+afterAll(() => environment.close());
 
 /** A conversation of three, of which node 0 knows that Bob and Cid have unread messages. Dan is of the same account. */
 interface Scene {

@@ -1,20 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Recorder, recordCommands } from '../../../queries/recorder.js';
-import { createTestClock } from '../../../support/clock.js';
-import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
+import type { Recorder } from '../../../queries/recorder.js';
+import { dataOf, type TestEnvironment } from '../../../support/environment.js';
+import { createRecordedEnvironment } from '../../../support/recorded-environment.js';
 import { chatKinds } from './chats.js';
 
 let recorder: Recorder;
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  recorder = recordCommands('general-socket');
-  environment = await createTestEnvironment({ nodes: 2, overrides: { clock: createTestClock() } });
+  ({ recorder, environment } = await createRecordedEnvironment());
 });
-afterAll(async () => {
-  await environment.close();
-  recorder.stop();
-});
+afterAll(() => environment.close());
 
 test.each(chatKinds)(
   'nodes that store at once in the $name chat store behind each other, not one by one',

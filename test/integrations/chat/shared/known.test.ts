@@ -1,9 +1,10 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Recorder, recordCommands } from '../../../queries/recorder.js';
+import type { Recorder } from '../../../queries/recorder.js';
 import type { TestClient } from '../../../support/client.js';
-import { createTestClock } from '../../../support/clock.js';
-import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
+import type { TestClock } from '../../../support/clock.js';
+import { dataOf, type TestEnvironment } from '../../../support/environment.js';
+import { createRecordedEnvironment } from '../../../support/recorded-environment.js';
 import { until } from '../../../support/until.js';
 import { addDepartment } from '../support/chat.js';
 import { type ChatKind, chatKinds, type Person } from './chats.js';
@@ -18,21 +19,15 @@ const STEPS = 30;
 /** Longer than a conversation is read after a change. */
 const PAUSE_MS = 11_000;
 
-const clock = createTestClock();
+let clock: TestClock;
 let recorder: Recorder;
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  recorder = recordCommands('general-socket');
-  environment = await createTestEnvironment({
-    ...{ nodes: 2, env: { MESSAGE_LIMIT: '100000' }, overrides: { clock } },
-    proxyOptions: 'directConnection=true',
-  });
+  const options = { env: { MESSAGE_LIMIT: '100000' }, proxyOptions: 'directConnection=true' };
+  ({ clock, recorder, environment } = await createRecordedEnvironment(options));
 });
-afterAll(async () => {
-  await environment.close();
-  recorder.stop();
-});
+afterAll(() => environment.close());
 
 const pick = <T>(random: Random, items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
 const ids = (people: Iterable<string>): Types.ObjectId[] => [...people].map((id) => new Types.ObjectId(id));
