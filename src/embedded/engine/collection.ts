@@ -3,6 +3,7 @@ import { toKeyString } from '../bson/key-string.js';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, isNumeric } from '../bson/values.js';
 import { CollectionIndex, type StoredRecord } from './indexes/collection-index.js';
+import { createFindFlatKeys } from './indexes/flat-keys.js';
 import { type IndexDefinition, idIndexDefinition } from './indexes/index-definition.js';
 import type { LockOwner } from './lock.js';
 
@@ -47,6 +48,7 @@ export class Collection {
   changeCount = 0;
   /** The number of indexes that were added since the start. */
   addedIndexCount = 0;
+  readonly #findFlatKeys = createFindFlatKeys();
   #lastSequence = 0;
 
   constructor({ id, database, name, options }: { id: number; database: string; name: string; options: Document }) {
@@ -84,7 +86,7 @@ export class Collection {
   }
 
   addIndex(definition: IndexDefinition): CollectionIndex {
-    const index = new CollectionIndex(definition);
+    const index = new CollectionIndex(definition, this.#findFlatKeys);
     this.indexes.set(definition.name, index);
     this.addedIndexCount += 1;
     return index;

@@ -1,8 +1,9 @@
 import { mayReachArray, toIndexTuples } from '../../bson/index-keys.js';
-import { type FlatFields, toCompoundKeyString, toFlatKeyString } from '../../bson/key-string.js';
+import { toCompoundKeyString } from '../../bson/key-string.js';
 import { type Path, toPath } from '../../bson/path.js';
 import { type Document, fieldOf } from '../../bson/values.js';
 import { BPlusTree, type KeyRange } from '../tree/b-plus-tree.js';
+import type { FindFlatKeys, FlatKeys } from './flat-keys.js';
 import type { IndexDefinition } from './index-definition.js';
 import { determiningFields } from './partial-filter.js';
 
@@ -32,8 +33,8 @@ export class CollectionIndex {
   readonly definition: IndexDefinition;
   readonly isFlipped: readonly boolean[];
   readonly #paths: readonly Path[];
-  /** The fields when none is inside of another; undefined otherwise. */
-  readonly #flatFields: FlatFields | undefined;
+  /** Undefined when one of the fields is inside of another. */
+  readonly #flatKeys: FlatKeys | undefined;
   /** The top-level fields that determine the entries of a document; undefined when unknown. */
   readonly #topLevelFields: readonly string[] | undefined;
   /** Those that decide whether a partial index has the document; undefined when unknown. */
@@ -41,19 +42,12 @@ export class CollectionIndex {
   readonly #multikeyCounts: number[];
   #tree = new BPlusTree<StoredRecord>();
 
-  constructor(definition: IndexDefinition) {
+  constructor(definition: IndexDefinition, findFlatKeys: FindFlatKeys) {
     const { fields } = definition;
     this.definition = definition;
     this.isFlipped = fields.map(({ direction }) => direction !== fields[0]?.direction);
     this.#paths = fields.map(({ path }) => toPath(path));
-    const isFlat = this.#paths.every((path) => path.length === 1);
-    this.#flatFields = isFlat
-      ? {
-          fields: this.#paths.map(([first]) => first as string),
-          isFlipped: this.isFlipped,
-          collation: definition.collation,
-        }
-      : undefined;
+    this.#flatKeys = findFlatKeys(definition);
     const deciding = determiningFields(definition.partialFilter ?? {});
     this.#decidingFields = deciding && [...deciding];
     this.#topLevelFields = deciding && [...new Set([...this.#paths.map(([first]) => first ?? ''), ...deciding])];
@@ -186,10 +180,10 @@ export class CollectionIndex {
   /** The entries of a document that the index includes. */
   #entriesOf(document: Document): Entries {
     const { collation, isSparse } = this.definition;
-    if (this.#flatFields) {
-      const isMissing = isSparse && this.#flatFields.fields.every((field) => fieldOf(document, field) === undefined);
+    if (this.#flatKeys) {
+      const isMissing = isSparse && this.#flatKeys.fields.every((field) => fieldOf(document, field) === undefined);
       if (isMissing) return NO_ENTRIES;
-      const key = toFlatKeyString(document, this.#flatFields);
+      const key = this.#flatKeys.keyOf(document);
       if (key !== undefined) return { keys: [key], isMultikey: undefined };
     }
     const { tuples, isMultikey, isMissing } = toIndexTuples(document, this.#paths);
