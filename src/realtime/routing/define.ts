@@ -54,12 +54,15 @@ export interface DirectoryScript {
  * Defines a script.
  *
  * @param shared are local variables in Lua, in the order of `KEYS`
- * @param lua has the n-th key of the call's own as `own(n)`
+ * @param lua has the n-th key of the call's own as `own(n)`, and several that follow each other as `owns(first, last)`
  */
 export function defineForDirectory(shared: readonly SharedKey[], lua: string): DirectoryScript {
   const declared = [ABSENT, ...shared];
   const variables = shared.map((name, index) => `local ${name} = KEYS[${index + 2}]`);
-  const own = `local function own(n) return KEYS[${declared.length} + n] end`;
+  const own = `
+    local function own(n) return KEYS[${declared.length} + n] end
+    local function owns(first, last) return unpack(KEYS, ${declared.length} + first, ${declared.length} + last) end
+  `;
   const script = defineScript([...variables, own, COMMON, lua].join('\n'), { isPatient: false });
   const toKeys = ({ base, keys = [] }: DirectoryCall): string[] => [...declared, ...keys].map((name) => base + name);
   return {

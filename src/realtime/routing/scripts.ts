@@ -26,17 +26,16 @@ export const publishItems = defineForDirectory(
     local item, retained, rooms = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
     i = i + 3
     local is_sent, is_held = { [sender] = true }, '0'
-    for r = 1, is_complete and rooms or 0 do
-      for _, holder in ipairs(redis.call('SMEMBERS', own(k + r))) do
-        local node = node_of(holder)
-        if not is_sent[node] then
-          is_sent[node], is_held = true, '1'
-          if not items[node] then
-            items[node], holder_of[node] = {}, holder
-            table.insert(targets, node)
-          end
-          table.insert(items[node], item)
+    local holders_of_item = is_complete and redis.call('SUNION', owns(k + 1, k + rooms)) or {}
+    for _, holder in ipairs(holders_of_item) do
+      local node = node_of(holder)
+      if not is_sent[node] then
+        is_sent[node], is_held = true, '1'
+        if not items[node] then
+          items[node], holder_of[node] = {}, holder
+          table.insert(targets, node)
         end
+        table.insert(items[node], item)
       end
     end
     k = k + rooms

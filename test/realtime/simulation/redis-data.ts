@@ -144,6 +144,7 @@ export class RedisData {
     },
     SREM: (key = '', ...members) => this.#remove(key, members, this.#of<Set<string>>(key, Set) ?? new Set()),
     SMEMBERS: (key = '') => [...(this.#of<Set<string>>(key, Set) ?? [])],
+    SUNION: (...keys) => [...new Set(keys.flatMap((key) => [...(this.#of<Set<string>>(key, Set) ?? [])]))],
     SCARD: (key = '') => this.#of<Set<string>>(key, Set)?.size ?? 0,
     SISMEMBER: (key = '', member = '') => (this.#of<Set<string>>(key, Set)?.has(member) === true ? 1 : 0),
     SPOP: (key = '', count = '1') => {

@@ -62,6 +62,7 @@ function randomCommand(random: () => number): string[] {
         ],
         ...[
           ['SISMEMBER', key, member],
+          ['SUNION', key, pick(KEYS)],
           ['SPOP', key, '100'],
           ['SRANDMEMBER', key, '100'],
           ['SRANDMEMBER', 'none'],
@@ -122,7 +123,7 @@ test('the simulated Redis answers commands as a real one', async () => {
       if (!(error instanceof RedisError)) throw error;
       actual = codeOf(error);
     }
-    const isUnordered = /^(?:SMEMBERS|SPOP|SRANDMEMBER|HGETALL)$/.test(command[0] ?? '');
+    const isUnordered = /^(?:SMEMBERS|SUNION|SPOP|SRANDMEMBER|HGETALL)$/.test(command[0] ?? '');
     const sorted = isUnordered && Array.isArray(expected) ? expected.toSorted() : expected;
     expect(toPlain(actual, isUnordered), command.join(' ')).toEqual(sorted);
   }
