@@ -97,11 +97,22 @@ export function joinWrites<T>(work: () => T): T {
     return work();
   } finally {
     held = undefined;
-    for (const connection of connections) {
-      connection.transport.writable = true;
+    flushAll(connections);
+  }
+}
+
+/** @throws the first error, after all have been flushed */
+function flushAll(connections: Iterable<Connection>): void {
+  const errors: unknown[] = [];
+  for (const connection of connections) {
+    connection.transport.writable = true;
+    try {
       connection.flush();
+    } catch (error) {
+      errors.push(error);
     }
   }
+  if (errors.length > 0) throw errors[0];
 }
 
 /**

@@ -134,6 +134,19 @@ test.each([1, 20])(
   },
 );
 
+test('a connection whose flush fails does not keep back the packets of others', async () => {
+  const failing = await connect({ perMessageDeflate: false });
+  const other = await connect({ perMessageDeflate: false });
+  failing.socket.conn.once('flush', () => {
+    throw new Error('a listener failed');
+  });
+  const send = (): void => {
+    for (const { socket } of [failing, other]) socket.emit('one', 'together');
+  };
+  expect(() => joinWrites(send)).toThrow('a listener failed');
+  await expect.poll(() => other.received.at(-1)).toBe(toPacket('one', 'together'));
+});
+
 test('what was sent before an error or the end of a connection arrives', async () => {
   const { socket, client, received } = await connect({ perMessageDeflate: false });
   const fail = (): void => {
