@@ -15,8 +15,8 @@ const CONTACTS_MAX = 5000;
 const WINDOW_MS = 1000;
 /** Users in one query of the presence store. */
 const CHUNK = 500;
-/** Changes that are sent together. */
-const CHANGES_MAX = 1000;
+/** Snapshots and changes that are sent together. */
+const NOTICES_MAX = 200;
 
 type Known = Contacts & { readonly blocked: ReadonlySet<string> };
 
@@ -26,9 +26,17 @@ interface Change extends Known {
   readonly isOnline: boolean;
 }
 
+/** Which of some users are online, for a socket that has just connected. */
+interface Snapshot {
+  readonly socket: GatewaySocket;
+  readonly userIds: readonly string[];
+}
+
+type Notice = Snapshot | Change;
+
 /** Sends the presence of users to their contacts. */
 export function createChatPresence(
-  { emitter, presence, clock, logger }: Context,
+  { emitter, presence, clock, logger }: Pick<Context, 'emitter' | 'presence' | 'clock' | 'logger'>,
   { blocks, isWatched, noteSeen, snapshots }: Pick<ChatServices, 'blocks' | 'isWatched' | 'noteSeen' | 'snapshots'>,
   sources: readonly Integration[],
 ) {
@@ -55,6 +63,15 @@ export function createChatPresence(
     return read;
   };
 
+  const onlineAmong = async (userIds: readonly string[]): Promise<string[]> => {
+    const chunks = Array.from({ length: Math.ceil(userIds.length / CHUNK) }, (_, n) =>
+      userIds.slice(n * CHUNK, (n + 1) * CHUNK),
+    );
+    // As the events have it: of a user within the grace time an event follows only if they stay away.
+    const present = await Promise.all(chunks.map((chunk) => presence.presentAmong(chunk)));
+    return present.flatMap((users) => [...users]);
+  };
+
   const emit = ({ userId, isOnline, userIds, rooms: shared, blocked }: Change): void => {
     emitter.emit(
       {
@@ -65,11 +82,30 @@ export function createChatPresence(
       { event: isOnline ? 'user_online' : 'user_offline', payload: { userId } },
     );
   };
-  /** Users who come together have contacts in common: these get the changes of one turn in one write. */
-  const send = createBatcher<Change, void>(async (changes) => {
-    emitter.together(() => changes.forEach(emit));
-    return changes.map(() => undefined);
-  }, CHANGES_MAX);
+  const reportSnapshot = (error: unknown): void =>
+    logger.warn({ err: error }, 'chats: sending the presence snapshot failed');
+  /** @returns sends it; does nothing when it could not be read */
+  const readSnapshot = async ({ socket, userIds }: Snapshot): Promise<() => void> => {
+    try {
+      const online = await onlineAmong(userIds);
+      return () => void socket.emit('presence_snapshot', { online });
+    } catch (error) {
+      reportSnapshot(error);
+      return () => undefined;
+    }
+  };
+  /**
+   * Users who come together have contacts in common: what a client gets of one turn is one write, with its own snapshot before the
+   * changes.
+   */
+  const send = createBatcher<Notice, void>(async (notices) => {
+    const snapshots = await Promise.all(notices.filter((notice) => 'socket' in notice).map(readSnapshot));
+    emitter.together(() => {
+      for (const sendRead of snapshots) sendRead();
+      for (const notice of notices) if ('isOnline' in notice) emit(notice);
+    });
+    return notices.map(() => undefined);
+  }, NOTICES_MAX);
 
   /** @returns whether a contact may hear it */
   const publish = async (userId: string, isOnline: boolean): Promise<boolean> => {
@@ -98,15 +134,6 @@ export function createChatPresence(
     await Promise.all(userIds.map((userId) => announce(userId, isOnline)));
   };
 
-  const onlineAmong = async (userIds: readonly string[]): Promise<string[]> => {
-    const online: string[] = [];
-    for (let start = 0; start < userIds.length; start += CHUNK) {
-      // As the events have it: of a user within the grace time an event follows only if they stay away.
-      online.push(...(await presence.presentAmong(userIds.slice(start, start + CHUNK))));
-    }
-    return online;
-  };
-
   const sendSnapshot = async (socket: GatewaySocket, turn: Promise<unknown>): Promise<void> => {
     const { principal } = socket.data;
     if (principal.kind !== 'user' || !isUserOfChats(principal.userId)) return;
@@ -114,9 +141,9 @@ export function createChatPresence(
       await Promise.all([snapshots.begin(principal), turn]);
       const { userIds } = await contactsOf(principal.userId);
       await snapshots.pay(principal, userIds.length);
-      socket.emit('presence_snapshot', { online: await onlineAmong(userIds) });
+      await send({ socket, userIds });
     } catch (error) {
-      logger.warn({ err: error }, 'chats: sending the presence snapshot failed');
+      reportSnapshot(error);
     }
   };
 
