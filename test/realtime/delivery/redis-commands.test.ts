@@ -91,7 +91,7 @@ test('many durable messages to one user look up once who holds the user', async 
   const lines = await linesDuring(() =>
     hasMore(applications[1], USERS.length, () => environment.node(0).call('POST', '/emit', { items })),
   );
-  const lookedUp = lines.filter((line) => /"smembers"/i.test(line) && line.includes('user-1"'));
+  const lookedUp = lines.filter((line) => /"sunion"/i.test(line) && line.includes('user-1"'));
   expect(lookedUp).toHaveLength(1);
 });
 
