@@ -58,7 +58,7 @@ export class Appender {
     for (let attempt = 0; queues.length > 0 && attempt < ATTEMPTS_MAX; attempt += 1) {
       await this.#insertAll(queues, results);
       const refused = queues.filter(isNotEmpty);
-      await Promise.all(refused.map((queue) => this.#lookAgain(queue, results)));
+      await Promise.all(refused.map((queue) => unlessFailed(queue, results, this.#lookAgain(queue, results))));
       queues = refused.filter(isNotEmpty);
     }
     return messages.map(({ id }) => results.get(id) ?? new GatewayError('UNAVAILABLE'));
@@ -66,7 +66,7 @@ export class Appender {
 
   /** Messages of one recipient are inserted in order. No recipient with several messages delays another. */
   async #insertAll(queues: readonly Queue[], results: Results): Promise<void> {
-    const lasts = await this.#lastsOf(queues);
+    const lasts = await this.#lastsOf(queues, results);
     const [single, several] = [queues.filter(({ messages }) => messages.length === 1), queues.filter(hasSeveral)];
     await Promise.all([
       single.length > 0 && this.#insert(single, { lasts, isOrdered: false, results }),
@@ -75,17 +75,20 @@ export class Appender {
   }
 
   /** The last positions of recipients, read where they are not known. */
-  async #lastsOf(queues: readonly Queue[]): Promise<ReadonlyMap<string, number>> {
+  async #lastsOf(queues: readonly Queue[], results: Results): Promise<ReadonlyMap<string, number>> {
     const lasts = new Map<string, number>();
-    const unknown: string[] = [];
-    for (const { recipient } of queues) {
-      const last = this.#positions.trusted(recipient.key);
-      if (last === undefined) unknown.push(recipient.key);
-      else lasts.set(recipient.key, last);
+    const unknown: Queue[] = [];
+    for (const queue of queues) {
+      const { key } = queue.recipient;
+      const last = this.#positions.trusted(key);
+      if (last === undefined) unknown.push(queue);
+      else lasts.set(key, last);
     }
     for (let start = 0; start < unknown.length; start += READS_MAX) {
-      const reads = unknown.slice(start, start + READS_MAX).map(async (recipient) => {
-        lasts.set(recipient, await this.#log.readLast(recipient));
+      const reads = unknown.slice(start, start + READS_MAX).map((queue) => {
+        const { key } = queue.recipient;
+        const reading = this.#log.readLast(key).then((last) => lasts.set(key, last));
+        return unlessFailed(queue, results, reading);
       });
       await Promise.all(reads);
     }
@@ -178,6 +181,16 @@ interface Inserted {
   readonly failures: readonly (Error | undefined)[];
   readonly isLate: boolean;
   readonly results: Results;
+}
+
+/** The failure of a read concerns one recipient only: the messages of others may be stored already, and have to be announced. */
+async function unlessFailed(queue: Queue, results: Results, reading: Promise<unknown>): Promise<void> {
+  try {
+    await reading;
+  } catch (error) {
+    for (const { id } of queue.messages) results.set(id, error as Error);
+    queue.messages = [];
+  }
 }
 
 const isNotEmpty = ({ messages }: Queue): boolean => messages.length > 0;
