@@ -110,7 +110,10 @@ export interface PresenceStore {
    * @throws GatewayError as `get`
    */
   presentAmong(userIds: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Whether any socket is registered; those of a node that died count until they are removed. @throws GatewayError as `get` */
+  /**
+   * Whether any node has a socket; those of a node that died count until they are removed. This node knows its own, so Redis is not
+   * asked while it has one. @throws GatewayError as `get`
+   */
   hasSockets(): Promise<boolean>;
   /** Where the sockets of a user are, on all nodes; each place once, in no order. @throws GatewayError as `get` */
   placesOf(userId: string): Promise<Place[]>;

@@ -20,11 +20,14 @@ export function createPresenceReader({
   redis,
   commands,
   written,
+  hasOwn,
 }: {
   redis: Pick<Redis, 'isReady' | 'publisher'>;
   commands: PresenceCommands;
   /** Resolves when what this node has added and removed before is in Redis. */
   written(): Promise<void>;
+  /** Whether this node has a socket. */
+  hasOwn(): boolean;
 }): PresenceReader {
   const loadPresence = createLoader<Presence>(
     async (userIds) => new Map((await commands.read(userIds)).map((one) => [one.userId, one])),
@@ -58,7 +61,7 @@ export function createPresenceReader({
       const present = await ask(() => readPresent(userIds));
       return new Set(userIds.filter((userId) => present.has(userId)));
     },
-    hasSockets: () => ask(() => commands.hasSockets()),
+    hasSockets: async () => hasOwn() || ask(() => commands.hasSockets()),
     placesOf: (userId) => ask(() => commands.placesOf(userId)),
     socketsOf: (userId, range) => ask(() => commands.socketsOf(userId, range)),
     nodes: () => ask(() => commands.nodes()),

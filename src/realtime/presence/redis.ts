@@ -55,7 +55,7 @@ export function createRedisPresence({
     start: (events) => node.start(events),
     add: (entry) => node.add(entry),
     remove: (entry) => node.remove(entry),
-    ...createPresenceReader({ redis, commands, written: () => node.written() }),
+    ...createPresenceReader({ redis, commands, written: () => node.written(), hasOwn: () => node.hasSockets() }),
     stop: () => node.stop(),
     leaseAgeMs: () => node.leaseAgeMs(),
   };
@@ -150,6 +150,10 @@ class PresenceNode {
 
   written(): Promise<void> {
     return this.#registrations.written();
+  }
+
+  hasSockets(): boolean {
+    return this.#registrations.hasSockets();
   }
 
   leaseAgeMs(): number | undefined {

@@ -61,6 +61,11 @@ export class Registrations {
     this.#generation += 1;
   }
 
+  /** Whether this node has a socket. */
+  hasSockets(): boolean {
+    return this.#sockets.size > 0;
+  }
+
   /** Resolves when Redis has answered all changes that were made until now, or failed to. */
   async written(): Promise<void> {
     await this.#lastWrite?.catch(() => undefined);

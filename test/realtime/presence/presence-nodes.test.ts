@@ -309,6 +309,8 @@ describe('a Redis that is killed', () => {
     await server.stop();
     await stateOf(nodes, false);
     await expect(a.store.get(['ann'])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    // A node knows its own sockets.
+    expect(await a.store.hasSockets()).toBe(true);
     const arrives = socketOf('joe');
     expect(await a.store.add(arrives)).toEqual({ isFirst: false });
     expect(await a.store.remove(leaves)).toEqual({ isLast: false });
