@@ -17,7 +17,13 @@ const GROUP_CHATS_MAX = 2000;
 /** Participants of all chats of one query. */
 const GROUP_NAMES_MAX = 20_000;
 
-type Shown = Pick<Chat, 'participants'>;
+type StoredChat = Pick<Chat, 'participants'>;
+
+/** A chat of which users ask who is in it. */
+interface Shown extends StoredChat {
+  /** Its participants as text, made once for all who ask. */
+  readonly names: readonly string[];
+}
 
 const firstParticipants = { _id: 1, participants: { $slice: PEOPLE_MAX } } as const;
 
@@ -42,7 +48,10 @@ export function createCommunity(
   const newest = async (participants: object, limit = CHATS_MAX): Promise<Shown[]> => {
     const options = { projection: firstParticipants, sort: { lastActivity: -1, _id: -1 }, limit } as const;
     const found = await Chat.collection.find({ participants }, options).toArray();
-    return found.map((chat) => readStored<Shown>(Chat as never, chat, firstParticipants));
+    return found.map((chat) => {
+      const { participants } = readStored<StoredChat>(Chat as never, chat, firstParticipants);
+      return { participants, names: participants.map((id) => id.toHexString()) };
+    });
   };
 
   /** `undefined`: there are too many. */
@@ -68,7 +77,7 @@ export function createCommunity(
       if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
       const [user, chats = []] = await Promise.all([blocks.relationsOf(userId), chatsOf(userId.toLowerCase())]);
       if (user === undefined) return { userIds: [], rooms: [] };
-      const known = new Set(chats.flatMap(({ participants }) => participants.map((id) => id.toHexString())));
+      const known = new Set(chats.flatMap(({ names }) => names));
       known.delete(user._id.toHexString());
       return { userIds: [...known], rooms: user.groups.map(rooms.group) };
     },

@@ -15,10 +15,18 @@ import {
   type ReadCaller,
   type UserCaller,
 } from '../shared/index.js';
-import { accountableIn, createAccountRule, decideWith, namedIn, toConditions } from './accounts.js';
+import {
+  accountableIn,
+  createAccountRule,
+  decideWith,
+  type Names,
+  namedIn,
+  namesIn,
+  toConditions,
+} from './accounts.js';
 import { type Audience, type Excluded, NO_USERS, NONE_EXCLUDED, toAudience } from './audience.js';
 import { createRememberedAccess } from './remembered-access.js';
-import { type AccessFields, createStoredConversations, type StoredConversation } from './stored-conversations.js';
+import { createStoredConversations, type StoredConversation } from './stored-conversations.js';
 
 /** A conversation from the view of a caller with access. */
 export interface Access extends Excluded {
@@ -48,6 +56,12 @@ interface Dependencies {
   clock: Clock;
 }
 
+/** A conversation that may be open to a user. */
+export interface Candidate {
+  readonly departmentId: Types.ObjectId | null;
+  readonly names: Names;
+}
+
 /** Decides who can read which conversation and receive its events. */
 export type ConversationAccess = ReturnType<typeof createAccess>;
 
@@ -64,7 +78,7 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
   /** @throws ChatError `NOT_FOUND` for a caller of another account */
   const findOutsiders = async (caller: Caller, found: StoredConversation): Promise<ReadonlySet<string>> => {
     if (found.isOfDepartment) return NO_USERS;
-    const [belonging] = await belongingOf(caller.kind === 'user' ? caller : undefined, [found.conversation]);
+    const [belonging] = await belongingOf(caller.kind === 'user' ? caller : undefined, [namesIn(found.conversation)]);
     if (belonging?.isIn !== true) throw notFound();
     return belonging.outsiders;
   };
@@ -101,17 +115,20 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
   return {
     membersOf: stored.membersOf,
     /** Filters the conversations that `open` would open for a user. */
-    async openTo<C extends AccessFields>(user: Pick<UserCaller, 'id' | 'account'>, conversations: readonly C[]) {
-      const ids = new Set(conversations.flatMap(({ departmentId }) => departmentId?.toHexString() ?? []));
+    async openTo<C extends Candidate>(user: Pick<UserCaller, 'id' | 'account'>, candidates: readonly C[]) {
+      const ids = new Set(candidates.flatMap(({ departmentId }) => departmentId?.toHexString() ?? []));
       const existing = await stored.existingAmong(ids);
       const isOfDepartment = ({ departmentId }: C): boolean =>
         departmentId !== null && existing.has(departmentId.toHexString());
-      const without = conversations.filter((one) => !isOfDepartment(one));
-      const belonging = await belongingOf(user, without);
+      const without = candidates.filter((one) => !isOfDepartment(one));
+      const belonging = await belongingOf(
+        user,
+        without.map(({ names }) => names),
+      );
       const decided = new Map(without.map((one, index) => [one, belonging[index]]));
-      return conversations.flatMap((conversation) => {
-        const { isIn, outsiders } = decided.get(conversation) ?? { isIn: true, outsiders: NO_USERS };
-        return isIn ? { conversation, outsiders } : [];
+      return candidates.flatMap((candidate) => {
+        const { isIn, outsiders } = decided.get(candidate) ?? { isIn: true, outsiders: NO_USERS };
+        return isIn ? { candidate, outsiders } : [];
       });
     },
     /** @throws ChatError `NOT_FOUND` for an unknown conversation, or one without access */

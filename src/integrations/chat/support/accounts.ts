@@ -24,13 +24,22 @@ export interface Belonging {
 /** The fields that are read. */
 type Named = Pick<SupportConversation, 'participants' | 'assignedTo' | 'createdBy' | 'visitorId'>;
 
+/** The users of a conversation, with ids as text. */
+export interface Names {
+  /** All users in it. */
+  readonly all: readonly string[];
+  /** `undefined`: unknown. */
+  readonly maker: string | undefined;
+  readonly hasVisitor: boolean;
+}
+
 /**
  * Determines which conversations a caller can access according to accounts.
  * @param caller `undefined`: a visitor
  */
 export type AccountRule = (
   caller: { id: string; account: string } | undefined,
-  conversations: readonly Named[],
+  conversations: readonly Names[],
 ) => Promise<Belonging[]>;
 
 /**
@@ -47,12 +56,12 @@ export function createAccountRule({ User }: Pick<Models, 'User'>): AccountRule {
     const users = found.map((user) => readStored<StoredAccount>(User as never, user, projection));
     const accounts = new Map(users.map((user) => [user._id.toHexString(), accountOf(user)]));
     // What was read for others changes no decision, but a caller gets no more than it asked for.
-    return questions.map(({ ids }) => new Map(ids.flatMap((id) => toPair(id, accounts.get(id)))));
+    return questions.map(({ ids }) => pick(accounts, ids));
   }, QUESTIONS_MAX);
 
   return async function ensureOneAccount(caller, conversations) {
-    const makers = conversations.flatMap((one) => makerOf(one) ?? []);
-    const ids = new Set([...makers, ...conversations.flatMap((one) => namedIn(one).map(toHex))]);
+    const makers = conversations.flatMap(({ maker }) => maker ?? []);
+    const ids = new Set([...makers, ...conversations.flatMap(({ all }) => all)]);
     if (caller !== undefined) ids.delete(caller.id);
     const accounts = await readAccounts({ ids: [...ids], account: caller?.account, makers });
     if (caller !== undefined) accounts.set(caller.id, caller.account);
@@ -87,7 +96,7 @@ export function decideWith(
   users: readonly { _id: Types.ObjectId; account: string }[],
 ): Belonging {
   const accounts = new Map(users.map(({ _id, account }) => [_id.toHexString(), account]));
-  return decide(caller, conversation, accounts.set(caller.id, caller.account));
+  return decide(caller, namesIn(conversation), accounts.set(caller.id, caller.account));
 }
 
 /** The ids of all users who matter for accounts: those in a conversation, and its maker. */
@@ -103,8 +112,14 @@ function toQuery(questions: readonly Question[]) {
   return others.length > 0 ? { _id } : { _id, ...unlike(account, makers) };
 }
 
-const toPair = (id: string, account: string | undefined): [string, string][] =>
-  account === undefined ? [] : [[id, account]];
+function pick(accounts: ReadonlyMap<string, string>, ids: readonly string[]): Map<string, string> {
+  const picked = new Map<string, string>();
+  for (const id of ids) {
+    const account = accounts.get(id);
+    if (account !== undefined) picked.set(id, account);
+  }
+  return picked;
+}
 
 /** Other services may store account ids of another type, which a query cannot compare. */
 function unlike(account: string | undefined, makers: readonly string[]): { $or?: [object, object] } {
@@ -115,24 +130,28 @@ function unlike(account: string | undefined, makers: readonly string[]): { $or?:
 
 function decide(
   caller: { id: string; account: string } | undefined,
-  conversation: Named,
+  { all, maker, hasVisitor }: Names,
   accounts: ReadonlyMap<string, string>,
 ): Belonging {
-  const made = accounts.get(makerOf(conversation) ?? '');
+  const made = accounts.get(maker ?? '');
   const account = made ?? caller?.account;
-  const named = namedIn(conversation).map(toHex);
   const isForeign = (id: string): boolean => account !== undefined && (accounts.get(id) ?? account) !== account;
-  const outsiders = new Set(named.filter(isForeign));
+  const outsiders = new Set(all.filter(isForeign));
   if (caller === undefined) return { isIn: true, outsiders };
   const isOfAccount = caller.account === account && (made !== undefined || outsiders.size === 0);
-  const isLeftAlone = outsiders.size > 0 && named.every((id) => id === caller.id || outsiders.has(id));
-  return { isIn: isOfAccount && !(isLeftAlone && conversation.visitorId === null), outsiders };
+  const isLeftAlone = outsiders.size > 0 && all.every((id) => id === caller.id || outsiders.has(id));
+  return { isIn: isOfAccount && !(isLeftAlone && !hasVisitor), outsiders };
 }
-
-const toHex = (id: Types.ObjectId): string => id.toHexString();
 
 const makerOf = ({ createdBy, participants }: Named): string | undefined =>
   (createdBy ?? participants[0])?.toHexString();
+
+/** To be called once for each conversation, also if many users ask about it: text takes longer than all the rest. */
+export const namesIn = (conversation: Named): Names => ({
+  all: namedIn(conversation).map((id) => id.toHexString()),
+  maker: makerOf(conversation),
+  hasVisitor: conversation.visitorId !== null,
+});
 
 /** The ids of all users in a conversation. */
 export const namedIn = ({ participants, assignedTo }: Named): readonly Types.ObjectId[] =>

@@ -5,8 +5,8 @@ import type { Contacts } from '../../../framework/integration.js';
 import { readStored } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
 import { type Blocks, groupBy } from '../shared/index.js';
-import type { ConversationAccess } from './access.js';
-import { namedIn } from './accounts.js';
+import type { Candidate, ConversationAccess } from './access.js';
+import { namesIn } from './accounts.js';
 import type { Memberships } from './memberships.js';
 import { completeAccessFields } from './stored-conversations.js';
 
@@ -20,7 +20,10 @@ const PEOPLE_MAX = 5000;
 /** The fields that determine access. */
 const shownFields = { participants: 1, assignedTo: 1, departmentId: 1, createdBy: 1, visitorId: 1, status: 1 } as const;
 
-type Shown = Pick<SupportConversation, keyof typeof shownFields>;
+type StoredConversation = Pick<SupportConversation, keyof typeof shownFields>;
+
+/** A conversation of which users ask who is in it. */
+type Shown = Candidate & Pick<SupportConversation, 'participants' | 'assignedTo' | 'status'>;
 
 interface Dependencies {
   readonly models: Pick<Models, 'SupportConversation'>;
@@ -44,9 +47,8 @@ export const createContacts = ({ models, blocks, access, memberships }: Dependen
     const candidates = boundPeople((conversations ?? []).filter(({ status }) => status !== 'closed'));
     const known = new Set<string>();
     const self = { id: user._id.toHexString(), account: user.account };
-    for (const { conversation, outsiders } of await access.openTo(self, candidates)) {
-      const named = namedIn(conversation).map((id) => id.toHexString());
-      for (const id of named.filter((one) => !outsiders.has(one))) known.add(id);
+    for (const { candidate, outsiders } of await access.openTo(self, candidates)) {
+      for (const id of candidate.names.all) if (!outsiders.has(id)) known.add(id);
     }
     for (const id of departments.flatMap(({ members }) => members)) known.add(id.toHexString());
     known.delete(self.id);
@@ -60,7 +62,7 @@ function createConversationsOf({ SupportConversation: Conversation }: Pick<Model
   const newest = async (own: object, limit = CONVERSATIONS_MAX): Promise<Shown[]> => {
     const options = { projection: shownFields, sort: { updatedAt: -1, _id: -1 }, limit } as const;
     const found = await Conversation.collection.find(own, options).toArray();
-    return found.map((one) => readStored<Shown>(Conversation as never, one, shownFields));
+    return found.map((one) => toShown(readStored<StoredConversation>(Conversation as never, one, shownFields)));
   };
   const ofOne = async (id: Types.ObjectId): Promise<Shown[]> =>
     (await Promise.all([newest({ participants: id }), newest({ assignedTo: id })])).flat();
@@ -88,14 +90,18 @@ function createConversationsOf({ SupportConversation: Conversation }: Pick<Model
   }, GROUP_MAX);
 }
 
+function toShown(stored: StoredConversation): Shown {
+  const conversation = completeAccessFields(stored);
+  const { participants, assignedTo, departmentId } = conversation;
+  return { participants, assignedTo, departmentId, status: stored.status, names: namesIn(conversation) };
+}
+
 /** The first conversations, up to a total number of participants. */
-function boundPeople(conversations: readonly Shown[]): ReturnType<typeof completeAccessFields>[] {
-  const found: ReturnType<typeof completeAccessFields>[] = [];
+function boundPeople(conversations: readonly Shown[]): readonly Shown[] {
   const people = new Set<string>();
-  for (const conversation of conversations.map(completeAccessFields)) {
-    for (const id of namedIn(conversation)) people.add(id.toHexString());
-    if (people.size > PEOPLE_MAX && found.length > 0) break;
-    found.push(conversation);
+  for (const [index, { names }] of conversations.entries()) {
+    for (const id of names.all) people.add(id);
+    if (people.size > PEOPLE_MAX && index > 0) return conversations.slice(0, index);
   }
-  return found;
+  return conversations;
 }

@@ -18,8 +18,8 @@ import {
   type People,
   type UserCaller,
 } from '../shared/index.js';
-import type { ConversationAccess } from './access.js';
-import { namedIn } from './accounts.js';
+import type { Candidate, ConversationAccess } from './access.js';
+import { namesIn } from './accounts.js';
 import { toPage } from './page.js';
 import type { Publisher } from './publisher.js';
 import { complete } from './stored-conversations.js';
@@ -136,9 +136,9 @@ export function createConversations({ models, authentication, people, access, pu
     for (let reads = 0; reads < READS_MAX; reads += 1) {
       await work.pay(principal, { rows: bases.length * limit });
       const next = await readNext(bases, { place: from, limit });
-      const conversations = next.map(toConversation);
-      await work.pay(principal, { examined: countUsers(conversations) });
-      open.push(...(await access.openTo(caller, conversations)).map(({ conversation }) => conversation));
+      const candidates = next.map(toCandidate);
+      await work.pay(principal, { examined: countUsers(candidates) });
+      open.push(...(await access.openTo(caller, candidates)).map(({ candidate }) => candidate.conversation));
       const last = next.at(-1);
       if (open.length >= limit || next.length < limit || last === undefined) {
         return { found: open.slice(0, limit), isCut: false };
@@ -231,13 +231,15 @@ type Base = Readonly<Record<string, unknown>>;
 type Filter = Readonly<Record<string, Types.ObjectId>>;
 
 /** The account of each user in them is compared. */
-const countUsers = (conversations: readonly SupportConversation[]): number =>
-  conversations.reduce((sum, one) => sum + namedIn(one).length, 0);
+const countUsers = (candidates: readonly Candidate[]): number =>
+  candidates.reduce((sum, { names }) => sum + names.all.length, 0);
 
 const placeOf = (conversation: Pick<SupportConversation, 'updatedAt' | '_id'>): KeysetPlace => ({
   value: storedValue(conversation, 'updatedAt'),
   _id: conversation._id,
 });
 
-const toConversation = (stored: SupportConversation): SupportConversation =>
-  complete(readDocument('SupportConversation', stored));
+function toCandidate(stored: SupportConversation): Candidate & { readonly conversation: SupportConversation } {
+  const conversation = complete(readDocument('SupportConversation', stored));
+  return { conversation, departmentId: conversation.departmentId, names: namesIn(conversation) };
+}

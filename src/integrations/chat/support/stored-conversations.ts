@@ -18,7 +18,7 @@ export interface StoredConversation {
 }
 
 /** The fields of a conversation that determine access. */
-export type AccessFields = Pick<
+type AccessFields = Pick<
   SupportConversation,
   'participants' | 'assignedTo' | 'departmentId' | 'createdBy' | 'visitorId'
 >;
