@@ -1,7 +1,6 @@
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
-import { Field } from '../../parts/field.js';
 import { PageHead } from '../../parts/page.js';
+import { SearchForm } from '../../parts/search.js';
 import { Empty } from '../../parts/states.js';
 import { hrefTo } from '../../paths.js';
 import { navigate, place } from '../../routes.js';
@@ -15,7 +14,14 @@ export function MessageSearch(): JSX.Element {
   return (
     <>
       {key === '' ? <PageHead title="Messages" /> : null}
-      <Search key={key} initial={key} />
+      <SearchForm
+        key={key}
+        label="Message id or idempotency key"
+        hint="A key is known for 24 hours after its first use."
+        action="Find"
+        initial={key}
+        search={search}
+      />
       {key === '' ? (
         <Empty>
           <p>A durable message has a page: when it was accepted, sent and acknowledged, device by device.</p>
@@ -31,34 +37,7 @@ export function MessageSearch(): JSX.Element {
   );
 }
 
-function Search({ initial }: { initial: string }): JSX.Element {
-  const [text, setText] = useState(initial);
-  const search = (event: Event): void => {
-    event.preventDefault();
-    const asked = text.trim();
-    const id = asked.toLowerCase();
-    navigate(ID.test(id) ? hrefTo('/console/messages/:id', { id }) : hrefTo('/console/messages', {}, { key: asked }));
-  };
-  return (
-    <form class="card search" onSubmit={search}>
-      <Field label="Message id or idempotency key" hint="A key is known for 24 hours after its first use.">
-        {(control) => (
-          <input
-            {...control}
-            type="search"
-            autofocus
-            autocomplete="off"
-            spellcheck={false}
-            maxLength={128}
-            required
-            value={text}
-            onInput={({ currentTarget }) => setText(currentTarget.value)}
-          />
-        )}
-      </Field>
-      <button type="submit" class="primary">
-        Find
-      </button>
-    </form>
-  );
+function search(text: string): void {
+  const id = text.toLowerCase();
+  navigate(ID.test(id) ? hrefTo('/console/messages/:id', { id }) : hrefTo('/console/messages', {}, { key: text }));
 }

@@ -1,11 +1,10 @@
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
 import type { inspection } from '#shared/contracts/inspection.js';
 import { type Answer, toCall } from '../../api.js';
 import { UNKNOWN } from '../../format.js';
 import { Id } from '../../parts/copy.js';
-import { Field } from '../../parts/field.js';
 import { PageHead } from '../../parts/page.js';
+import { SearchForm } from '../../parts/search.js';
 import { Empty, Shown } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
 import { hrefTo } from '../../paths.js';
@@ -16,39 +15,21 @@ const findUsers = toCall<typeof inspection.routes.users>('get', '/users');
 
 type Found = Answer<typeof inspection.routes.users>['users'][number];
 
-const SEARCH = '/console/users';
+const search = (text: string): void => navigate(hrefTo('/console/users', {}, { search: text }));
 
 /** Finds a user. What was searched for is in the address. */
 export function UserSearch(): JSX.Element {
   const asked = place.value.query.get('search') ?? '';
-  const [text, setText] = useState(asked);
-  const search = (event: Event): void => {
-    event.preventDefault();
-    navigate(hrefTo(SEARCH, {}, { search: text.trim() }));
-  };
   return (
     <>
       <PageHead title="Users" />
-      <form class="card search" onSubmit={search}>
-        <Field label="User" hint="An id, as in tokens and in the paths of REST calls, or the beginning of a name.">
-          {(control) => (
-            <input
-              {...control}
-              type="search"
-              value={text}
-              autofocus
-              maxLength={128}
-              autocomplete="off"
-              spellcheck={false}
-              required
-              onInput={({ currentTarget }) => setText(currentTarget.value)}
-            />
-          )}
-        </Field>
-        <button type="submit" class="primary">
-          Search
-        </button>
-      </form>
+      <SearchForm
+        label="User"
+        hint="An id, as in tokens and in the paths of REST calls, or the beginning of a name."
+        action="Search"
+        initial={asked}
+        search={search}
+      />
       {asked === '' ? (
         <Empty>A user has a page with sockets, devices, and the reason for each message that did not arrive.</Empty>
       ) : (
