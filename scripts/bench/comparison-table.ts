@@ -15,6 +15,11 @@ export interface TableRow extends Omit<Row, 'unit'> {
   readonly cells: Map<ContestantName, Figures[]>;
 }
 
+/** Adds a measurement to a row, if there is one. */
+export function noteFigures(row: TableRow | undefined, name: ContestantName, figures: Figures): void {
+  row?.cells.set(name, [...(row.cells.get(name) ?? []), figures]);
+}
+
 /** A row as a line of text, each figure with the name of its server. @param rows those that its bounds refer to */
 export function toProgress(row: TableRow, rows: readonly TableRow[]): string {
   const columns = contestantNames.filter((name) => row.cells.has(name));

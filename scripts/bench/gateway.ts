@@ -1,6 +1,7 @@
-import { publishTable, type TableRow, toProgress } from './comparison-table.js';
+import { noteFigures, publishTable, type TableRow, toProgress } from './comparison-table.js';
 import { type Contestant, type ContestantName, contestantNames, type Setting, startContestant } from './contestants.js';
-import { type Figures, toFigures, toMemoryFigures } from './figures.js';
+import { type Figures, toFigures } from './figures.js';
+import { compareIdle } from './idle.js';
 import type { BenchOptions } from './options.js';
 import { idle, type Scenario, type Step, scenarios } from './scenarios.js';
 import type { LoadOrder, LoadResult } from './wire.js';
@@ -10,8 +11,6 @@ type Load = Worker<LoadOrder, LoadResult>;
 
 /** Warm-up rounds for each node, in which the servers' code is compiled: of several nodes each serves a part of a round. */
 const WARM_UP_ROUNDS = 3;
-/** Connected before the first memory sample, to exclude one-time allocations. */
-const FIRST_CONNECTIONS = 200;
 /** In the database; `add_conversation` takes nine others each time. */
 const USERS = 10_000;
 
@@ -41,10 +40,12 @@ export async function run({
     for (const count of nodes) {
       const wanted = scenarios.filter((scenario) => isWanted(scenario) && (count === 1 || scenario.isForTwoNodes));
       const label = count === 1 ? 'one node' : `${count} nodes over Redis`;
-      const users = Math.max(USERS, isWanted(idle) ? connections + FIRST_CONNECTIONS : 0);
-      const setting: Setting = { label, nodes: count, users, against };
+      const setting: Setting = { label, nodes: count, users: USERS, against };
       if (wanted.length > 0) await compareAll(wanted, { setting, load, rounds, names, rows });
-      if (count === 1 && isWanted(idle)) await compareIdle({ setting, load, names, connections, rows });
+      if (isWanted(idle)) {
+        const taking = names.filter((name) => idle.contestants.includes(name));
+        await compareIdle({ setting, names: taking, connections, rounds, rows });
+      }
     }
   } finally {
     // Also what was measured before a failure: a whole run takes a quarter of an hour.
@@ -114,53 +115,4 @@ async function measure({ order }: Step, contestant: Contestant, load: Load): Pro
   if (request.kind === 'close') await contestant.disconnected();
   await contestant.settle();
   return toFigures(before, await contestant.consumption(), result);
-}
-
-function noteFigures(row: TableRow | undefined, name: ContestantName, figures: Figures): void {
-  if (row === undefined) return;
-  row.cells.set(name, [...(row.cells.get(name) ?? []), figures]);
-}
-
-/** Each server in new processes, because freed memory is not reliably returned to the system. */
-async function compareIdle({
-  setting,
-  load,
-  names,
-  connections,
-  rows,
-}: Omit<Conditions, 'rounds'> & { connections: number }): Promise<void> {
-  const cpu: TableRow = {
-    ...{ name: `idle, ${connections} connections`, setting: setting.label, unit: 'ms CPU each second' },
-    ...{ bounds: [{ most: 1.1, against: 'Socket.IO' }], cells: new Map() },
-  };
-  const memory: TableRow = {
-    ...{ name: `RSS of each of ${connections} connections`, setting: setting.label, unit: 'KiB' },
-    ...{ bounds: [{ most: 15 }], cells: new Map() },
-  };
-  rows.push(cpu, memory);
-  for (const name of names.filter((one) => idle.contestants.includes(one))) {
-    const { pingIntervalMs, nodeOptions } = idle;
-    const contestant = await startContestant(name, { ...setting, pingIntervalMs, nodeOptions });
-    if (contestant === undefined) continue;
-    say(`${idle.name}, ${name}`);
-    try {
-      const { target } = contestant;
-      await load.ask({ kind: 'connect', target, count: FIRST_CONNECTIONS, inFlight: 32 });
-      await contestant.settle();
-      await contestant.collectGarbage();
-      const before = await contestant.consumption();
-      await load.ask({ kind: 'connect', target, count: connections, inFlight: 32 });
-      await contestant.settle();
-      await contestant.collectGarbage();
-      const { rssBytes } = await contestant.consumption();
-      noteFigures(memory, name, toMemoryFigures(before.rssBytes, rssBytes, connections));
-      await contestant.settle();
-      const from = await contestant.consumption();
-      const result = await load.ask({ kind: 'wait', target, seconds: idle.seconds });
-      noteFigures(cpu, name, toFigures(from, await contestant.consumption(), result));
-      await load.ask({ kind: 'close', target });
-    } finally {
-      await contestant.stop();
-    }
-  }
 }

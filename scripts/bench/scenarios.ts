@@ -194,11 +194,5 @@ export const scenarios: readonly Scenario[] = [
   asking('list_conversation', { requests: 100 }),
 ];
 
-/**
- * Idle connections, and what they hold in memory: in processes of their own. Their young generation has its full size from the
- * beginning. It grows to it during connects and shrinks at some collections, which is up to 3 KiB for each connection.
- */
-export const idle = {
-  ...{ name: 'idle', contestants: ALL, seconds: 25, pingIntervalMs: 25_000 },
-  nodeOptions: '--min-semi-space-size=16 --max-semi-space-size=16',
-} as const;
+/** Idle connections. All servers hold theirs at the same time, unlike in a {@link Scenario}. */
+export const idle = { name: 'idle', contestants: ALL } as const;

@@ -23,7 +23,16 @@ export interface Target {
 
 /** A request to the load generator. Connections to a target stay open until they are closed. */
 export type LoadOrder =
-  | { kind: 'connect'; target: Target; namespace?: string; count: number; inFlight: number; firstUser?: number }
+  | {
+      kind: 'connect';
+      target: Target;
+      namespace?: string;
+      count: number;
+      inFlight: number;
+      firstUser?: number;
+      /** Time over which the connects begin, evenly; absent: as soon as `inFlight` allows. */
+      spreadOverMs?: number;
+    }
   | { kind: 'close'; target: Target }
   | { kind: 'emit'; target: Target; requests: number; inFlight: number; isDurable?: boolean; users?: number }
   | { kind: 'emitBatch'; target: Target; requests: number; itemsPerRequest: number; isDurable?: boolean }
@@ -35,8 +44,7 @@ export type LoadOrder =
   /** Connects callers, who send events and count what they hear. They stay connected until `close`. */
   | { kind: 'enter'; target: Target; namespace: string; count: number }
   /** The callers send an event in turns, and wait for its answer and until each has heard of it who should. */
-  | { kind: 'ask'; target: Target; what: Asked; requests: number; inFlight: number }
-  | { kind: 'wait'; target: Target; seconds: number };
+  | { kind: 'ask'; target: Target; what: Asked; requests: number; inFlight: number };
 
 /** Events that callers send. */
 export type Asked =
@@ -49,7 +57,7 @@ export type Asked =
 
 /** Result of the load generator. It fails when a message was lost, repeated or wrong. */
 export interface LoadResult {
-  /** Requests, connections, items, deliveries or seconds, depending on the order. */
+  /** Requests, connections, items or deliveries, depending on the order. */
   operations: number;
   durationMs: number;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import jwt from 'jsonwebtoken';
 import {
   ACCOUNT_ID,
@@ -59,9 +60,6 @@ async function carryOut(order: LoadOrder): Promise<number> {
       return order.count;
     case 'ask':
       return ask(order);
-    case 'wait':
-      await new Promise((resolve) => setTimeout(resolve, order.seconds * 1000));
-      return order.seconds;
   }
 }
 
@@ -97,6 +95,7 @@ interface Opening {
   readonly firstUser?: number | undefined;
   readonly count: number;
   readonly inFlight: number;
+  readonly spreadOverMs?: number | undefined;
   readonly awaitedBy?: (userId: string) => ClientOptions['awaited'];
 }
 
@@ -107,6 +106,7 @@ async function openClients({
   firstUser = first,
   count,
   inFlight,
+  spreadOverMs = 0,
   awaitedBy,
 }: Opening): Promise<void> {
   const group = groups.get(keyOf(target)) ?? { clients: [], problems: [] };
@@ -114,7 +114,10 @@ async function openClients({
   const onWrong = (what: string): void => void group.problems.push(what);
   // Signed before, so that all come at once.
   const tokens = Array.from({ length: count }, (_, n) => tokenOf(target, userIdOf(firstUser + n)));
+  const startedAt = performance.now();
   await inParallel(inFlight, count, async (n) => {
+    const dueInMs = startedAt + (n / count) * spreadOverMs - performance.now();
+    if (dueInMs > 0) await pause(dueInMs);
     const userId = userIdOf(firstUser + n);
     const port = at(target.ports, n % target.ports.length);
     const awaited = awaitedBy?.(userId);
@@ -124,10 +127,10 @@ async function openClients({
   });
 }
 
-async function connectClients({ target, namespace, count, inFlight, firstUser }: Order<'connect'>): Promise<number> {
+async function connectClients({ target, ...opening }: Order<'connect'>): Promise<number> {
   const first = groups.get(keyOf(target))?.clients.length ?? 0;
-  await openClients({ target, namespace, first, firstUser, count, inFlight });
-  return count;
+  await openClients({ target, first, ...opening });
+  return opening.count;
 }
 
 async function closeClients(target: Target): Promise<number> {
