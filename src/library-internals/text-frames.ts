@@ -2,7 +2,8 @@ import type { Namespace } from 'socket.io';
 
 /** The first byte of a text message in one frame. */
 const FINAL_TEXT = 0x81;
-/** Engine.IO's type of a message. */
+/** Engine.IO's types of packets. */
+const PING = '2';
 const MESSAGE = '4';
 
 /** The websocket frame of a text message, unmasked, in one buffer. */
@@ -78,11 +79,14 @@ interface Connection {
   readonly transport: Transport;
   readonly writeBuffer: readonly unknown[];
   write(data: unknown, options?: BroadcastOptions, sent?: () => void): unknown;
+  sendPacket(type: string, ...content: unknown[]): void;
   flush(): void;
   once(event: 'upgrade', listener: (transport: Transport) => void): void;
 }
 
 const OPEN = 1;
+/** The same bytes for all connections. */
+const PING_FRAME = toTextFrame(PING);
 const derived = new WeakMap<object, object>();
 
 /** Connections whose packets wait for the end of {@link joinWrites}; absent: none waits. */
@@ -139,13 +143,12 @@ function derive<T extends object>(object: T, toDerived: (prototype: T) => object
 }
 
 function toDirectConnection(prototype: Connection): object {
-  const { write } = prototype;
+  const { write, sendPacket } = prototype;
   return Object.create(prototype, {
     write: {
       value(this: Connection, data: unknown, options?: BroadcastOptions, sent?: () => void): unknown {
-        const { transport, readyState, writeBuffer } = this;
-        const isIdle = transport.writable && writeBuffer.length === 0 && readyState === 'open' && sent === undefined;
-        const socket = isIdle && typeof data === 'string' ? plainSocketOf(transport) : undefined;
+        const { transport } = this;
+        const socket = typeof data === 'string' && sent === undefined ? idleSocketOf(this) : undefined;
         if (socket === undefined) return write.call(this, data, options, sent);
         transport.writable = false;
         if (held === undefined) {
@@ -155,6 +158,18 @@ function toDirectConnection(prototype: Connection): object {
         // As it is not writable, the packet waits.
         held.add(this);
         return write.call(this, data, options);
+      },
+    },
+    sendPacket: {
+      value(this: Connection, type: string, ...content: unknown[]): void {
+        const { transport } = this;
+        const socket = type === 'ping' && held === undefined ? idleSocketOf(this) : undefined;
+        if (socket === undefined) {
+          sendPacket.call(this, type, ...content);
+          return;
+        }
+        transport.writable = false;
+        socket.write(PING_FRAME, transport._onSentLast);
       },
     },
   }) as object;
@@ -185,6 +200,12 @@ function toFrame(data: string, options?: BroadcastOptions): Buffer {
   const [frame, ...rest] = options?.wsPreEncodedFrame ?? [];
   // In two parts where `joinBroadcastFrames` was not applied.
   return frame !== undefined && rest.length === 0 ? frame : toTextFrame(MESSAGE + data);
+}
+
+/** Where a packet can be written to at once; `undefined`: it goes the long way. */
+function idleSocketOf({ transport, writeBuffer, readyState }: Connection) {
+  const isIdle = transport.writable && writeBuffer.length === 0 && readyState === 'open';
+  return isIdle ? plainSocketOf(transport) : undefined;
 }
 
 /** Where frames of a transport can be written to; `undefined`: they go the long way. */

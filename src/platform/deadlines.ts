@@ -8,12 +8,19 @@ export interface Deadlines<Item> {
   end(item: Item): void;
 }
 
+interface Options {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** Items expire by so much earlier when another one does. */
+  readonly togetherMs?: number;
+}
+
 /**
  * Uses one timer for all items, set to the oldest: an item costs one map entry.
  * @param expire called for each item that exceeded the limit, after its removal
  */
 export function createDeadlines<Item>(
-  { clock, timeoutMs }: { clock: Clock; timeoutMs: number },
+  { clock, timeoutMs, togetherMs = 0 }: Options,
   expire: (item: Item) => void,
 ): Deadlines<Item> {
   /** item → deadline, oldest first */
@@ -28,7 +35,7 @@ export function createDeadlines<Item>(
     isScheduled = false;
     const now = clock.now();
     for (const [item, due] of dueAt) {
-      if (due > now) {
+      if (due > now + togetherMs) {
         schedule(due);
         return;
       }

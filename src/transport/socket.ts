@@ -4,13 +4,14 @@ import { userOf } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import type { ErrorCode } from '../errors.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
+import { createHeartbeats } from '../library-internals/heartbeats.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
 import { createRequestSlimmer } from '../library-internals/slim-handshake.js';
 import { joinBroadcastFrames, writeDirectly } from '../library-internals/text-frames.js';
 import { createUnfinishedBound } from '../library-internals/unfinished-frames.js';
 import { createWebSocketEngine } from '../library-internals/websocket-engine.js';
 import { createWriteBufferBound } from '../library-internals/write-buffer.js';
-import type { Clock } from '../platform/clock.js';
+import { type Clock, steadyClock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Traffic } from '../realtime/traffic.js';
@@ -122,6 +123,7 @@ export function attach(
   explainRefusals(io.engine, { transports: config.sockets.transports, ...platform });
   const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, createSlowClientReport(io, platform));
   const slimRequest = createRequestSlimmer(io.engine);
+  const takeHeartbeats = createHeartbeats({ intervalMs: config.sockets.pingIntervalMs, clock: steadyClock });
   io.engine.on('connection', (connection) => {
     connectionBounds.hold(connection);
     connectDeadline.begin(connection);
@@ -129,6 +131,7 @@ export function attach(
     slimRequest(connection);
     boundWriteBuffer(connection);
     writeDirectly(connection);
+    takeHeartbeats(connection);
   });
 }
 

@@ -174,11 +174,24 @@ test('the system takes more packets of one turn at once than it takes buffers', 
   expect(transport.writable).toBe(true);
 });
 
+test('a ping that finds nothing waiting is one buffer', async () => {
+  const { socket, received } = await connect({ perMessageDeflate: false });
+  const { transport } = socket.conn as unknown as { transport: { socket: { _socket: Duplex } } };
+  const write = vi.spyOn(transport.socket._socket, 'write');
+  sendPing(socket);
+  await expect.poll(() => received.at(-1)).toBe('2');
+  expect(write).toHaveBeenCalledTimes(1);
+  socket.emit('one', 'after it');
+  await expect.poll(() => received.at(-1)).toBe(toPacket('one', 'after it'));
+});
+
+const sendPing = ({ conn }: Socket): void => (conn as unknown as { sendPacket(type: string): void }).sendPacket('ping');
+
 test('packets of several kinds keep their order', async () => {
   const { socket, received } = await connect({ perMessageDeflate: false });
   socket.emit('one', 'first');
   socket.emit('one', 'second');
-  (socket.conn as unknown as { sendPacket(type: string): void }).sendPacket('ping');
+  sendPing(socket);
   socket.emit('one', 'third');
   const expected = [toPacket('one', 'first'), toPacket('one', 'second'), '2', toPacket('one', 'third')];
   await expect.poll(() => received.slice(-4)).toEqual(expected);
