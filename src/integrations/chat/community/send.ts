@@ -47,16 +47,16 @@ export function createSend(dependencies: Dependencies) {
   };
 
   return async function sendChatMessage(principal: Principal, draft: Draft): Promise<WireMessage> {
-    const { message, isNew, isLast, opened, announced } = await store(principal, draft);
+    const { message, isNew, isToSend, isLast, opened, announced } = await store(principal, draft);
     const { caller, chat, blocked } = opened;
     const shown = toWireMessage(message, caller);
-    if (!isNew || !isPositioned(message)) return shown;
+    if (!isToSend || !isPositioned(message)) return shown;
     const { position } = message;
     const at = message.createdAt.getTime();
     log.send({ parent: shown.chat, position, announced, at, ...toAudience(opened), ...toEvent(shown) });
     if (isLast === true) log.noteSent(chat._id, position);
     else await storeLastMessage(message);
-    await notifications.notify({ caller, chat, blocked, message });
+    if (isNew) await notifications.notify({ caller, chat, blocked, message });
     return shown;
   };
 }

@@ -47,9 +47,9 @@ export function createSend(dependencies: Dependencies): Send {
   const store = createStoreMessage(createRules(dependencies), dependencies);
 
   return async function sendSupportMessage(principal, draft, onSent) {
-    const { message, isNew, isLast, opened, announced } = await store(principal, draft);
+    const { message, isToSend, isLast, opened, announced } = await store(principal, draft);
     const wire = toWireMessage(message);
-    const isSent = isNew && isPositioned(message);
+    const isSent = isToSend && isPositioned(message);
     if (isSent) {
       const { position } = message;
       const at = message.timestamp.getTime();

@@ -62,11 +62,11 @@ export function createInsert<M extends OrderedMessage>({
   const recover = async ({ message, parent }: Draft<M>, refusal: Error): Promise<Stored<M> | Error> => {
     try {
       const retried = await storedBefore.findRetried(message, refusal);
-      if (retried !== undefined) return { message: retried, isNew: false };
-      if (!isDuplicateKey(refusal, 'position')) return refusal;
-      const appended = await append(message);
-      if (appended.isNew) positions.note(parent, appended.message);
-      return appended;
+      if (retried === undefined && !isDuplicateKey(refusal, 'position')) return refusal;
+      const isOwn = retried?._id.equals(message._id) === true;
+      const stored = retried === undefined ? await append(message) : { message: retried, isNew: isOwn };
+      if (stored.isNew) positions.note(parent, stored.message);
+      return stored;
     } catch (error) {
       return error as Error;
     }

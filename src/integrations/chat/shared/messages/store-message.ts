@@ -58,7 +58,9 @@ export interface SendingRules<M, D, A> {
 /** A stored message and the access of its sender. */
 export interface StoredMessage<M, A> extends Stored<M> {
   readonly opened: A;
-  /** Every message up to this position was sent before it was stored. */
+  /** It is new, or the call that stored it failed before it was sent. */
+  readonly isToSend: boolean;
+  /** Every message up to this position was sent before. */
   readonly announced: number;
 }
 
@@ -94,6 +96,13 @@ export function createStoreMessage<
   { log, clock, turnWaitMs }: Dependencies<M>,
 ): (principal: Principal, draft: D) => Promise<StoredMessage<M, A>> {
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
+
+  /** What this node has sent tells whether a message is on its way. Each node sends it once, however often it is announced. */
+  const toRetried = (message: M, opened: A): StoredMessage<M, A> => {
+    const announced = log.sentUpTo(rules.conversationOf(opened)._id.toHexString());
+    const isToSend = announced !== undefined && (message.position ?? 0) > announced;
+    return { message, isNew: false, opened, isToSend, announced: announced ?? 0 };
+  };
 
   /** @throws the refusal, if no earlier call has stored the message */
   const findRetried = async (opened: A, draft: D, refusal: unknown): Promise<Checked<M, A>> => {
@@ -150,11 +159,10 @@ export function createStoreMessage<
     };
     const message = rules.toMessage(opened, { draft, stamp });
     const stored = await log.add({ message, parent, newest, sender: rules.senderOf(principal), unchecked });
-    if (!stored.isNew) {
-      await rules.uncount(principal);
-      await rules.payBack(principal, opened);
-    }
-    return { ...stored, opened, announced };
+    if (stored.isNew) return { ...stored, opened, isToSend: true, announced };
+    await rules.uncount(principal);
+    await rules.payBack(principal, opened);
+    return toRetried(stored.message, opened);
   };
 
   return async function storeMessage(principal, draft) {
@@ -163,9 +171,7 @@ export function createStoreMessage<
     const { storing } = await mutex.join([line], async (turn) => {
       const checked = await check(principal, draft);
       const { opened, stored } = checked;
-      if (stored !== undefined) {
-        return { storing: Promise.resolve({ message: stored, isNew: false, opened, announced: 0 }) };
-      }
+      if (stored !== undefined) return { storing: Promise.resolve(toRetried(stored, opened)) };
       await turn;
       return { storing: store(principal, draft, checked) };
     });
