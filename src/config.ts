@@ -1,11 +1,9 @@
+import { combinationProblems } from './config/combinations.js';
 import { environment } from './config/groups/index.js';
-import { redisTlsProblems } from './config/redis-tls.js';
-import { secretProblems } from './config/secrets.js';
+import { type Problem, secretProblems } from './config/secrets.js';
 import { readSites, type Site } from './config/sites.js';
 import { type Found, findSettings, type Sources } from './config/sources.js';
 import { type Config, toConfig } from './config/to-config.js';
-import { workerProblems } from './config/workers.js';
-
 import { StartError } from './platform/start-error.js';
 
 export { environment } from './config/groups/index.js';
@@ -34,16 +32,15 @@ export interface Settings extends Found {
 export function readSettings(sources: Sources): Settings {
   const found = findSettings(sources);
   const { variables, placeOf } = found;
+  const toLine = ([name, problem]: Problem): string => `${placeOf(name)}: ${problem}`;
   const parsed = environment.safeParse(variables);
   const { sites, problems: siteProblems, files } = readSites(variables, placeOf);
   const problems = [
     ...found.problems,
-    ...(parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${placeOf(path.join('.'))}: ${message}`)),
-    ...secretProblems(variables).map(([name, problem]) => `${placeOf(name)}: ${problem}`),
+    ...(parsed.success ? [] : parsed.error.issues.map(({ path, message }) => toLine([path.join('.'), message]))),
+    ...secretProblems(variables).map(toLine),
     ...siteProblems,
-    ...(parsed.success ? [...workerProblems(parsed.data), ...redisTlsProblems(parsed.data)] : []).map(
-      ([name, problem]) => `${placeOf(name)}: ${problem}`,
-    ),
+    ...(parsed.success ? combinationProblems(parsed.data).map(toLine) : []),
   ];
   return {
     ...{ ...found, sites, problems, files: [...found.files, ...files] },

@@ -1,5 +1,5 @@
+import { ignoreClosedOutput } from './platform/closed-output.js';
 import { nodeVersionProblem } from './platform/node-version.js';
-import { ignoreClosedOutput } from './platform/output.js';
 import { exitCodes, StartError } from './platform/start-error.js';
 
 /** Ends the process with a sentence, and no stack: the message of a {@link StartError} says what to do. */

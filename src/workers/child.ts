@@ -5,7 +5,7 @@ import type { Config } from '../config.js';
 import { GatewayError } from '../errors.js';
 import type { Machine } from '../framework/machine.js';
 import { systemClock } from '../platform/clock.js';
-import { ignoreClosedOutput } from '../platform/output.js';
+import { ignoreClosedOutput } from '../platform/closed-output.js';
 import { exitCodes, StartError } from '../platform/start-error.js';
 import { createCalls } from './calls.js';
 import { createWorkerCounts } from './counts.js';

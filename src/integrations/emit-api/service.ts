@@ -12,7 +12,7 @@ import { GENERAL_SITE, keyOf } from '../../realtime/delivery/message.js';
 import type { SentMessage } from '../../realtime/delivery/sender.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
-import { toShown } from './shown.js';
+import { toNotification } from './notification.js';
 import { toDeliveries } from './to-wire.js';
 
 interface Emit {
@@ -120,7 +120,7 @@ export function createEmitService(context: Context) {
   };
 
   const toPush = ({ afterMs = config.push.afterMs }: { afterMs?: number | undefined }, payload: unknown) =>
-    push.isOn ? { ...toShown(payload), afterMs } : undefined;
+    push.isOn ? { ...toNotification(payload), afterMs } : undefined;
 
   /** Whether the user is connected to another node. While presence is unavailable the message counts as queued. */
   const isElsewhere = async (userId: string, sent: SentMessage): Promise<boolean> => {

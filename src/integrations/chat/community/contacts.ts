@@ -6,7 +6,7 @@ import type { Contacts } from '../../../framework/integration.js';
 import { readStored, storedForms } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
 import { rooms } from '../../../realtime/rooms.js';
-import { type Blocks, groupBy } from '../shared/index.js';
+import { type Blocks, groupByUser } from '../shared/index.js';
 
 /** Maximum number of chats of one user that are examined: the last active ones. */
 const CHATS_MAX = 500;
@@ -59,7 +59,7 @@ export function createCommunity(
     const found = await newest({ $in: ids.map((id) => new Types.ObjectId(id)) }, GROUP_CHATS_MAX);
     const names = found.reduce((sum, { participants }) => sum + participants.length, 0);
     if (found.length === GROUP_CHATS_MAX || names > GROUP_NAMES_MAX) return undefined;
-    const groups = groupBy(found, ({ participants }) => participants, new Set(ids));
+    const groups = groupByUser(found, ({ participants }) => participants, new Set(ids));
     // Otherwise the newest of this user would have to be found.
     return [...groups.values()].some(({ length }) => length > CHATS_MAX) ? undefined : groups;
   };

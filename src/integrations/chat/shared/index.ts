@@ -22,7 +22,7 @@ export {
 export type { Authentication, Caller, UserCaller } from './authentication.js';
 export { blockedUser, ChatError, wordsOf } from './chat-error.js';
 export type { Callers, Question, ReadCaller } from './circles.js';
-export { groupBy } from './group-by.js';
+export { groupByUser } from './group-by-user.js';
 export { createKnownConversations } from './known.js';
 export {
   type Cursor,

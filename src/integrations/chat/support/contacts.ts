@@ -4,7 +4,7 @@ import type { SupportConversation } from '#shared/models/support-conversation.js
 import type { Contacts } from '../../../framework/integration.js';
 import { readStored } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
-import { type Blocks, groupBy } from '../shared/index.js';
+import { type Blocks, groupByUser } from '../shared/index.js';
 import type { Candidate, ConversationAccess } from './access.js';
 import { namesIn } from './accounts.js';
 import type { Memberships } from './memberships.js';
@@ -75,8 +75,8 @@ function createConversationsOf({ SupportConversation: Conversation }: Pick<Model
     ]);
     if ([participating, assigned].some(({ length }) => length === GROUP_CONVERSATIONS_MAX)) return undefined;
     const users = new Set(ids);
-    const groups = groupBy(participating, ({ participants }) => participants, users);
-    const assignments = groupBy(assigned, ({ assignedTo }) => (assignedTo == null ? [] : [assignedTo]), users);
+    const groups = groupByUser(participating, ({ participants }) => participants, users);
+    const assignments = groupByUser(assigned, ({ assignedTo }) => (assignedTo == null ? [] : [assignedTo]), users);
     for (const [id, own] of assignments) groups.set(id, [...(groups.get(id) ?? []), ...own]);
     // Otherwise the newest of this user would have to be found.
     return [...groups.values()].some(({ length }) => length > CONVERSATIONS_MAX) ? undefined : groups;

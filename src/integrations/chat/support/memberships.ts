@@ -3,7 +3,7 @@ import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import { readStored } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
-import { groupBy } from '../shared/index.js';
+import { groupByUser } from '../shared/index.js';
 
 const projection = { _id: 1, members: 1 } as const;
 
@@ -23,7 +23,7 @@ export function createMemberships({ Department: Departments }: Pick<Models, 'Dep
     const query = { members: { $in: ids.map((id) => new Types.ObjectId(id)) } };
     const found = await Departments.collection.find(query, { projection }).toArray();
     const departments = found.map((one) => readStored<Membership>(Departments as never, one, projection));
-    return groupBy(departments, ({ members }) => members, new Set(ids));
+    return groupByUser(departments, ({ members }) => members, new Set(ids));
   }, GROUP_MAX);
   return async function membershipsOf(userId) {
     return (await read(userId.toLowerCase())) ?? [];

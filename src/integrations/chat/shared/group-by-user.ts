@@ -1,7 +1,7 @@
 import type { Types } from 'mongoose';
 
-/** By each of some users, what names them, in the order that it has. */
-export function groupBy<Item>(
+/** The items that belong to each of some users, in their order. An item can belong to several. */
+export function groupByUser<Item>(
   items: readonly Item[],
   usersOf: (item: Item) => readonly Types.ObjectId[],
   users: ReadonlySet<string>,
