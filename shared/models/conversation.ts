@@ -43,8 +43,7 @@ const shared = {
 
 const teamSchema = new Schema<Conversation>(shared, { collection: 'conversations', timestamps: true });
 
-// For the search for participants.
-teamSchema.index({ users: 1 });
+teamSchema.index({ users: 1 }, { comment: 'a search for participants looks through the list of conversations' });
 
 const prospectSchema = new Schema<ConversationProspect>(
   { ...shared, contact_id: { type: ObjectId, required: true } },

@@ -75,6 +75,10 @@ test('creates the indexes of its own collections, and names those of the platfor
     '_users: the index "account_1" { account: 1 } is missing; without it queries read the whole collection',
   );
   expect(missing.map(({ sentence }) => sentence)).toContainEqual(
+    'conversations: the index "users_1" { users: 1 } is missing; ' +
+      'without it a search for participants looks through the list of conversations',
+  );
+  expect(missing.map(({ sentence }) => sentence)).toContainEqual(
     expect.stringMatching(/^communications: .*; without it the same thing can be stored twice$/),
   );
   expect(complaints('gateway')).toEqual([]);

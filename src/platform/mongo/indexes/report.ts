@@ -42,7 +42,8 @@ export const maskKey = (key: Readonly<Record<string, unknown>>): string =>
 
 const describe = ({ collection, name, key }: WantedIndex): string => `${collection}: the index "${name}" ${shell(key)}`;
 
-function consequenceOf({ options, isHinted }: WantedIndex): string {
+function consequenceOf({ options, isHinted, consequence }: WantedIndex): string {
+  if (consequence !== undefined) return `; without it ${consequence}`;
   if (options.collation !== undefined) return '; without it users are not found by name';
   if (options.unique === true) return '; without it the same thing can be stored twice';
   if (isHinted) return '; without it the lists of conversations fail';

@@ -11,6 +11,8 @@ export interface WantedIndex {
   readonly isOwn: boolean;
   /** Queries name it in `hint`, so an index of another name is of no use. */
   readonly isHinted: boolean;
+  /** What happens without it, from the `comment` of its declaration; absent: as for most of its kind. */
+  readonly consequence?: string;
 }
 
 /** The options that define an index. */
@@ -37,7 +39,7 @@ export function wantedIndexes(models: readonly Model<never>[], { ownsAll }: { ow
     const collection = model.collection.collectionName;
     const isOwn = ownsAll || !platformCollections.has(collection);
     return model.schema.indexes().map(([key, given]): WantedIndex => {
-      const { name, unique, sparse, expireAfterSeconds, partialFilterExpression, collation } = given;
+      const { name, unique, sparse, expireAfterSeconds, partialFilterExpression, collation, comment } = given;
       return {
         collection,
         name: name ?? defaultName(key),
@@ -51,6 +53,7 @@ export function wantedIndexes(models: readonly Model<never>[], { ownsAll }: { ow
         },
         isOwn,
         isHinted: name !== undefined && (collection === HINTED_COLLECTION || collation !== undefined),
+        ...(typeof comment === 'string' && { consequence: comment }),
       };
     });
   });
