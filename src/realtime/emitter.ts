@@ -104,7 +104,8 @@ const NO_SOCKETS: ReadonlySet<string> = new Set();
 /** The sockets in any of the rooms, each once. Most targets are one room, whose set is returned as it is. */
 function membersOf(rooms: readonly string[], known: ReadonlyMap<string, ReadonlySet<string>>): ReadonlySet<string> {
   const [first = '', ...others] = rooms;
-  const members = known.get(first) ?? NO_SOCKETS;
-  if (others.length === 0) return members;
-  return new Set([...members, ...others.flatMap((room) => [...(known.get(room) ?? NO_SOCKETS)])]);
+  if (others.length === 0) return known.get(first) ?? NO_SOCKETS;
+  const members = new Set<string>();
+  for (const room of rooms) for (const id of known.get(room) ?? NO_SOCKETS) members.add(id);
+  return members;
 }
