@@ -23,10 +23,11 @@ export interface ChatServices {
 /** Creates the services that both chats share. */
 export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
   const authentication = createAuthentication({ ...context, people });
+  const snapshots = createSnapshots(context);
   return {
     ...{ people, blocks, authentication, callers: createCallers(authentication) },
-    isWatched: createWatchers(context.chatPresence),
+    isWatched: createWatchers(context.chatPresence, snapshots),
     noteSeen: createLastSeen(context),
-    snapshots: createSnapshots(context),
+    snapshots,
   };
 }

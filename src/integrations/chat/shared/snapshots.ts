@@ -9,12 +9,21 @@ export interface Snapshots {
   begin(principal: Principal): Promise<void>;
   /** Pays for the users in it. @throws GatewayError `RATE_LIMITED` */
   pay(principal: Principal, users: number): Promise<void>;
+  /** Resolves when all that have begun are counted. Never rejects. */
+  counted(): Promise<unknown>;
 }
 
-export const createSnapshots = ({ limiter, work }: Pick<Context, 'limiter' | 'work'>): Snapshots => ({
-  async begin(principal) {
-    const key = payerOf(principal);
-    if (key !== undefined) await limiter.consume(snapshotLimit.name, key, snapshotLimit);
-  },
-  pay: (principal, users) => work.pay(principal, { examined: users }),
-});
+export function createSnapshots({ limiter, work }: Pick<Context, 'limiter' | 'work'>): Snapshots {
+  const counting = new Set<Promise<void>>();
+  return {
+    async begin(principal) {
+      const key = payerOf(principal);
+      if (key === undefined) return;
+      const count = limiter.consume(snapshotLimit.name, key, snapshotLimit);
+      counting.add(count);
+      await count.finally(() => counting.delete(count));
+    },
+    pay: (principal, users) => work.pay(principal, { examined: users }),
+    counted: () => Promise.allSettled(counting),
+  };
+}

@@ -1,13 +1,15 @@
 import { expect, test, vi } from 'vitest';
 import { createChatPresence } from '../../../../src/integrations/chat/shared/presence.js';
+import { createSnapshots } from '../../../../src/integrations/chat/shared/snapshots.js';
+import { createWatchers } from '../../../../src/integrations/chat/shared/watchers.js';
 import { createMemoryPresence } from '../../../../src/realtime/presence/memory.js';
 import type { GatewaySocket } from '../../../../src/sockets/socket.js';
 import { createTestClock } from '../../../support/clock.js';
 
 const USERS = ['a', 'b', 'c'].map((letter) => letter.repeat(24));
 
-/** The presence of users who all share a chat, with what is sent in their common writes. */
-function createRig() {
+/** The presence of users who all share a chat, with what is sent in their common writes. @param consume counts a snapshot */
+function createRig(consume: () => Promise<void> = async () => undefined) {
   const clock = createTestClock();
   const store = createMemoryPresence({ clock, graceMs: 0 });
   const writes: string[][] = [];
@@ -21,15 +23,17 @@ function createRig() {
       send(`${event} ${(payload as { userId: string }).userId[0]}`),
   };
   const logger = { warn: vi.fn() };
+  const snapshots = createSnapshots({ limiter: { consume }, work: { pay: async () => undefined } } as never);
+  const contactsOf = vi.fn(async () => ({ userIds: USERS, rooms: [] }));
   const presence = createChatPresence(
     { emitter, presence: store, clock, logger } as never,
     {
       blocks: { of: async () => new Set<string>() },
-      isWatched: async () => true,
+      isWatched: createWatchers({ hasSockets: async () => true }, snapshots),
       noteSeen: async () => undefined,
-      snapshots: { begin: async () => undefined, pay: async () => undefined },
+      snapshots,
     } as never,
-    [{ name: 'chat', contactsOf: async () => ({ userIds: USERS, rooms: [] }) }],
+    [{ name: 'chat', contactsOf }],
   );
   const connect = async (userId: string): Promise<GatewaySocket> => {
     await store.add({ userId, accountId: '', socketId: `socket of ${userId}`, connectedAt: 0 });
@@ -38,7 +42,7 @@ function createRig() {
       send(`snapshot of ${userId[0]}: ${toText(online)}`);
     return { nsp: { name: '/' }, data: { principal: { kind: 'user', userId } }, emit } as unknown as GatewaySocket;
   };
-  return { presence, store, logger, writes, connect };
+  return { presence, store, logger, writes, contactsOf, connect };
 }
 
 /** Some users connect in one turn. */
@@ -54,6 +58,20 @@ test('users who connect together get their snapshots and the changes in one writ
   await connectTogether(rig, USERS);
   const snapshots = ['snapshot of a: b c', 'snapshot of b: a c', 'snapshot of c: a b'];
   expect(rig.writes).toEqual([[...snapshots, 'user_online a', 'user_online b', 'user_online c']]);
+});
+
+test('the contacts of a user who connects are read once, also if it takes long to count the snapshot', async () => {
+  let isCounted = (): void => undefined;
+  const counted = new Promise<void>((resolve) => {
+    isCounted = resolve;
+  });
+  const rig = createRig(() => counted);
+  const connected = connectTogether(rig, USERS);
+  for (let turns = 0; turns < 10; turns += 1) await new Promise(setImmediate);
+  expect(rig.contactsOf).not.toHaveBeenCalled();
+  isCounted();
+  await connected;
+  expect(rig.contactsOf).toHaveBeenCalledTimes(USERS.length);
 });
 
 test('a snapshot that cannot be read does not keep back changes or the snapshots of others', async () => {
