@@ -23,8 +23,11 @@ export interface Bus {
    * last retained message. Subscribers get a list of messages. Never rejects.
    */
   publishToRooms(topic: string, messages: readonly RoomMessages[]): Promise<SentItems>;
-  /** This node's subscribers get the retained messages of rooms that it does not hold. `undefined`: there are none. Never rejects. */
-  recall(rooms: readonly string[]): Promise<void> | undefined;
+  /**
+   * This node's subscribers get the retained messages of rooms that it does not hold; it was sent the others. Never rejects.
+   * @returns for those rooms whether another node holds them, as far as that is known; `undefined`: there are none
+   */
+  recall(rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> | undefined;
   /** @param listener gets the messages of other nodes */
   subscribe(topic: string, listener: (message: unknown) => void): void;
   /** Grows when this node may have missed messages; `undefined`: it may miss some now. */

@@ -100,9 +100,10 @@ export class Sender {
     // First, so that none is missing if this node ends in between. A push without its message is dropped.
     const pushes = messages.flatMap(toPushes);
     await pushStore.add(pushes);
-    // The last positions of users that other nodes have sent to, which saves an insert at a wrong one.
+    // The last positions of users that other nodes have sent to, which saves an insert at a wrong one. Whether another node has
+    // sockets of them is known then, too: all callers are answered at once, call again at once, and their next insert is one.
     const recalling = bus.recall([...new Set(messages.map(({ recipient }) => roomOf(recipient)))]);
-    if (recalling !== undefined) await recalling;
+    const held = recalling === undefined ? undefined : await recalling;
     const results = await appender.append(messages);
     const entries = results.filter((result): result is Entry => !(result instanceof Error));
     if (pushes.length > 0) tasks.run(pushStore.release(ofStored(pushes, entries)));
@@ -113,7 +114,8 @@ export class Sender {
     for (const { recipient, position } of due.values()) tasks.run(limits.trim(recipient, position));
     return results.map((result) => {
       if (result instanceof Error) return result;
-      return { entry: result, sockets: sockets.get(result) ?? 0, isElsewhere: () => isHeldElsewhere(result) };
+      const isElsewhere = async () => held?.get(roomOf(result.recipient)) ?? isHeldElsewhere(result);
+      return { entry: result, sockets: sockets.get(result) ?? 0, isElsewhere };
     });
   }
 }

@@ -22,6 +22,15 @@ import { defineScript, type ScriptReply } from '../../platform/redis/script.js';
 const COMMON = `
   local function node_of(holder) return string.match(holder, '^[^/]*') end
   local function is_home(home) return redis.call('GET', home) == redis.call('CLUSTER', 'MYID') end
+  -- Whether as many nodes as expected have registered all of their rooms, on this server.
+  local function are_complete(holders, home, expected, is_cluster)
+    return redis.call('SCARD', holders) >= expected and (not is_cluster or is_home(home))
+  end
+  -- Whether a node of an earlier version is subscribed.
+  local function has_earlier(every_node, channels)
+    local subscribed = redis.call('PUBSUB', 'NUMSUB', every_node, channels .. 'all')
+    return subscribed[2] > subscribed[4]
+  end
 `;
 
 /**

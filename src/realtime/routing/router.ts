@@ -5,7 +5,7 @@ import type { ScriptReply } from '../../platform/redis/script.js';
 import { routeOf } from '../rooms.js';
 import { holdersOf, lastOf } from './define.js';
 import { Registrations } from './registrations.js';
-import { publishItems } from './scripts.js';
+import { publishItems, readRooms } from './scripts.js';
 import { createTurnSender } from './turn-sender.js';
 
 /** A target with more rooms goes to every node: it concerns most of them, and looking each room up costs Redis time. */
@@ -18,11 +18,8 @@ type Listener = (body: unknown) => void;
 
 /** Sends messages only to the nodes that hold a room. `README.md` says how it works. */
 export interface Router extends RoomRouter {
-  /**
-   * The subscribers of this node get the retained messages of rooms that it does not hold; it was sent the others. Never rejects.
-   * @returns `undefined` when there is nothing to wait for
-   */
-  recall(rooms: readonly string[]): Promise<void> | undefined;
+  /** See `Bus.recall`. */
+  recall(rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> | undefined;
   /**
    * Sends an item to one other node, in order with everything that is published. Never rejects.
    * @returns false when no such node is subscribed: it is gone, or of an earlier version
@@ -94,12 +91,17 @@ export function createRouter(options: RouterOptions): Router {
     void publisher.send({ bytes: message.length, messages: 0 }, (client) => client.publish(ownChannel, message));
   };
 
+  /** The first arguments of scripts that look rooms up. */
+  const toHeader = (expected: number): (string | number)[] => [
+    ...[nodeId, expected, isCluster ? 1 : 0, base, everyNodeChannel],
+  ];
+
   const sendNow: RoomRouter['send'] = async (items, toAll) => {
     // Since the items were given to be sent. An attempt would be overtaken by what follows.
     if (isUnusable) return { isComplete: await toAll(), areHeld: undefined };
     const expectedBefore = publisher.expected();
-    const header = [nodeId, expectedBefore, isCluster ? 1 : 0, base, everyNodeChannel];
-    const call = { base, keys: items.flatMap(toKeys), args: [...header, ...items.flatMap(toArguments)] };
+    const args = [...toHeader(expectedBefore), ...items.flatMap(toArguments)];
+    const call = { base, keys: items.flatMap(toKeys), args };
     const bytes = items.reduce((sum, { item }) => sum + item.length, 0);
     const reply = await publisher.sendOrElse<ScriptReply | boolean>(
       { bytes, messages: items.length },
@@ -122,13 +124,16 @@ export function createRouter(options: RouterOptions): Router {
     };
   };
 
-  const readRetained = async (rooms: readonly string[]): Promise<void> => {
+  const read = async (rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> => {
+    const keys = rooms.flatMap((room) => [lastOf(room), holdersOf(room)]);
     try {
-      const command = ['MGET', ...rooms.map((room) => base + lastOf(room))];
-      for (const item of await redis.commands.sendCommand<(string | null)[]>(command, base, false))
-        if (item !== null) dispatchText(item);
+      const reply = await readRooms.run(redis.commands, { base, keys, args: toHeader(publisher.expected()) });
+      const [held = '', ...retained] = reply as string[];
+      for (const item of retained) if (item !== '') dispatchText(item);
+      return new Map(held === '' || isUnusable ? [] : rooms.map((room, index) => [room, held[index] === '1']));
     } catch {
       // What they say is only a hint.
+      return new Map();
     }
   };
 
@@ -163,7 +168,7 @@ export function createRouter(options: RouterOptions): Router {
     },
     recall(rooms) {
       const unknown = rooms.filter((room) => !registrations.isHeld(room));
-      return unknown.length === 0 || !redis.isReady() ? undefined : readRetained(unknown);
+      return unknown.length === 0 || !redis.isReady() ? undefined : read(unknown);
     },
     gaps: () => (redis.isReady() && registrations.isComplete ? changes + registrations.generation : undefined),
     async stop() {

@@ -17,9 +17,8 @@ export const publishItems = defineForDirectory(
   ['holders', 'home'],
   `
   local sender, expected, is_cluster, channels, every_node = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4], ARGV[5]
-  local subscribed = redis.call('PUBSUB', 'NUMSUB', every_node, channels .. 'all')
-  if subscribed[2] > subscribed[4] then return { err = 'UNALIKE a node of an earlier version is subscribed' } end
-  local is_complete = redis.call('SCARD', holders) >= expected and (not is_cluster or is_home(home))
+  if has_earlier(every_node, channels) then return { err = 'UNALIKE a node of an earlier version is subscribed' } end
+  local is_complete = are_complete(holders, home, expected, is_cluster)
   local targets, holder_of, items = {}, {}, {}
   local all, held, i, k = {}, {}, 6, 0
   while ARGV[i] do
@@ -56,6 +55,32 @@ export const publishItems = defineForDirectory(
     if receivers == 0 and redis.call('SISMEMBER', holders, holder_of[node]) == 1 then missed = missed + #items[node] end
   end
   return { 1, missed, table.concat(held) }
+`,
+);
+
+/**
+ * Reads what a node that does not hold rooms has to know of them. Own keys: `last` and `holders-of` each room. Arguments: the node,
+ * then as those of `publishItems`.
+ * @returns for each room a digit, whether another node holds it (no digits: a node is missing in the directory), then for each the
+ *   last retained message (empty: none)
+ */
+export const readRooms = defineForDirectory(
+  ['holders', 'home'],
+  `
+  local reader, expected, is_cluster, channels, every_node = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4], ARGV[5]
+  local is_complete = not has_earlier(every_node, channels) and are_complete(holders, home, expected, is_cluster)
+  local reply, held, k = { '' }, {}, 1
+  while own(k) do
+    table.insert(reply, redis.call('GET', own(k)) or '')
+    local is_held = '0'
+    for _, holder in ipairs(is_complete and redis.call('SMEMBERS', own(k + 1)) or {}) do
+      if node_of(holder) ~= reader then is_held = '1' end
+    end
+    table.insert(held, is_held)
+    k = k + 2
+  end
+  if is_complete then reply[1] = table.concat(held) end
+  return reply
 `,
 );
 

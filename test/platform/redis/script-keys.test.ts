@@ -41,6 +41,7 @@ test('every script declares each key that it touches', async () => {
     await second.router.confirmed(['user:a', 'user:b', 'account:c']);
     const routed = { item: '["text","m"]', retained: '["text","r"]', routes: ['user:a', 'account:c'] };
     await first.router.send([routed, { item: '["text","m"]', routes: ['user:b'] }], async () => false);
+    await first.router.recall(['user:a', 'user:b']);
     second.router.release('user:b');
     await cluster.settle();
     await second.kill();

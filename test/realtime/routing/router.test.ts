@@ -290,6 +290,19 @@ test('a node that begins to hold a room gets the last retained message, and anot
   expect(node(1).received).toEqual(['position']);
 });
 
+test('a recall tells which rooms another node holds, unless a node is missing in the directory', async () => {
+  await Promise.all([hold(0, 'user:own'), hold(1, 'user:a')]);
+  expect(await node(0).router.recall(['user:own', 'user:a', 'user:offline'])).toEqual(
+    new Map([
+      ['user:a', true],
+      ['user:offline', false],
+    ]),
+  );
+  expect(node(0).router.recall(['user:own'])).toBeUndefined();
+  await cluster.server.command('DEL', 'test:{test:members}:routes:holders');
+  expect(await node(0).router.recall(['user:a', 'user:offline'])).toEqual(new Map());
+});
+
 test('routes only rooms that a socket enters while it connects', () => {
   const { router } = node(0);
   expect(router.routesOf(['user:a', 'visitor:b', 'account:c'])).toEqual(['user:a', 'visitor:b', 'account:c']);
