@@ -129,7 +129,12 @@ function expandPaths(
   document: Document,
   matcher: Matcher | undefined,
 ): readonly (readonly string[])[][] {
-  const position = (): number | undefined => matcher?.positionOf(document);
+  let found: { readonly position: number | undefined } | undefined;
+  const position = (): number | undefined => {
+    // Once for all steps: it looks for the element that the filter matched.
+    found ??= { position: matcher?.positionOf(document) };
+    return found.position;
+  };
   const expanded = steps.map(({ path }) => expandPath(path, document, position));
   if (steps.length > 1 && steps.some(({ path }) => path.segments !== undefined)) ensureDisjoint(expanded.flat());
   return expanded;

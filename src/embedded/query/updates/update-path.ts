@@ -83,9 +83,13 @@ export function expandPath(
   document: Document,
   position: () => number | undefined,
 ): (readonly string[])[] {
-  if (path.segments === undefined) return [path.names];
+  const { names: given, segments } = path;
+  if (segments === undefined) return [given];
+  if (segments.every(({ kind }) => kind === 'field' || kind === 'matched')) {
+    return [given.map((name, index) => (segments[index]?.kind === 'matched' ? matchedName(position()) : name))];
+  }
   let partial: { readonly names: readonly string[]; readonly value: unknown }[] = [{ names: [], value: document }];
-  for (const [index, segment] of path.segments.entries()) {
+  for (const [index, segment] of segments.entries()) {
     if (segment.kind === 'field' || segment.kind === 'matched') {
       const name = segment.kind === 'field' ? segment.name : matchedName(position());
       partial = partial.map(({ names, value }) => ({ names: [...names, name], value: childOf(value, name) }));
