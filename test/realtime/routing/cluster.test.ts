@@ -81,7 +81,8 @@ async function createTraffic(environment: TestEnvironment) {
         await until(() => numbersOf(event).length >= counts[event]);
         expect(numbersOf(event), step).toEqual(Array.from({ length: counts[event] }, (_, n) => n));
       }
-      expect(await areReady(environment), step).toBe(true);
+      // On a loaded machine a self-check can miss its time limit once.
+      await until(() => areReady(environment));
     },
     /** Sends plain events one after another until it is stopped. */
     async stream(): Promise<void> {
