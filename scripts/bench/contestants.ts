@@ -1,5 +1,6 @@
 import { startRedis, type TestRedis } from '../../test/support/redis-server.js';
 import { startCentrifugo } from './centrifugo.js';
+import { collectGarbageOf } from './debugger.js';
 import { disconnected, settled, usageOf } from './processes.js';
 import { type Rig, startRig } from './rig.js';
 import { seedLists, seedUsers } from './seed.js';
@@ -33,6 +34,7 @@ export interface Contestant {
   settle(): Promise<void>;
   /** Waits until no client is connected. */
   disconnected(): Promise<void>;
+  /** To be called for one contestant at a time. */
   collectGarbage(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -83,7 +85,10 @@ export async function startContestant(name: ContestantName, setting: Setting): P
     },
     settle: () => settled(all),
     disconnected: () => disconnected(server.ports),
-    collectGarbage: server.collectGarbage,
+    async collectGarbage() {
+      await server.collectGarbage();
+      for (const pid of server.databasePids) await collectGarbageOf(pid);
+    },
     async stop() {
       await server.stop();
       await redis?.dispose();

@@ -40,7 +40,7 @@ interface Pair {
 /**
  * Idle connections, and what they hold in memory. All servers hold theirs at the same time, and a window is one for all of them, so
  * that they meet the same machine. A window lasts from one heartbeat of a connection to its next. The connects are spread over
- * this time, and with them the heartbeats. Garbage is collected at the same time in all servers, before the first window.
+ * this time, and with them the heartbeats. Garbage is collected in all servers and databases before the first window.
  *
  * The processes are new, because freed memory is not reliably returned to the system.
  */
@@ -91,10 +91,10 @@ async function connectFew(contestant: Contestant): Promise<Pair> {
 const sample = (pairs: readonly Pair[]): Promise<Consumption[]> =>
   Promise.all(pairs.map(({ contestant }) => contestant.consumption()));
 
-/** When what follows from connects is done, and memory that is free was returned to the system. */
+/** When what follows from connects is done, and free memory was returned to the system. */
 async function sampleAtRest(pairs: readonly Pair[]): Promise<Consumption[]> {
   await pause(HEARTBEAT_MS);
-  await Promise.all(pairs.map(({ contestant }) => contestant.collectGarbage()));
+  for (const { contestant } of pairs) await contestant.collectGarbage();
   return sample(pairs);
 }
 
