@@ -79,7 +79,7 @@ describe('while the search for users who may be locked', () => {
     const client = await environment.open(user, { namespace: '/v1/shared' });
     const stays = await environment.open(other, { namespace: '/v1/shared', node: 1 });
     await environment.models.User.collection.updateOne({ _id: new Types.ObjectId(user.id) }, { $set: { isActive: 0 } });
-    clock.advance(1000);
+    await clock.advanceUntil(1000, () => client.received('disconnected').length > 0);
     expect(await client.next('disconnected')).toEqual([{ reason: 'blocked' }]);
     expect((await stays.ask('join')).success).toBe(true);
     client.close();

@@ -166,7 +166,7 @@ test('snoozed conversations are hidden, and return once', async () => {
   expect(await a.ask('snooze', { conversation_id: id, until: new Date(clock.now() - 1).toISOString() })).toMatchObject({
     message: 'VALIDATION_ERROR',
   });
-  clock.advance(61_000);
+  await clock.advanceUntil(61_000, () => a.received('update_conversation').length > 0);
   expect((await a.next('update_conversation'))[0].data.conversation.snoozed_until).toBeNull();
   expect(dataOf(await a.ask('channel', { channel_id: 'general' })).counters).toMatchObject({ open: 1, snoozed: 0 });
   expect(dataOf(await a.ask('list_conversation', {})).conversation).toHaveLength(1);

@@ -86,8 +86,7 @@ test('a locked user is disconnected by their next event, and soon even without o
   const answer = await b.ask('send_message', { conversationId, content: 'hi' });
   expect(answer).toMatchObject({ code: 'INVALID_TOKEN', error: 'Invalid token or user access denied' });
   await b.closed;
-  clock.advance(5000);
-  await listener.closed;
+  await clock.advanceUntil(5000, () => listener.socket.disconnected);
   expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(0);
 });
 
