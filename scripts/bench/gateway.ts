@@ -9,7 +9,7 @@ import { startWorker, type Worker } from './workers.js';
 
 type Load = Worker<LoadOrder, LoadResult>;
 
-/** Warm-up rounds for each node, in which the servers' code is compiled: of several nodes each serves a part of a round. */
+/** Unless a scenario has its own number. */
 const WARM_UP_ROUNDS = 3;
 /** In the database; `add_conversation` takes nine others each time. */
 const USERS = 10_000;
@@ -81,7 +81,7 @@ async function compareAll(wanted: readonly Scenario[], conditions: Conditions): 
 }
 
 async function compare(
-  { begin, steps }: Scenario,
+  { begin, steps, warmUpRounds = WARM_UP_ROUNDS }: Scenario,
   { setting, load, rounds, contestants }: Omit<Conditions, 'rows'> & { contestants: readonly Contestant[] },
 ): Promise<TableRow[]> {
   for (const contestant of contestants) {
@@ -91,7 +91,7 @@ async function compare(
   for (const step of steps) {
     if (step.row !== undefined) rows.set(step, { ...step.row, setting: setting.label, cells: new Map() });
   }
-  for (let round = -WARM_UP_ROUNDS * setting.nodes; round < rounds; round += 1) {
+  for (let round = -warmUpRounds * setting.nodes; round < rounds; round += 1) {
     // Alternates the order of the servers between rounds, so that no server is always first.
     for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
       for (const step of steps) {
