@@ -70,10 +70,17 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
     return found === undefined || found.until <= clock.now() ? undefined : found.isLocked;
   };
 
+  const lookUp = async (userId: string): Promise<boolean> => {
+    const found = await look(userId);
+    // The lock watch may have found the user since the query.
+    const isLocked = found || recall(userId) === true;
+    remember(userId, isLocked);
+    return isLocked;
+  };
+
   const check = async (socket: GatewaySocket, userId: string): Promise<void> => {
     try {
-      const isLocked = recall(userId) ?? (await look(userId));
-      remember(userId, isLocked);
+      const isLocked = recall(userId) ?? (await lookUp(userId));
       if (isLocked) endLocked(socket);
     } catch (error) {
       // The lock watch checks again.
