@@ -4,6 +4,9 @@ import { CHUNK, type Changed, type PresenceCommands, type SocketChange, type Soc
 import type { Added, ChangedUser, PresenceEntry } from './index.js';
 import type { PendingOffline } from './pending-offline.js';
 
+/** Changes that are written together, in commands of {@link CHUNK} that do not wait for each other. */
+const BATCH_MAX = 20 * CHUNK;
+
 /** What {@link Registrations} needs. */
 export interface RegistrationOptions {
   readonly commands: PresenceCommands;
@@ -44,7 +47,7 @@ export class Registrations {
   /** Registrations in flight: the removal of a socket must not overtake its registration. */
   readonly #registering = new Map<string, Promise<unknown>>();
   /** The changes of one turn, and those that arrive while Redis answers, are one command: a storm takes few of them. */
-  readonly #batch = createBatcher<SocketChange, Changed | undefined>((changes) => this.#writeAll(changes), CHUNK);
+  readonly #batch = createBatcher<SocketChange, Changed | undefined>((changes) => this.#writeAll(changes), BATCH_MAX);
   #lastWrite: Promise<unknown> | undefined;
   #generation = 0;
   #hasMissedRemovals = false;
@@ -68,7 +71,7 @@ export class Registrations {
 
   /** Resolves when Redis has answered all changes that were made until now, or failed to. */
   async written(): Promise<void> {
-    await this.#lastWrite?.catch(() => undefined);
+    await this.#lastWrite;
   }
 
   /** Never rejects; a failed registration is repeated. */
@@ -88,7 +91,7 @@ export class Registrations {
     const wasUnregistered = this.#unregistered.delete(socketId);
     const wasReported = !this.#unreported.delete(socketId);
     this.#lapsed.delete(socketId);
-    const removed = await this.#tryWrite({ kind: 'remove', socket: entry });
+    const removed = await this.#write({ kind: 'remove', socket: entry });
     if (removed === undefined) {
       this.#hasMissedRemovals = true;
       pendingOffline.add(entry, { until: Number.POSITIVE_INFINITY, wasReported });
@@ -147,34 +150,37 @@ export class Registrations {
   }
 
   async #tryRegister(entry: PresenceEntry): Promise<Changed | undefined> {
-    const added = await this.#tryWrite({ kind: 'add', socket: entry });
+    const added = await this.#write({ kind: 'add', socket: entry });
     // A removal waits for this, and deletes the entry of these sets.
     if (added === undefined) this.#unreported.add(entry.socketId);
     else this.#unregistered.delete(entry.socketId);
     return added;
   }
 
-  /** @returns `undefined` also when it is not known whether Redis has executed the change */
-  #tryWrite(change: SocketChange): Promise<Changed | undefined> {
-    return this.#write(change).catch(() => undefined);
-  }
-
-  /** @returns `undefined` when Redis has another generation of this node */
+  /** @returns `undefined` when Redis has another generation of this node, or may not have executed the change */
   #write(change: SocketChange): Promise<Changed | undefined> {
     const written = this.#batch(change);
     this.#lastWrite = written;
     return written;
   }
 
+  /** Sends all in one turn: in a storm a turn is long, and one command in each turn would fall behind. */
   async #writeAll(changes: readonly SocketChange[]): Promise<(Changed | undefined)[]> {
+    const chunks = Array.from({ length: Math.ceil(changes.length / CHUNK) }, (_, i) =>
+      changes.slice(i * CHUNK, (i + 1) * CHUNK),
+    );
+    return (await Promise.all(chunks.map((chunk) => this.#writeChunk(chunk)))).flat();
+  }
+
+  async #writeChunk(changes: readonly SocketChange[]): Promise<(Changed | undefined)[]> {
     try {
       const results = await this.#options.commands.change(changes, this.#generation);
       if (results === undefined) this.#options.wakeUp();
       return results ?? changes.map(() => undefined);
-    } catch (error) {
+    } catch {
       // Before any further command, which would otherwise have the generation of the one that may still be executed.
       this.noteFailure();
-      throw error;
+      return changes.map(() => undefined);
     }
   }
 
@@ -215,6 +221,6 @@ export class Registrations {
   async #removeLate(socket: SocketOfUser): Promise<void> {
     const accountId = this.#options.pendingOffline.accountOf(socket.userId);
     const removed = await this.#write({ kind: 'remove', socket: { ...socket, accountId } });
-    if (removed === undefined) throw new Error('Redis has another generation of this node');
+    if (removed === undefined) throw new Error('the removal of a socket is not confirmed');
   }
 }

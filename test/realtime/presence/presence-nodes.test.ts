@@ -483,6 +483,23 @@ describe('a Redis that hangs', () => {
     expect(reportsOf(nodes, 'lost')).toEqual([]);
   });
 
+  test('sends the changes of many sockets at once, also while Redis does not answer', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    const processId = await processIdOf(a.redis);
+    const send = vi.spyOn(a.redis.commands, 'sendCommand');
+    process.kill(processId, 'SIGSTOP');
+    undo.push(() => process.kill(processId, 'SIGCONT'));
+    const entries = Array.from({ length: 200 }, (_, n) => socketOf(`user-${n % 150}`));
+    const added = entries.map((entry) => a.store.add(entry));
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    const sent = send.mock.calls.flatMap(([command]) => command.filter((part) => part === 'add'));
+    expect(sent).toHaveLength(200);
+    process.kill(processId, 'SIGCONT');
+    expect((await Promise.all(added)).filter(({ isFirst }) => isFirst)).toHaveLength(150);
+    const seen = await b.store.get(Array.from({ length: 150 }, (_, n) => `user-${n}`));
+    expect(seen.reduce((sum, { connections }) => sum + connections, 0)).toBe(200);
+  });
+
   test('ignores what a broken connection left behind', async () => {
     const a = await startNode();
     const keys = ['sockets:node', 'user:ann'];
