@@ -21,9 +21,9 @@ const FAST_RISE = 1.3;
 /** Above it, so that in a storm it goes little beyond what the node can take: what is too much delays the calls of backends. */
 const SLOW_RISE = 1.08;
 /** The event loop is free enough for more. */
-const LOW_LAG_MS = 25;
-const HIGH_LAG_MS = 50;
-const VERY_HIGH_LAG_MS = 100;
+const LOW_LAG_MS = 10;
+const HIGH_LAG_MS = 25;
+const VERY_HIGH_LAG_MS = 60;
 
 /**
  * Derives the rate from the lag of the event loop: it rises while clients wait and the lag is low, and falls faster when the
