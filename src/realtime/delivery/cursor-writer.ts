@@ -24,6 +24,7 @@ interface Dependencies {
   readonly pushStore: Pick<PushStore, 'remove'>;
   /** The device of a cursor is connected, but was removed from its mailbox. */
   onRemoved(cursor: Cursor): Promise<void>;
+  report(error: unknown): void;
 }
 
 /** Writes acknowledgements of many devices with few database calls. */
@@ -36,13 +37,15 @@ export class CursorWriter {
 
   async write(changes: readonly CursorChange[]): Promise<void> {
     const dirty = changes.flatMap(({ cursor, isDirty }) => (isDirty ? cursor : []));
+    const { pushStore, report } = this.#dependencies;
     const entries = changes.flatMap(({ outcomes }) => outcomes.map(({ entry }) => entry));
     const pushed = entries.flatMap(({ id, hasPush }) => (hasPush ? id : []));
     await Promise.all([
       this.#writeOutcomes(changes, ({ entry, expiry }) => expiry === undefined && entry.keepsReceipt),
       // A message with an outcome is not read again, so the device is flagged first.
       this.#writeCursors(dirty).then(() => this.#writeOutcomes(changes, ({ expiry }) => expiry !== undefined)),
-      this.#dependencies.pushStore.remove(pushed),
+      // A push that stays is dropped when it is due: its message is acknowledged.
+      pushStore.remove(pushed).catch(report),
     ]);
   }
 

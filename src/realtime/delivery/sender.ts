@@ -14,6 +14,7 @@ import { type IdentifiedMessage, keyOf, newId, type OutgoingMessage, withKey } f
 import { createAnnouncer, roomOf } from './notifications.js';
 import type { Outboxes } from './outboxes.js';
 import type { Positions } from './positions.js';
+import { PushPreparation, toPush } from './push/preparation.js';
 import type { NewPush, PushStore } from './push/store.js';
 
 /** Messages that are stored together, and how long they wait at most for callers who are answered just now. */
@@ -51,16 +52,18 @@ export class Sender {
   readonly #dependencies: Dependencies;
   readonly #forwarder: Forwarder;
   readonly #announce: ReturnType<typeof createAnnouncer>;
+  readonly #pushes: PushPreparation;
   /** Everything that arrives in one turn of the event loop is one insert. */
-  readonly #store = createGatheringBatcher(
+  readonly #storeTogether = createGatheringBatcher(
     (messages: readonly IdentifiedMessage[]) => this.#storeAll(messages),
     BATCHES,
   );
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
-    const { nodeCalls, leaders, bus } = dependencies;
+    const { nodeCalls, leaders, bus, pushStore } = dependencies;
     this.#announce = createAnnouncer(bus);
+    this.#pushes = new PushPreparation(pushStore);
     this.#forwarder = new Forwarder({ nodeCalls, leaders, store: (message) => this.#storeForwarded(message) });
   }
 
@@ -84,6 +87,10 @@ export class Sender {
     return stored;
   }
 
+  #store(message: IdentifiedMessage): Promise<StoredMessage> {
+    return this.#pushes.before(message, () => this.#storeTogether(message));
+  }
+
   #toStored(message: IdentifiedMessage, { position, createdAt, isHeld }: StoredElsewhere): StoredMessage {
     const entry = toEntry(message, { recipient: withKey(message.recipient), position, createdAt });
     return { entry, sockets: this.#dependencies.outboxes.offer(entry), isElsewhere: async () => isHeld ?? undefined };
@@ -97,15 +104,13 @@ export class Sender {
 
   async #storeAll(messages: readonly IdentifiedMessage[]): Promise<(StoredMessage | Error)[]> {
     const { appender, outboxes, limits, pushStore, bus, tasks, measures } = this.#dependencies;
-    // First, so that none is missing if this node ends in between. A push without its message is dropped.
-    const pushes = messages.flatMap(toPushes);
-    await pushStore.add(pushes);
     // The last positions of users that other nodes have sent to, which saves an insert at a wrong one. Whether another node has
     // sockets of them is known then, too: all callers are answered at once, call again at once, and their next insert is one.
     const recalling = bus.recall([...new Set(messages.map(({ recipient }) => roomOf(recipient)))]);
     const held = recalling === undefined ? undefined : await recalling;
     const results = await appender.append(messages);
     const entries = results.filter((result): result is Entry => !(result instanceof Error));
+    const pushes = messages.flatMap((message) => toPush(message) ?? []);
     if (pushes.length > 0) tasks.run(pushStore.release(ofStored(pushes, entries)));
     measures.stored(entries);
     const sockets = new Map(entries.map((entry) => [entry, outboxes.offer(entry)]));
@@ -128,11 +133,4 @@ function ofStored(pushes: readonly NewPush[], entries: readonly Entry[]): NewPus
 
 interface StoredMessage extends Pick<SentMessage, 'sockets' | 'isElsewhere'> {
   readonly entry: Entry;
-}
-
-/** The push that follows a message; none for most. */
-function toPushes({ id, recipient: { userId }, event, push }: IdentifiedMessage): NewPush[] {
-  if (push === undefined) return [];
-  const { title, body, afterMs } = push;
-  return [{ userIds: [userId], notification: { title, body, data: { id, event } }, isFallback: true, afterMs }];
 }

@@ -42,7 +42,7 @@ export function createSending(dependencies: Dependencies): Sending {
   const { log, mailboxes, positions } = storage;
   const { devices, limits } = lifecycle;
   const writer = new CursorWriter({
-    ...{ mailboxes, log, pushStore },
+    ...{ mailboxes, log, pushStore, report },
     onRemoved: async (cursor) =>
       sockets.ofDevice(cursor.device).length > 0 ? devices.restore(cursor.device, cursor) : undefined,
   });

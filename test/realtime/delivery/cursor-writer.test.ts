@@ -16,9 +16,10 @@ interface Written {
   readonly expiry?: string;
 }
 
-/** What is written for outcomes of one device. */
+/** What is written for outcomes of one device. @param remove removes the pushes of acknowledged messages */
 async function write(
   outcomes: readonly (readonly [position: number, at: number, expiry?: 'ttl'])[],
+  remove = async (): Promise<void> => undefined,
 ): Promise<Written[]> {
   const written: Written[] = [];
   const log = {
@@ -26,7 +27,7 @@ async function write(
     collection: { bulkWrite: async (updates: readonly Written[]) => void written.push(...updates) },
   };
   const writer = new CursorWriter({
-    ...{ log, mailboxes: {}, pushStore: { remove: async () => undefined }, onRemoved: async () => undefined },
+    ...{ log, mailboxes: {}, pushStore: { remove }, onRemoved: async () => undefined, report: () => undefined },
   } as unknown as ConstructorParameters<typeof CursorWriter>[0]);
   const cursor = { device: { recipient: withKey({ site: '', userId: 'someone' }), deviceId: 'phone' } };
   const all = outcomes.map(([position, at, expiry]) => ({
@@ -70,6 +71,11 @@ test('expirations keep their exact times', async () => {
     { positions: [1], at: 1000, expiry: 'ttl' },
     { positions: [3, 4], at: 1001, expiry: 'ttl' },
   ]);
+});
+
+test('acknowledgements are stored while pushes cannot be removed', async () => {
+  const written = await write([[1, 1000]], () => Promise.reject(new Error('the database refuses it')));
+  expect(written).toEqual([{ positions: [1], at: 1000 }]);
 });
 
 test('one acknowledgement is written soon, many in a row with few writes, and all of them', async () => {

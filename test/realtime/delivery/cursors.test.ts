@@ -36,7 +36,7 @@ const createNode = () =>
   new Cursors({
     writer: new CursorWriter({
       ...{ mailboxes, log: {} as Log, pushStore: { remove: async () => undefined } },
-      onRemoved: async () => undefined,
+      ...{ onRemoved: async () => undefined, report: () => undefined },
     }),
     ...{ logger: pino({ level: 'silent' }), now: () => 0 },
   });

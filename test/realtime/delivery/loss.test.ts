@@ -151,6 +151,7 @@ function openOutbox({ mailboxes, log }: ReturnType<typeof createNode>) {
   } as unknown as GatewaySocket;
   const writer = new CursorWriter({
     ...{ mailboxes, log, pushStore: { remove: async () => undefined }, onRemoved: async () => undefined },
+    report: () => undefined,
   });
   const cursors = new Cursors({ writer, logger: silent, now: Date.now });
   const report = (): void => undefined;
