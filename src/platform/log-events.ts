@@ -181,6 +181,7 @@ export const logEvents = {
   socket_directory_failed: { level: 'warn', message: 'removing sockets from the directory failed; trying again' },
 
   // Conversations
+  late_sending_failed: { level: 'warn', message: 'conversations: sending what was stored late failed' },
   recount_failed: { level: 'warn', message: 'recounting conversations failed' },
   conversation_push_failed: { level: 'warn', message: 'sending a push for a message failed' },
   conversation_status_failed: { level: 'warn', message: 'sending a status to an account failed' },

@@ -4,13 +4,16 @@ import type { Conversation } from '#shared/models/conversation.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../errors.js';
 import { payOnce } from '../../realtime/work.js';
-import { ensureAccess, ensureFullAccess, ensureHeard } from './access.js';
+import { type Access, ensureAccess, ensureFullAccess, ensureHeard, type FullAccess } from './access.js';
+import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { toUpdate } from './publish.js';
 import type { Snoozes } from './snoozes.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
+
+type Shared = Pick<FullAccess, 'conversation' | 'members'>;
 
 type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_top'>>;
 
@@ -23,17 +26,20 @@ export function createChanges<D extends Description, M extends WireMessage>(
   /** Changes the viewer's member and notifies their sockets. */
   const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
     const pay = payOnce((people) => work.pay(viewer.principal, { rows: people }));
-    const { conversation, member } = await counters.transact([id, viewer.id], async ({ session, record }) => {
+    const tell = async ({ conversation, member }: Access): Promise<ConversationView<D, M>> => {
+      const view = (await prepareToShow(models, kind, [conversation]))(conversation, member);
+      publish([viewer.id], toUpdate(view));
+      return view;
+    };
+    const changeMember = async ({ session, record }: CountedTransaction): Promise<Access> => {
       const access = await ensureAccess(models, kind, { viewer, id, session });
       await pay(access.conversation.users.length);
       const after = { ...access.member, ...change };
       await models.Member.updateOne({ _id: after._id, conversation: id }, { $set: change }, { session });
       record(access.member, after);
       return { conversation: access.conversation, member: after };
-    });
-    const view = (await prepareToShow(models, kind, [conversation]))(conversation, member);
-    publish([viewer.id], toUpdate(view));
-    return view;
+    };
+    return tell(await counters.transact([id, viewer.id], changeMember, tell));
   };
 
   /**
@@ -47,7 +53,17 @@ export function createChanges<D extends Description, M extends WireMessage>(
   ): Promise<ConversationView<D, M>> => {
     const blocked = await blocks.of(viewer.id);
     const pay = payOnce((people) => work.pay(viewer.principal, amountsOfConversation(people)));
-    const { conversation, members } = await counters.transact([id], async (transaction) => {
+    const tell = async ({ conversation, members }: Shared): Promise<ConversationView<D, M>> => {
+      const toWire = await prepareToShow(models, kind, [conversation]);
+      for (const member of members) {
+        const user = member.user.toHexString();
+        if (!blocked.has(user)) publish([user], toUpdate(toWire(conversation, member)));
+      }
+      const own = members.find(({ user }) => user.equals(viewer.userId));
+      if (own === undefined) throw new GatewayError('NOT_FOUND');
+      return toWire(conversation, own);
+    };
+    const changeAll = async (transaction: CountedTransaction): Promise<Shared> => {
       const { session, record } = transaction;
       const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
       ensureHeard(viewer, before.members, blocked);
@@ -61,15 +77,8 @@ export function createChanges<D extends Description, M extends WireMessage>(
       const changed = before.members.map((member) => ({ ...member, ...change.member }));
       for (const [index, member] of before.members.entries()) record(member, changed[index]);
       return { conversation: after, members: changed };
-    });
-    const toWire = await prepareToShow(models, kind, [conversation]);
-    for (const member of members) {
-      const user = member.user.toHexString();
-      if (!blocked.has(user)) publish([user], toUpdate(toWire(conversation, member)));
-    }
-    const own = members.find(({ user }) => user.equals(viewer.userId));
-    if (own === undefined) throw new GatewayError('NOT_FOUND');
-    return toWire(conversation, own);
+    };
+    return tell(await counters.transact([id], changeAll, tell));
   };
 
   return {

@@ -3,10 +3,11 @@ import { USERS_MAX } from '#shared/contracts/conversation-parts.js';
 import { amountsOfConversation } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
+import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../errors.js';
 import { payOnce } from '../../realtime/work.js';
 import { ensureFullAccess, ensureHeard, namedIn } from './access.js';
-import { specialChannels } from './counters/index.js';
+import { type CountedTransaction, specialChannels } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { createMembers } from './members.js';
@@ -22,6 +23,14 @@ export interface Draft {
   readonly image?: string | string[] | undefined;
   /** Additional fields of the kind. */
   readonly more?: object;
+}
+
+/** A conversation that users were added to. */
+interface Joined {
+  readonly conversation: Conversation;
+  readonly all: readonly Member[];
+  /** Their ids. */
+  readonly added: ReadonlySet<string>;
 }
 
 /** Creates conversations and manages their participants. */
@@ -53,19 +62,22 @@ export function createMembership<D extends Description, M extends WireMessage>(
       await ensureNoBlock(users, users);
       await work.pay(viewer.principal, amountsOfConversation(users.length));
       const conversation = toConversation(viewer, { draft, users, now: new Date(clock.now()) });
-      const added = await counters.transact(users, async (transaction) => {
+      const tell = async (added: readonly Member[]): Promise<ConversationView<D, M>> => {
+        const toWire = await prepareToShow(models, kind, [conversation]);
+        for (const member of added) {
+          const payload = toWire(conversation, member);
+          publish([member.user.toHexString()], { event: kind.events.added, payload });
+        }
+        const [own] = added;
+        if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
+        return toWire(conversation, own);
+      };
+      const insert = async (transaction: CountedTransaction): Promise<Member[]> => {
         const { session } = transaction;
         await kind.conversations.collection.insertOne({ ...conversation, __v: 0 }, { session });
         return members.insert(conversation, users, transaction);
-      });
-      const toWire = await prepareToShow(models, kind, [conversation]);
-      for (const member of added) {
-        const payload = toWire(conversation, member);
-        publish([member.user.toHexString()], { event: kind.events.added, payload });
-      }
-      const [own] = added;
-      if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
-      return toWire(conversation, own);
+      };
+      return tell(await counters.transact(users, insert, tell));
     },
 
     /** Adds participants. Existing participants do not change. @throws GatewayError as `create` */
@@ -75,7 +87,19 @@ export function createMembership<D extends Description, M extends WireMessage>(
     ) {
       const [others, blocked] = await Promise.all([ensureColleagues(models, viewer, users), blocks.of(viewer.id)]);
       const pay = payOnce((people) => work.pay(viewer.principal, amountsOfConversation(people)));
-      const { conversation, all, added } = await counters.transact([id, ...others], async (transaction) => {
+      const tell = async ({ conversation, all, added }: Joined): Promise<ConversationView<D, M>> => {
+        const toWire = await prepareToShow(models, kind, [conversation]);
+        for (const member of all) {
+          const user = member.user.toHexString();
+          const payload = toWire(conversation, member);
+          if (!blocked.has(user))
+            publish([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));
+        }
+        const own = all.find(({ user }) => user.equals(viewer.userId));
+        if (own === undefined) throw new GatewayError('NOT_FOUND');
+        return toWire(conversation, own);
+      };
+      const add = async (transaction: CountedTransaction): Promise<Joined> => {
         const { session } = transaction;
         const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
         ensureHeard(viewer, before.members, blocked);
@@ -102,17 +126,8 @@ export function createMembership<D extends Description, M extends WireMessage>(
           all: [...before.members, ...inserted],
           added: new Set([...invited, ...missing]),
         };
-      });
-      const toWire = await prepareToShow(models, kind, [conversation]);
-      for (const member of all) {
-        const user = member.user.toHexString();
-        const payload = toWire(conversation, member);
-        if (!blocked.has(user))
-          publish([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));
-      }
-      const own = all.find(({ user }) => user.equals(viewer.userId));
-      if (own === undefined) throw new GatewayError('NOT_FOUND');
-      return toWire(conversation, own);
+      };
+      return tell(await counters.transact([id, ...others], add, tell));
     },
   };
 }

@@ -2,7 +2,8 @@ import type { ClientSession, Types } from 'mongoose';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
 import { payOnce } from '../../realtime/work.js';
-import { ensureFullAccess } from './access.js';
+import { ensureFullAccess, type FullAccess } from './access.js';
+import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
 import { toUpdate } from './publish.js';
@@ -75,7 +76,21 @@ export function createRead<D extends Description, M extends WireMessage>(depende
     const blocked = await blocks.of(viewer.id);
     // Each participant is notified, and read for the viewer.
     const pay = payOnce((people) => work.pay(viewer.principal, { rows: people, receivers: people }));
-    const { conversation, participants, member } = await counters.transact([id, viewer.id], async (transaction) => {
+    const tell = async ({ conversation, members, member }: FullAccess): Promise<void> => {
+      const others = members
+        .map(({ user }) => user.toHexString())
+        .filter((user) => user !== viewer.id && !blocked.has(user));
+      const payload = {
+        conversation_id: id,
+        userID: viewer.id,
+        message_id: member.last_read?.toHexString() ?? null,
+        read_at: new Date(clock.now()).toISOString(),
+      };
+      publish(others, { event: kind.events.read, payload });
+      const toWire = await prepareToShow(models, kind, [conversation]);
+      publish([viewer.id], toUpdate(toWire(conversation, member)), viewer.socketId);
+    };
+    const markRead = async (transaction: CountedTransaction): Promise<FullAccess> => {
       const { session, record } = transaction;
       const access = await ensureFullAccess(models, kind, { viewer, id, transaction });
       await pay(access.members.length);
@@ -90,19 +105,8 @@ export function createRead<D extends Description, M extends WireMessage>(depende
         { session },
       );
       record(access.member, after);
-      return { conversation: access.conversation, participants: access.members, member: after };
-    });
-    const others = participants
-      .map(({ user }) => user.toHexString())
-      .filter((user) => user !== viewer.id && !blocked.has(user));
-    const payload = {
-      conversation_id: id,
-      userID: viewer.id,
-      message_id: member.last_read?.toHexString() ?? null,
-      read_at: new Date(clock.now()).toISOString(),
+      return { ...access, member: after };
     };
-    publish(others, { event: kind.events.read, payload });
-    const toWire = await prepareToShow(models, kind, [conversation]);
-    publish([viewer.id], toUpdate(toWire(conversation, member)), viewer.socketId);
+    await tell(await counters.transact([id, viewer.id], markRead, tell));
   };
 }

@@ -9,7 +9,7 @@ import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
 import type { Notify } from './notify.js';
 import { toPerson, toUnknownPerson } from './people.js';
-import { createStore, type Draft } from './store.js';
+import { createStore, type Draft, type Stored } from './store.js';
 import type { Viewer } from './viewer.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
@@ -47,34 +47,40 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     return before;
   };
 
+  const describe = (message: StoredMessage, viewer: Viewer, sender: BlockedUser | undefined) =>
+    kind.describeMessages([message], [sender === undefined ? toUnknownPerson(viewer.id) : toPerson(sender.user)]);
+
+  /** Sends a stored message to all participants. @returns it as its sender sees it */
+  const tell = async (viewer: Viewer, { conversationId }: Draft, stored: Stored): Promise<M> => {
+    const { conversation, members, message, sender } = stored;
+    const toWire = await describe(message, viewer, sender);
+    const blocked = blockedOf(sender);
+    const own = toWire(message, { conversationId, viewerId: viewer.id });
+    const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id && !blocked.has(id));
+    const { message: event } = kind.events;
+    publish([viewer.id], { event, payload: own }, viewer.socketId);
+    if (others.length > 0) {
+      publish(others, { event, payload: toWire(message, { conversationId, viewerId: '' }) });
+      notify(others, { title: conversation.title, message: own, conversationId });
+    }
+    return own;
+  };
+
   return async function sendConversationMessage(viewer: Viewer, draft: Draft): Promise<M> {
-    const view = { conversationId: draft.conversationId, viewerId: viewer.id };
     let reading: Promise<BlockedUser | undefined> | undefined;
     const read = (): Promise<BlockedUser | undefined> => {
       reading ??= blocks.withUser(viewer.id);
       return reading;
     };
-    const stored = await store(viewer, draft, read).catch(async (refusal: unknown) => ({
-      retried: await findRetried(viewer, draft, refusal),
-      sender: await read(),
-    }));
-    const { sender } = stored;
-    const toWire = await kind.describeMessages(
-      [draft.message],
-      [sender === undefined ? toUnknownPerson(viewer.id) : toPerson(sender.user)],
-    );
-    if ('retried' in stored) return toWire(stored.retried, view);
-    const { conversation, members, message } = stored;
-    const blocked = blockedOf(sender);
-    const own = toWire(message, view);
-    const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id && !blocked.has(id));
-    const { message: event } = kind.events;
-    publish([viewer.id], { event, payload: own }, viewer.socketId);
-    if (others.length > 0) {
-      publish(others, { event, payload: toWire(message, { ...view, viewerId: '' }) });
-      notify(others, { title: conversation.title, message: own, conversationId: draft.conversationId });
+    let stored: Stored;
+    try {
+      stored = await store(viewer, draft, { read, onLate: (late) => tell(viewer, draft, late) });
+    } catch (refusal) {
+      const retried = await findRetried(viewer, draft, refusal);
+      const toWire = await describe(retried, viewer, await read());
+      return toWire(retried, { conversationId: draft.conversationId, viewerId: viewer.id });
     }
-    return own;
+    return tell(viewer, draft, stored);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import type { Member } from '#shared/models/member.js';
 import { isNamed } from './access.js';
+import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { toUpdate } from './publish.js';
@@ -42,7 +43,14 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
   /** Removes one snooze. Does nothing when another node was faster. */
   const wakeOne = async (member: Pick<Member, '_id' | 'conversation' | 'user'>): Promise<void> => {
     const now = new Date(clock.now());
-    const woken = await counters.transact([member.user.toHexString()], async ({ session, record }) => {
+    const tell = async (woken: Member | undefined): Promise<void> => {
+      if (woken === undefined) return;
+      const conversation = await kind.conversations.findById(woken.conversation).lean();
+      if (conversation === null || !isNamed(conversation, woken.user)) return;
+      const toWire = await prepareToShow(models, kind, [conversation]);
+      publish([woken.user.toHexString()], toUpdate(toWire(conversation, woken)));
+    };
+    const wake = async ({ session, record }: CountedTransaction): Promise<Member | undefined> => {
       const before = await models.Member.findOneAndUpdate(
         { _id: member._id, conversation: member.conversation, snoozed_until: { $gt: new Date(0), $lte: now } },
         { $set: { snoozed_until: null } },
@@ -52,12 +60,8 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
       const after = { ...before, snoozed_until: null };
       record(before, after);
       return after;
-    });
-    if (woken === undefined) return;
-    const conversation = await kind.conversations.findById(woken.conversation).lean();
-    if (conversation === null || !isNamed(conversation, woken.user)) return;
-    const toWire = await prepareToShow(models, kind, [conversation]);
-    publish([woken.user.toHexString()], toUpdate(toWire(conversation, woken)));
+    };
+    await tell(await counters.transact([member.user.toHexString()], wake, tell));
   };
 
   const findDue = (more: object) =>

@@ -27,7 +27,7 @@ export interface Draft {
 }
 
 /** A stored message with its conversation and sender. */
-interface Stored {
+export interface Stored {
   readonly conversation: Conversation;
   readonly members: readonly Member[];
   readonly message: StoredMessage;
@@ -35,11 +35,17 @@ interface Stored {
   readonly sender: BlockedUser | undefined;
 }
 
-interface Item {
-  readonly viewer: Viewer;
-  readonly draft: Draft;
+/** What the caller that stores a message does for it. */
+interface Sending {
   /** Reads the sender, once. */
   read(): Promise<BlockedUser | undefined>;
+  /** Called when the message turns out to be stored after the caller got an error. */
+  onLate(stored: Stored): unknown;
+}
+
+interface Item extends Sending {
+  readonly viewer: Viewer;
+  readonly draft: Draft;
   /** Pays for the message, once. @throws GatewayError `RATE_LIMITED` */
   pay(people: number): Promise<void>;
 }
@@ -143,12 +149,14 @@ export function createStore<D extends Description, M extends WireMessage>({
 
   const storeFirst = async (take: () => readonly Item[]): Promise<(Stored | Error)[]> => {
     let tried = take();
+    const storeTried = (transaction: CountedTransaction): Promise<Stored[]> => {
+      const items = take();
+      tried = items.slice(0, Math.max(1, findKnown(items).length));
+      return storeSome(tried, transaction);
+    };
+    const tellLate = (stored: readonly Stored[]) => Promise.all(stored.map((one, index) => tried[index]?.onLate(one)));
     try {
-      return await counters.transact([], (transaction) => {
-        const items = take();
-        tried = items.slice(0, Math.max(1, findKnown(items).length));
-        return storeSome(tried, transaction);
-      });
+      return await counters.transact([], storeTried, tellLate);
     } catch (refusal) {
       if (tried.length <= 1 || !isOfOne(refusal)) return tried.map(() => refusal as Error);
       // The first is stored now. The others wait for their own turns, so none is stored when its time is over.
@@ -159,9 +167,9 @@ export function createStore<D extends Description, M extends WireMessage>({
 
   const storeInOrder = createMessageQueue({ inTurn: counters.inTurn, storeFirst });
 
-  return function storeMessage(viewer: Viewer, draft: Draft, read: Item['read']): Promise<Stored> {
+  return function storeMessage(viewer: Viewer, draft: Draft, sending: Sending): Promise<Stored> {
     const pay = payOnce((people) => work.pay(viewer.principal, amountsOfMessage(people)));
-    return storeInOrder(draft.conversationId, { viewer, draft, read, pay });
+    return storeInOrder(draft.conversationId, { viewer, draft, pay, ...sending });
   };
 }
 

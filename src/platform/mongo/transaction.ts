@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { type ClientSession, type Connection, mongo as driver } from 'mongoose';
-import { isTransactionConflict } from './errors.js';
+import { isDatabaseAway, isTransactionConflict } from './errors.js';
 import { fixedOptions } from './options.js';
 
 /** Time limit for retries; then the caller's own time limit is near. The driver's own limit is two minutes. */
@@ -13,6 +13,9 @@ const PAUSE_MAX_MS = 500;
 /** Time limit of the commit. */
 const COMMIT_TIMEOUT_MS = 15_000;
 const MAX_TIME_EXPIRED = 50;
+/** How often, and for how long, the outcome of a commit is asked for afterwards. The server knows it for half an hour. */
+const SETTLING_PAUSE_MS = 1000;
+const SETTLING_MAX_MS = 1_200_000;
 
 /** All reads of a transaction see one snapshot. With local reads, later reads could include another commit. */
 const transactionOptions = {
@@ -25,40 +28,58 @@ const transactionOptions = {
 /** Thrown by work that relied on remembered state which is out of date: the transaction is rolled back and run again. */
 export class StaleError extends Error {}
 
+/** How a transaction ends otherwise than by its first commit. */
+export interface TransactionEnds<T> {
+  /** Further errors after which a retry can succeed. */
+  isTransient?(error: unknown): boolean;
+  /** The work turned out to be stored after an error that left this open. */
+  onLate?(result: T): void;
+}
+
 /**
  * Runs work in a transaction: it is committed by a majority or not at all, and it reads one snapshot. Retries the work
  * after a write conflict or a fail-over, so it must have no side effects outside of the database.
- * @param isTransient further errors after which a retry can succeed
- * @throws the last error. If the database was away during the commit, the work may have been stored.
+ * @throws the last error. If the database was away during the commit, the work may have been stored; `onLate` tells it then.
  */
 export async function runTransaction<T>(
   connection: Connection,
   work: (session: ClientSession) => Promise<T>,
-  isTransient: (error: unknown) => boolean = () => false,
+  { isTransient = () => false, onLate = () => undefined }: TransactionEnds<T> = {},
 ): Promise<T> {
   const session = await connection.startSession();
   const giveUpAt = performance.now() + RETRY_FOR_MS;
+  let isOpen = true;
+  const settleLater = (result: T): void => {
+    isOpen = false;
+    void settle(session, () => onLate(result));
+  };
   try {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await attemptOnce(session, work, giveUpAt);
+        return await attemptOnce(session, work, { giveUpAt, settleLater });
       } catch (error) {
         const isStale = error instanceof StaleError;
         const mayPass = isStale || isTransactionConflict(error) || (attempt < ATTEMPTS && isTransient(error));
-        if (!mayPass || performance.now() > giveUpAt) throw error;
+        if (!isOpen || !mayPass || performance.now() > giveUpAt) throw error;
         if (isStale) continue;
       }
       await setTimeout(Math.random() * Math.min(PAUSE_MAX_MS, FIRST_PAUSE_MS * 1.5 ** attempt));
     }
   } finally {
-    await session.endSession();
+    if (isOpen) await session.endSession();
   }
+}
+
+interface Attempt<T> {
+  readonly giveUpAt: number;
+  /** The commit has failed, and the work may be stored. */
+  readonly settleLater: (result: T) => void;
 }
 
 async function attemptOnce<T>(
   session: ClientSession,
   work: (session: ClientSession) => Promise<T>,
-  giveUpAt: number,
+  { giveUpAt, settleLater }: Attempt<T>,
 ): Promise<T> {
   session.startTransaction(transactionOptions);
   let result: T;
@@ -69,7 +90,12 @@ async function attemptOnce<T>(
     await session.abortTransaction().catch(() => undefined);
     throw error;
   }
-  await commit(session, giveUpAt);
+  try {
+    await commit(session, giveUpAt);
+  } catch (error) {
+    if (mayBeStored(error)) settleLater(result);
+    throw error;
+  }
   return result;
 }
 
@@ -79,14 +105,35 @@ async function commit(session: ClientSession, giveUpAt: number): Promise<void> {
     try {
       return await session.commitTransaction();
     } catch (error) {
-      if (!isOutcomeUnknown(error) || performance.now() > giveUpAt) throw error;
+      if (!isWorthAnother(error) || performance.now() > giveUpAt) throw error;
     }
     await setTimeout(FIRST_PAUSE_MS);
   }
 }
 
+/** Repeats a commit until the server tells its outcome, then ends the session. Never rejects. */
+async function settle(session: ClientSession, onStored: () => void): Promise<void> {
+  const endAt = performance.now() + SETTLING_MAX_MS;
+  // It has ended when the gateway has.
+  while (!session.hasEnded && performance.now() < endAt) {
+    await setTimeout(SETTLING_PAUSE_MS, undefined, { ref: false });
+    try {
+      await session.commitTransaction();
+      onStored();
+      break;
+    } catch (error) {
+      if (!mayBeStored(error)) break;
+    }
+  }
+  await session.endSession();
+}
+
+const hasUnknownOutcome = (error: unknown): error is driver.MongoError =>
+  error instanceof driver.MongoError && error.hasErrorLabel('UnknownTransactionCommitResult');
+
 /** Not after the time limit of the commit: another wait would double it. */
-const isOutcomeUnknown = (error: unknown): boolean =>
-  error instanceof driver.MongoError &&
-  error.hasErrorLabel('UnknownTransactionCommitResult') &&
-  error.code !== MAX_TIME_EXPIRED;
+const isWorthAnother = (error: unknown): boolean => hasUnknownOutcome(error) && error.code !== MAX_TIME_EXPIRED;
+
+/** Whether a commit that failed may have been done. */
+const mayBeStored = (error: unknown): boolean =>
+  hasUnknownOutcome(error) || (isDatabaseAway(error) && !isTransactionConflict(error));

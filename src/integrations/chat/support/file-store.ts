@@ -92,7 +92,7 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         await Upload.insertMany([upload], { session });
       },
       // Two concurrent first files of one person.
-      (error) => isDuplicateKey(error, '_id'),
+      { isTransient: (error) => isDuplicateKey(error, '_id') },
     );
 
   /** @returns whether the file existed */

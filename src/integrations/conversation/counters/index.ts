@@ -30,8 +30,14 @@ export interface CounterStore {
    * Runs work in a transaction and updates counters in the same transaction. The work can run several times because of
    * write conflicts; it must have no effect outside the database.
    * @param keys what the work will probably write; work with a common key is serialized on this node
+   * @param onLate called with the result when the work turns out to be stored after its caller got an error: what follows from it
+   *   must not be missing
    */
-  transact<T>(keys: readonly string[], work: (transaction: CountedTransaction) => Promise<T>): Promise<T>;
+  transact<T>(
+    keys: readonly string[],
+    work: (transaction: CountedTransaction) => Promise<T>,
+    onLate?: (result: T) => unknown,
+  ): Promise<T>;
   /** Runs a task after the work on this node that has a common key. */
   readonly inTurn: KeyedMutex['run'];
   /** Counters of all channels of the user, including the special ones. */
@@ -91,6 +97,8 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
     );
   };
 
+  const pushAll = (pushes: readonly Push[]): void => pushes.forEach(push);
+
   /** Applies the differences of a transaction; a user without counters is counted in full. */
   const settle = async (ledger: Ledger, session: ClientSession): Promise<Push[]> => {
     const { pushes, uncounted } = await applyDifferences(models, ledger, session);
@@ -108,9 +116,13 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
     if (underWay !== undefined) return underWay;
     const counting = mutex
       .run([key], () =>
-        runTransaction(connection, (session) => recount(models, { users: [user], session, at: new Date(clock.now()) })),
+        runTransaction(
+          connection,
+          (session) => recount(models, { users: [user], session, at: new Date(clock.now()) }),
+          { onLate: pushAll },
+        ),
       )
-      .then((pushes) => pushes.forEach(push))
+      .then(pushAll)
       .finally(() => recounting.delete(key));
     recounting.set(key, counting);
     return counting;
@@ -123,7 +135,14 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
   };
 
   return {
-    async transact(keys, work) {
+    async transact(keys, work, onLate = () => undefined) {
+      const tellLate = async (result: Parameters<typeof onLate>[0]): Promise<void> => {
+        try {
+          await onLate(result);
+        } catch (error) {
+          logger.warn({ err: error }, 'conversations: sending what was stored late failed');
+        }
+      };
       const { result, pushes } = await mutex.run(keys, () =>
         runTransaction(
           connection,
@@ -132,11 +151,17 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
             const result = await work({ session, record: ledger.record, forget: ledger.forget });
             return { result, pushes: await settle(ledger, session) };
           },
-          // Two transactions created the first counter of a user and channel.
-          (error) => isDuplicateKey(error, 'channel_id'),
+          {
+            // Two transactions created the first counter of a user and channel.
+            isTransient: (error) => isDuplicateKey(error, 'channel_id'),
+            onLate({ result, pushes }) {
+              pushAll(pushes);
+              void tellLate(result);
+            },
+          },
         ),
       );
-      pushes.forEach(push);
+      pushAll(pushes);
       return result;
     },
 
