@@ -4,6 +4,13 @@ const TIME = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+\-
 /** A point in time, or why a text is none. */
 export type ParsedTime = { readonly time: Date } | { readonly problem: string };
 
+const YEAR_0 = Date.parse('0000-01-01T00:00:00Z');
+/** The first moment whose year has no four digits any more, as RFC 3339 wants them. */
+export const YEAR_10000 = Date.UTC(10_000, 0, 1);
+
+/** Whether a time can be written with a year of four digits, in UTC. */
+export const hasFourDigitYear = (unixMs: number): boolean => unixMs >= YEAR_0 && unixMs < YEAR_10000;
+
 const noTime = { problem: 'must be a time as in RFC 3339, such as 2030-01-31T12:00:00Z or 2030-01-31T14:00:00+02:00' };
 
 /**
@@ -21,5 +28,8 @@ export function parseTime(text: string): ParsedTime {
   const [hours, rest] = [Number(offsetHours), Number(offsetMinutes)];
   if (hours > 23 || rest > 59) return noTime;
   const offsetMs = (hours * 60 + rest) * 60_000 * (sign === '-' ? -1 : 1);
-  return { time: new Date(local.getTime() - offsetMs) };
+  const unixMs = local.getTime() - offsetMs;
+  return hasFourDigitYear(unixMs)
+    ? { time: new Date(unixMs) }
+    : { problem: 'must be in the years 0000 to 9999 in UTC' };
 }

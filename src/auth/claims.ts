@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accountId, opaqueId, userId } from '#shared/contracts/primitives.js';
+import { YEAR_10000 } from '#shared/utilities/time.js';
 import { safeParse } from '../validation.js';
 import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { UserPrincipal } from './principal.js';
@@ -99,8 +100,12 @@ export const toTokenFacts = ({
 }: { [Name in keyof typeof tokenClaims]?: z.output<(typeof tokenClaims)[Name]> }) => ({
   tokenId: jti ?? '',
   issuedAt: (iat ?? 0) * 1000,
-  expiresAt: exp == null ? Number.POSITIVE_INFINITY : exp * 1000,
+  expiresAt: toExpiry(exp),
 });
+
+/** A token that ends after the year 9999 does not end: no answer can show that time. */
+const toExpiry = (exp: number | null | undefined): number =>
+  exp == null || exp * 1000 >= YEAR_10000 ? Number.POSITIVE_INFINITY : exp * 1000;
 
 /** @throws GatewayError `INVALID_TOKEN`, with the names of the invalid claims as the cause, never their values */
 export function parseClaims<Claims>(schema: z.ZodType<Claims>, payload: unknown): Claims {

@@ -1,5 +1,5 @@
 import { Types } from 'mongoose';
-import { parseTime } from '#shared/utilities/time.js';
+import { hasFourDigitYear, parseTime } from '#shared/utilities/time.js';
 
 /* What a stored value means, or `undefined` when it has no meaning of that type. Never throws. */
 
@@ -33,8 +33,6 @@ export function readId(value: unknown): Types.ObjectId | undefined {
 const SECONDS_MAX = 1e11;
 /** Numbers below this are not times of this platform. */
 const SECONDS_MIN = 1e8;
-/** Years with four digits, as in ISO 8601. */
-const [YEAR_0, YEAR_10000] = [Date.parse('0000-01-01'), Date.UTC(10_000, 0, 1)];
 
 /** Reads a date, ISO 8601 text (default: UTC), or Unix time in seconds or milliseconds. */
 export function readDate(value: unknown): Date | undefined {
@@ -46,13 +44,13 @@ export function readDate(value: unknown): Date | undefined {
   return isInRange(date) ? date : undefined;
 }
 
-const isInRange = (date: Date): boolean => date.getTime() >= YEAR_0 && date.getTime() < YEAR_10000;
+const isInRange = (date: Date): boolean => hasFourDigitYear(date.getTime());
 
 function readDateText(text: string): Date | undefined {
   if (/^\d+$/.test(text)) return readDate(Number(text));
   for (const candidate of [text, `${text}Z`, `${text}T00:00:00Z`]) {
     const parsed = parseTime(candidate);
-    if ('time' in parsed) return isInRange(parsed.time) ? parsed.time : undefined;
+    if ('time' in parsed) return parsed.time;
   }
   return undefined;
 }

@@ -48,6 +48,10 @@ describe('a user token', () => {
     });
   });
 
+  test.each([253_402_300_800, 8.64e12 + 1, 1e300])('does not expire when exp is %d, after the year 9999', (exp) => {
+    expect(verifier.verifyUser(sign({ uid: 'u', exp }))).toMatchObject({ expiresAt: Number.POSITIVE_INFINITY });
+  });
+
   test('shares its list of scopes with others of the same scope, unless that is long', () => {
     const scopesOf = (scope: string) => verifier.verifyUser(sign({ uid: 'u', scope }));
     const lists = (scope: string) => [scopesOf(scope), scopesOf(scope)].map((user) => 'scopes' in user && user.scopes);

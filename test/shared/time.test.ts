@@ -32,3 +32,14 @@ test.for([
 test('reports a leap second as such', () => {
   expect(parseTime('2016-12-31T23:59:60Z')).toEqual({ problem: 'must not be a leap second' });
 });
+
+test.for(['9999-12-31T23:59:59-00:01', '9999-12-31T00:01:00-23:59', '0000-01-01T00:00:00+00:01'])(
+  'refuses %s, whose year in UTC has no four digits',
+  (text) => {
+    expect(parseTime(text)).toEqual({ problem: 'must be in the years 0000 to 9999 in UTC' });
+  },
+);
+
+test.for(['9999-12-31T23:59:59.999Z', '9999-12-31T23:59:00+14:00', '0000-01-01T00:00:00Z'])('reads %s', (text) => {
+  expect(parseTime(text)).toEqual({ time: new Date(text) });
+});
