@@ -10,12 +10,6 @@ export const UNKNOWN_ID = new Types.ObjectId('0'.repeat(24));
 export const toIdText = (id: Types.ObjectId | null | undefined): string =>
   id == null || UNKNOWN_ID.equals(id) ? '' : id.toHexString();
 
-/**
- * Whether the id of a document could be read. Documents without a readable id are not shown, because no operation could
- * address them.
- */
-export const isShowable = ({ _id }: { readonly _id: Types.ObjectId }): boolean => !UNKNOWN_ID.equals(_id);
-
 const HEX_ID = /^[0-9a-fA-F]{24}$/;
 
 /** Reads an id, its text, or an embedded document with an `_id`. */

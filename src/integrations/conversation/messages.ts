@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import type { Amounts } from '#shared/contracts/costs.js';
 import { GatewayError } from '../../errors.js';
-import { isShowable, readDocument, UNKNOWN_ID } from '../../models/index.js';
+import { readDocument, UNKNOWN_ID } from '../../models/index.js';
 import {
   type Bounds,
   type Position,
@@ -11,6 +11,7 @@ import {
   readRanges,
   type Sort,
   sortWithin,
+  withUsableId,
 } from '../../platform/mongo/keyset.js';
 import { ensureAccess } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
@@ -49,7 +50,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
 
   const show = async (messages: readonly StoredMessage[], conversationId: string, viewer: Viewer) => {
     const toWire = await kind.describeMessages(messages);
-    return messages.filter(isShowable).map((message) => toWire(message, { conversationId, viewerId: viewer.id }));
+    return messages.map((message) => toWire(message, { conversationId, viewerId: viewer.id }));
   };
 
   /** @param limit messages that are shown with it */
@@ -120,7 +121,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
         ids.map((conversationId, index) => [
           conversationId,
           (lists[index] ?? [])
-            .filter((message) => fitting.has(message) && isShowable(message))
+            .filter((message) => fitting.has(message))
             .map((message) => toWire(message, { conversationId, viewerId: viewer.id })),
         ]),
       );
@@ -175,7 +176,7 @@ async function readMessages(
   conversation: string,
   { range, sort, ...bounds }: { range: Range; sort: Sort; limit: number; skip: number },
 ): Promise<StoredMessage[]> {
-  const own = { conversation_id: new Types.ObjectId(conversation) };
+  const own = { ...withUsableId, conversation_id: new Types.ObjectId(conversation) };
   const filter = { $and: [own, range] };
   const found = await messages.collection.find(filter, { ...bounds, sort: sortWithin(range, sort) }).toArray();
   return found.map((message) => readDocument(messageModel, message)) as unknown as StoredMessage[];

@@ -103,7 +103,7 @@ export interface KeysetPlace {
 }
 
 /**
- * Reads the entries after a cursor, each once, for any value of the field. Passes values to the driver, because Mongoose
+ * Reads the entries after a cursor that can be shown, each once, for any value of the field. Passes values to the driver, because Mongoose
  * would cast them to the type in the schema.
  * @param place `undefined`: from the beginning
  */
@@ -120,11 +120,18 @@ export async function readAfter<T>(
   const ranges = place === undefined ? [{}] : toRanges([field, '_id'], [place.value, place._id]);
   const found = await readRanges(ranges, limit, (range, bounds) =>
     collection
-      .find({ ...base, ...range }, { ...options, sort: sortWithin(range, sort), limit: bounds.limit })
+      // A range behind a cursor has a condition on the id, which only ids of its type satisfy.
+      .find({ ...withUsableId, ...base, ...range }, { ...options, sort: sortWithin(range, sort), limit: bounds.limit })
       .toArray(),
   );
   return found as unknown[] as T[];
 }
+
+/**
+ * Only documents that can be shown: no request could name one whose id has another type. Left out by the query, because a page
+ * that loses some afterwards looks like the last one, and has no entry to go on from.
+ */
+export const withUsableId = { _id: { $type: 'objectId' } } as const;
 
 const LOWEST_ID = new Types.ObjectId('0'.repeat(24));
 const HIGHEST_ID = new Types.ObjectId('f'.repeat(24));

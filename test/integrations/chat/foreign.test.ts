@@ -194,3 +194,86 @@ test('chat messages and notifications with odd fields are listed, and changed by
   await askGently(a, 'notification:mark_all_read', {}, 'notifications');
   expect(wireFaults).toEqual([]);
 });
+
+/** Reads a whole list, each page beside the last entry of the one before, until a page is empty. @returns the ids */
+async function walk(
+  read: (cursor: string | undefined) => Promise<{ _id: string }[]>,
+  lastOf: (page: { _id: string }[]) => { _id: string } | undefined,
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (let page = await read(undefined); page.length > 0; page = await read(lastOf(page)?._id))
+    ids.push(...idsOf(page));
+  return ids;
+}
+
+test('entries whose id no request could name take no place on a page', async () => {
+  const [ann, bob] = await two();
+  const { Chat, ChatMessage, Notification, SupportConversation, SupportMessage } = environment.models;
+  const people = [ann, bob].map(({ id }) => new Types.ObjectId(id));
+  const [first] = people;
+  const [chat, conversation] = [new Types.ObjectId(), new Types.ObjectId()];
+  const isUsable = (place: number): boolean => place < 4 || place > 7;
+  /** Twelve documents; a whole page and more in the middle has ids of another type. */
+  const store = async (model: { collection: object }, fields: (at: Date) => object): Promise<string[]> => {
+    const documents = Array.from({ length: 12 }, (_, place) => ({
+      _id: isUsable(place) ? new Types.ObjectId() : `${new Types.ObjectId()}-${place}`,
+      ...fields(new Date(Date.UTC(2020, 0, 1, 0, place))),
+    }));
+    await (model.collection as typeof ChatMessage.collection).insertMany(documents as never[]);
+    return documents.filter((_, place) => isUsable(place)).map(({ _id }) => String(_id));
+  };
+  const last = <T>(page: readonly T[]): T | undefined => page.at(-1);
+  const query = (cursor: string | undefined): string => `limit=3${cursor === undefined ? '' : `&before=${cursor}`}`;
+
+  const chats = await store(Chat, (at) => ({ participants: people, type: 'group', lastActivity: at }));
+  expect(idsOf(await read(ann, '/api/chats?limit=100'))).toEqual([...chats].sort());
+  expect((await walk((cursor) => read(ann, `/api/chats?${query(cursor)}`), last)).sort()).toEqual([...chats].sort());
+
+  await Chat.collection.insertOne({
+    _id: chat,
+    participants: people,
+    type: 'direct',
+    lastActivity: new Date(0),
+  } as never);
+  const messages = await store(ChatMessage, (createdAt) => ({ chat, sender: first, content: 'text', createdAt }));
+  const path = `/api/chats/${chat}/messages`;
+  expect(
+    (
+      await walk(
+        (cursor) => read(bob, `${path}?${query(cursor)}`),
+        ([oldest]) => oldest,
+      )
+    ).sort(),
+  ).toEqual(messages);
+  const from = '2000-01-01T00:00:00Z';
+  expect((await walk((cursor = from) => read(bob, `${path}?limit=3&after=${cursor}`), last)).sort()).toEqual(messages);
+
+  const a = await openCommunity(environment, ann);
+  const notifications = await store(Notification, (createdAt) => ({
+    recipient: first,
+    type: 'x',
+    isRead: true,
+    createdAt,
+  }));
+  const listed = await walk(async (before) => {
+    const page = { limit: 3, ...(before !== undefined && { before }) };
+    return dataOf(await a.ask('notification:list', page)).notifications;
+  }, last);
+  expect(listed.sort()).toEqual(notifications);
+
+  const own = { participants: people, createdBy: first, status: 'open' };
+  const conversations = await store(SupportConversation, (updatedAt) => ({ ...own, updatedAt }));
+  const support = '/api/v1/conversations';
+  const inSupport = (cursor: string | undefined) =>
+    call(environment, ann, ['GET', `${support}?${query(cursor)}`]).then(({ json }) => json.data.conversations);
+  expect((await walk(inSupport, last)).sort()).toEqual(conversations);
+
+  await SupportConversation.collection.insertOne({ _id: conversation, ...own, updatedAt: new Date(0) } as never);
+  const sent = { conversationId: conversation, senderId: ann.id, senderType: 'user', content: 'text' };
+  const said = await store(SupportMessage, (timestamp) => ({ ...sent, timestamp }));
+  const inConversation = (cursor: string | undefined) =>
+    call(environment, bob, ['GET', `${support}/${conversation}/messages?${query(cursor)}`]).then(
+      ({ json }) => json.data.messages,
+    );
+  expect((await walk(inConversation, ([oldest]) => oldest)).sort()).toEqual(said);
+});

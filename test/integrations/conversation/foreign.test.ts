@@ -228,6 +228,28 @@ test('messages with odd fields are listed once each, together with the others', 
   expect(wireFaults).toEqual([]);
 });
 
+test('messages whose id no request could name take no place on a page', async () => {
+  await begin();
+  const conversation_id = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' })).conversation
+    ._id;
+  const documents = Array.from({ length: 12 }, (_, place) => ({
+    _id: place < 4 || place > 7 ? new Types.ObjectId() : `${new Types.ObjectId()}-${place}`,
+    ...{ conversation_id: new Types.ObjectId(conversation_id), data: 'text', type: 'text', sent_by: users[1] },
+    createdAt: new Date(Date.UTC(2020, 0, 1, 0, place)),
+  }));
+  await environment.models.Message.collection.insertMany(documents as never[]);
+  const wanted = documents.map(({ _id }) => String(_id)).filter((id) => Types.ObjectId.isValid(id));
+  const walked: string[] = [];
+  for (let before: string | undefined; ; ) {
+    const page = { conversation_id, limit: 3, ...(before !== undefined && { before }) };
+    const { messageList, paging } = dataOf(await a.ask('list_message', page));
+    walked.push(...messageList.map(({ _id }: { _id: string }) => _id));
+    if (!paging.has_next || messageList.length === 0) break;
+    before = walked.at(-1);
+  }
+  expect(walked).toEqual(wanted.reverse());
+});
+
 test('paging returns messages and conversations with every type of sort value once, in index order', async () => {
   await begin();
   const { Conversation, Member, Message } = environment.models;

@@ -2,7 +2,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { ChatsAccess } from './access.js';
 import type { ChatLog } from './log.js';
 import type { RateLimits } from './rate-limits.js';
-import { isShown, toWireMessage, type WireMessage } from './to-wire.js';
+import { toWireMessage, type WireMessage } from './to-wire.js';
 import type { UserSummaries } from './user-summaries.js';
 
 interface Dependencies {
@@ -42,7 +42,6 @@ export function createHistory({ access, rateLimits, summaries, log }: Dependenci
     const messages = await log.read({ parent, after: lower, before: upper, first, limit });
     if (first === 'newest') messages.reverse();
     const people = await summaries.read(messages.map(({ sender }) => sender));
-    const shown = messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
-    return shown.filter(isShown);
+    return messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
   };
 }

@@ -5,7 +5,7 @@ import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
-import { isShowable, readDocument, storedValue } from '../../../models/index.js';
+import { readDocument, storedValue } from '../../../models/index.js';
 import { type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
 import { type Authentication, isPositioned, type UserCaller } from '../shared/index.js';
 import { chatNotFound } from './access.js';
@@ -120,7 +120,10 @@ export function createLists({ models, clock, rateLimits, authentication, summari
       const place = await findPlace(viewer._id, before);
       const list = { base: { participants: viewer._id }, field: 'lastActivity', direction: 'descending' } as const;
       const chats = await readAfter<Chat>(models.Chat, list, { place, limit });
-      return show(chats.map((chat) => readDocument('Chat', chat)).filter(isShowable), viewer);
+      return show(
+        chats.map((chat) => readDocument('Chat', chat)),
+        viewer,
+      );
     },
     /** @throws ChatError `NOT_FOUND` if the viewer was removed in the meantime */
     async showOne(chat: Chat, viewer: Viewer): Promise<WireChat> {

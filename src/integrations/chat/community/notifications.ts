@@ -12,7 +12,7 @@ import type { Absentee, ActiveViewers } from './active-viewers.js';
 import type { PageQuery } from './history.js';
 import type { Publisher } from './publisher.js';
 import { isMuted, settingOf } from './settings.js';
-import { isShown, toWireNotification } from './to-wire.js';
+import { toWireNotification } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
   publisher: Publisher;
@@ -123,7 +123,7 @@ export function createNotifications({ models, clock, logger, push, publisher, ac
       const place = await findPlace(_id, before);
       const list = { base: { recipient: _id, ...unread }, field: 'createdAt', direction: 'descending' } as const;
       const found = await readAfter<Notification>(models.Notification, list, { place, limit: limit + 1 });
-      const notifications = found.slice(0, limit).map(toWireNotification).filter(isShown);
+      const notifications = found.slice(0, limit).map(toWireNotification);
       return { notifications, unreadCount: await count(_id), hasMore: found.length > limit };
     },
 

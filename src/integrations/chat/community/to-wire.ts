@@ -74,6 +74,3 @@ export const toWireNotification = (found: Notification): WireNotification => {
 };
 
 const toIdOrNull = (id: Types.ObjectId | null | undefined): string | null => toIdText(id) || null;
-
-/** Whether an object on the wire has a usable id. Other services may store ids of other types. */
-export const isShown = ({ _id }: { readonly _id: string }): boolean => _id !== '';

@@ -192,7 +192,7 @@ export function createConversations({ models, authentication, people, access, pu
       const bases = owned.map((own) => ({ ...own, ...(status === undefined ? {} : { status }) }));
       const { found, isCut } = await readOpen({ principal, caller }, bases, { place: cursor, limit: limit + 1 });
       const { items, hasMore } = toPage(await show.all(found), limit);
-      return { conversations: items.filter(({ _id }) => _id !== ''), hasMore: hasMore || isCut };
+      return { conversations: items, hasMore: hasMore || isCut };
     },
 
     /** All departments. @returns whether the caller is a member of each; other members are not revealed */

@@ -64,10 +64,9 @@ export function createMessages(dependencies: Dependencies) {
       const first = isForward ? 'oldest' : 'newest';
       const found = await log.read({ parent, after: lower, before: upper, first, limit: limit + 1 });
       const { items, hasMore } = toPage(found.map(toWireMessage), limit);
-      const shown = items.filter(({ _id }) => _id !== '');
       await work.pay(principal, { examined: reading.length });
       const shownReads = reading.filter(({ readBy }) => !blocked.has(readBy));
-      return { messages: isForward ? shown : shown.reverse(), hasMore, reads: shownReads };
+      return { messages: isForward ? items : items.reverse(), hasMore, reads: shownReads };
     },
 
     /** Changes the text of a message. @throws ChatError `NOT_FOUND` for a message of another sender */

@@ -1,6 +1,12 @@
 import type { Types } from 'mongoose';
 import { storedValue } from '../../../../models/index.js';
-import { comparePlaces, type KeysetPlace, placeOfTime, readAfter } from '../../../../platform/mongo/keyset.js';
+import {
+  comparePlaces,
+  type KeysetPlace,
+  placeOfTime,
+  readAfter,
+  withUsableId,
+} from '../../../../platform/mongo/keyset.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 
 /**
@@ -54,7 +60,8 @@ export function createMessageReader<M extends OrderedMessage>(kind: MessageKind<
     const position = { $gt: Math.max(low, 0), $lt: high };
     const sort = { position: first === 'oldest' ? 1 : -1 } as const;
     const options = { sort, limit, ...toProjection(range) };
-    return (await collection.find({ [parentField]: parent, position, ...where }, options).toArray()) as unknown as M[];
+    const filter = { ...withUsableId, [parentField]: parent, position, ...where };
+    return (await collection.find(filter as never, options).toArray()) as unknown as M[];
   };
 
   const readTimed = async (range: MessageRange): Promise<M[]> => {
