@@ -5,7 +5,7 @@ import { spellingsOf } from '#shared/utilities/emoji.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { storedForms } from '../../../models/index.js';
-import { ChatError } from '../shared/index.js';
+import { ChatError, type Settling } from '../shared/index.js';
 import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
 import type { Notifications } from './notifications.js';
 import type { Publisher } from './publisher.js';
@@ -19,6 +19,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   publisher: Publisher;
   summaries: UserSummaries;
   notifications: Notifications;
+  settling: Settling;
 }
 
 /** How long a message can be edited. */
@@ -34,9 +35,40 @@ export function createChanges({
   publisher,
   summaries,
   notifications,
+  settling,
 }: Dependencies) {
   const show = async (message: ChatMessage): Promise<WireMessage> =>
     toWireMessage(message, (await summaries.read([message.sender])).get(String(message.sender)));
+
+  /** Sends what is stored later, if that is not what was sent and the caller still may. */
+  const settle = (principal: Principal, message: ChatMessage, { what, stateOf, send }: Sent): void => {
+    const [messageId, sent] = [message._id.toHexString(), stateOf(message)];
+    settling.settle(`${what} ${messageId}`, async () => {
+      const stored = await models.ChatMessage.findOne({ _id: messageId, chat: message.chat }).lean<ChatMessage>();
+      if (stored !== null && stateOf(stored) !== sent) send(await access.openMessage(principal, { messageId }));
+    });
+  };
+
+  const sendEdited = (principal: Principal, opened: MessageAccess): WireMessage => {
+    const { caller, message } = opened;
+    const shown = toWireMessage(message, caller);
+    const { content, editedAt } = shown;
+    const payload = { ...idsOf(message), content, editedAt, message: shown };
+    publisher.all(opened, { event: 'chat:message_edited', payload });
+    const send = (now: MessageAccess) => void sendEdited(principal, now);
+    settle(principal, message, { what: 'edit', stateOf: editedState, send });
+    return shown;
+  };
+
+  /** @param own the reaction that the caller has added or removed */
+  const sendReactions = (principal: Principal, opened: MessageAccess, own: Reaction): void => {
+    const { caller, message } = opened;
+    const reactions = toWireReactions(message.reactions);
+    const payload = { ...idsOf(message), userId: caller.id, ...own, reactions };
+    publisher.all(opened, { event: 'chat:message_reaction', payload });
+    const send = (now: MessageAccess) => sendReactions(principal, now, own);
+    settle(principal, message, { what: 'reaction', stateOf: reactedState, send });
+  };
 
   return {
     /** @throws ChatError `FORBIDDEN` for a message of another user, or one that is too old */
@@ -55,9 +87,7 @@ export function createChanges({
         { returnDocument: 'after' },
       ).lean<ChatMessage>();
       if (edited === null) throw messageNotFound();
-      const shown = toWireMessage(edited, caller);
-      const payload = { ...idsOf(edited), content, editedAt: new Date(now).toISOString(), message: shown };
-      publisher.all(opened, { event: 'chat:message_edited', payload });
+      const shown = sendEdited(principal, { ...opened, message: edited });
       await notifications.follow(edited);
       return shown;
     },
@@ -85,15 +115,14 @@ export function createChanges({
     /** @throws ChatError `CONFLICT` for too many reactions */
     async react(principal: Principal, { emoji, ...ref }: MessageRef & { emoji: string }): Promise<WireMessage> {
       const opened = await access.openMessageToSpeak(principal, ref);
-      const { caller, chat, message: current } = opened;
+      const { chat, message: current } = opened;
       const receivers = chat.participants.length;
       await rateLimits.pay(principal, { receivers, details: receivers * (current.reactions?.length ?? 0) });
       const { stored, before, after } = await toggle(opened, emoji);
       if (before.length === after.length) throw new ChatError('CONFLICT', 'The message has too many reactions');
       const action = after.length > before.length ? 'added' : 'removed';
       const message = { ...stored, reactions: after };
-      const payload = { ...idsOf(message), userId: caller.id, emoji, action, reactions: toWireReactions(after) };
-      publisher.all(opened, { event: 'chat:message_reaction', payload });
+      sendReactions(principal, { ...opened, message }, { emoji, action });
       return show(message);
     },
   };
@@ -131,6 +160,24 @@ function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }
   const hasRoom = { $lt: [{ $size: reactions }, REACTIONS_MAX] };
   return { $cond: [isThere, others, { $cond: [hasRoom, added, reactions] }] };
 }
+
+/** What of a message was sent. */
+interface Sent {
+  readonly what: 'edit' | 'reaction';
+  readonly stateOf: (message: ChatMessage) => string;
+  /** Sends what is stored. */
+  readonly send: (opened: MessageAccess) => void;
+}
+
+interface Reaction {
+  readonly emoji: string;
+  readonly action: 'added' | 'removed';
+}
+
+const reactedState = ({ reactions }: ChatMessage): string => JSON.stringify(toWireReactions(reactions));
+
+const editedState = (message: ChatMessage): string =>
+  JSON.stringify([message.content, message.editedAt, message.isDeleted === true, reactedState(message)]);
 
 const idsOf = ({ _id, chat }: Pick<ChatMessage, '_id' | 'chat'>) => ({
   chatId: chat.toHexString(),

@@ -40,7 +40,7 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
     start() {
       const end = services.activeViewers.start();
       return async () => {
-        await services.coalescer.flush();
+        await Promise.all([services.coalescer.flush(), services.settling.flush()]);
         await Promise.all([end(), services.log.stop()]);
       };
     },

@@ -1,6 +1,6 @@
 import type { Context } from '../../../framework/context.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
-import { type ChatServices, createTyping } from '../shared/index.js';
+import { type ChatServices, createSettling, createTyping } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createActiveViewers } from './active-viewers.js';
 import { createChanges } from './changes.js';
@@ -37,6 +37,7 @@ export function createCommunityServices(context: Context, { authentication, peop
   const publisher = createPublisher(context);
   const rateLimits = createRateLimits(context);
   const coalescer = createCoalescer({ clock: context.clock, windowMs: NEWS_WINDOW_MS });
+  const settling = createSettling(context);
   const log = createChatLog(context, summaries);
   const known = { blocks, community, authentication, people };
   const parts = {
@@ -46,6 +47,7 @@ export function createCommunityServices(context: Context, { authentication, peop
     activeViewers,
     rateLimits,
     coalescer,
+    settling,
     summaries,
     log,
     publisher,
@@ -57,6 +59,7 @@ export function createCommunityServices(context: Context, { authentication, peop
     log,
     rateLimits,
     coalescer,
+    settling,
     activeViewers,
     typing,
     community,

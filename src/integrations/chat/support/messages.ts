@@ -6,7 +6,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import type { Work } from '../../../realtime/work.js';
-import { ChatError } from '../shared/index.js';
+import { ChatError, type Settling } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
 import type { FileStore } from './file-store.js';
 import type { SupportLog } from './log.js';
@@ -26,13 +26,14 @@ interface Dependencies {
   files: FileStore;
   work: Work;
   clock: Clock;
+  settling: Settling;
   /** How long a change of a message may wait for earlier ones. */
   turnWaitMs: number;
 }
 
 /** Reads messages, and changes those of the caller. */
 export function createMessages(dependencies: Dependencies) {
-  const { models, access, publisher, log, reads, files, work, clock, turnWaitMs } = dependencies;
+  const { models, access, publisher, log, reads, files, work, clock, settling, turnWaitMs } = dependencies;
   const { SupportMessage: Message } = models;
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
@@ -47,6 +48,23 @@ export function createMessages(dependencies: Dependencies) {
     senderType: caller.kind,
     isDeleted: { $ne: true },
   });
+
+  /** Sends an edited message, and later what is stored if that is something else. */
+  const sendEdited = (
+    principal: Principal,
+    { audience }: Pick<Access, 'audience'>,
+    edited: SupportMessage,
+  ): WireMessage => {
+    const wire = toWireMessage(edited);
+    publisher.all(audience, { event: 'message_edited', payload: wire });
+    settling.settle(wire._id, async () => {
+      const { _id, conversationId } = edited;
+      const stored = await Message.findOne({ _id, conversationId }).lean<SupportMessage>();
+      if (stored === null || JSON.stringify(toWireMessage(stored)) === JSON.stringify(wire)) return;
+      sendEdited(principal, await access.open(principal, conversationId.toHexString()), stored);
+    });
+    return wire;
+  };
 
   return {
     /** A page of messages, oldest first, and the read positions of participants without a block with the caller. */
@@ -79,11 +97,9 @@ export function createMessages(dependencies: Dependencies) {
           ownMessage(opened, messageId),
           { $set: { content, editedAt: new Date(clock.now()) } },
           { returnDocument: 'after' },
-        ).lean();
+        ).lean<SupportMessage>();
         if (edited === null) throw notFound();
-        const wire = toWireMessage(edited);
-        publisher.all(opened.audience, { event: 'message_edited', payload: wire });
-        return wire;
+        return sendEdited(principal, opened, edited);
       }),
 
     /** Deletes the content of a message; the message stays as deleted. @throws ChatError `NOT_FOUND` as `edit` */

@@ -1,6 +1,6 @@
 import { support } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
-import type { ChatServices } from '../shared/index.js';
+import { type ChatServices, createSettling } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createAssignment } from './assignment.js';
 import { createConversations } from './conversations.js';
@@ -31,6 +31,7 @@ export function createSupportServices(context: Context, { authentication, people
   const findStored = createFindSaid(models);
   const files = createFileStore({ models, clock, logger, quotaBytes: fileQuotaBytes, unsentTtlMs: unsentFileTtlMs });
   const reads = createReads({ models, access, publisher, log, work, clock });
+  const settling = createSettling(context);
   const lastMessages = createLastMessages({ models, logger });
   const send = createSend({
     access,
@@ -51,7 +52,8 @@ export function createSupportServices(context: Context, { authentication, people
     send,
     room: createRoom({ access, publisher, work, clock }),
     typing: createConversationTyping({ access, publisher, work, clock, logger }),
-    messages: createMessages({ models, access, publisher, log, reads, files, work, clock, turnWaitMs }),
+    settling,
+    messages: createMessages({ models, access, publisher, log, reads, files, work, clock, settling, turnWaitMs }),
     conversations: createConversations({ models, authentication, people, access, publisher, work, clock }),
     assignment: createAssignment({ models, people, blocks, access, publisher, work, clock }),
     files: createFiles({
