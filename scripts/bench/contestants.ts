@@ -13,6 +13,15 @@ export type ContestantName = (typeof contestantNames)[number];
 /** All servers, in the order of the table. */
 export const contestantNames = ['gateway', 'against', 'Socket.IO', 'Socket.IO with key', 'ws', 'Centrifugo'] as const;
 
+/**
+ * The servers that take part: those that were chosen, or all. The gateway of another checkout does whenever there is one.
+ * @param against its directory
+ */
+export const takingPart = (chosen: readonly string[], against: string | undefined): ContestantName[] =>
+  contestantNames.filter((name) =>
+    name === 'against' ? against !== undefined : chosen.length === 0 || chosen.includes(name),
+  );
+
 /** What a contestant has used so far. */
 export interface Consumption {
   /** CPU time in microseconds. */
@@ -126,7 +135,6 @@ async function startServer(
     return startBare('servers/socket-io', { nodes, env: { ...env, TOKEN_KEY: 'prepared' }, protocol: 'socket.io' });
   }
   if (name === 'ws') return nodes > 1 ? undefined : startBare('servers/ws', { nodes, env, protocol: 'ws' });
-  if (name === 'against' && against === undefined) return undefined;
   const checkout = name === 'against' ? against : undefined;
   const rig = await startRig({
     ...{ label: name, mongodbUrl: undefined, nodes, checkout },

@@ -1,5 +1,5 @@
 import { noteFigures, publishTable, type TableRow, toProgress } from './comparison-table.js';
-import { type Contestant, type ContestantName, contestantNames, type Setting, startContestant } from './contestants.js';
+import { type Contestant, type ContestantName, type Setting, startContestant, takingPart } from './contestants.js';
 import { type Figures, toFigures } from './figures.js';
 import { compareIdle } from './idle.js';
 import type { BenchOptions } from './options.js';
@@ -35,7 +35,7 @@ export async function run({
   const { worker: load } = await startWorker<LoadOrder, LoadResult>('load/main');
   const isWanted = ({ name }: { name: string }): boolean => only.length === 0 || only.includes(name);
   const rows: TableRow[] = [];
-  const names = contestantNames.filter((name) => contestants.length === 0 || contestants.includes(name));
+  const names = takingPart(contestants, against);
   try {
     for (const count of nodes) {
       const wanted = scenarios.filter((scenario) => isWanted(scenario) && (count === 1 || scenario.isForTwoNodes));

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { contestantNames } from './contestants.js';
 import { scenarioNames } from './gateway.js';
 import type { BenchOptions } from './options.js';
 
@@ -12,6 +13,7 @@ const SUITES: Readonly<Record<string, string>> = {
 const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2, or 2,4,8 of the suite nodes] [--against <directory of another build>] [--connections 10000] [--contestants gateway,Socket.IO]
 Scenarios: ${scenarioNames.join(', ')}.
 Suites: ${Object.keys(SUITES).join(', ')}.
+Contestants: ${contestantNames.join(', ')}.
 `;
 
 const { values, positionals } = parseArgs({
@@ -28,18 +30,22 @@ const { values, positionals } = parseArgs({
 const isSuite = (name: string): boolean => Object.hasOwn(SUITES, name);
 const suites = positionals.filter(isSuite);
 const only = positionals.filter((name) => !isSuite(name));
-const unknown = only.filter((name) => !scenarioNames.includes(name));
+const contestants = values.contestants?.split(',') ?? [];
+const unknown = [
+  ...only.filter((name) => !scenarioNames.includes(name)),
+  ...contestants.filter((name) => !contestantNames.some((one) => one === name)),
+];
 const options: BenchOptions = {
   rounds: Number(values.rounds),
   only,
   nodes: values.nodes?.split(',').map(Number),
   against: values.against === undefined ? undefined : resolve(values.against),
   connections: Number(values.connections),
-  contestants: values.contestants?.split(',') ?? [],
+  contestants,
 };
 
 if (values.help || unknown.length > 0 || !(options.rounds >= 1)) {
-  if (unknown.length > 0) process.stderr.write(`No such scenario: ${unknown.join(', ')}.\n`);
+  if (unknown.length > 0) process.stderr.write(`No such scenario or contestant: ${unknown.join(', ')}.\n`);
   process.stderr.write(USAGE);
   process.exit(values.help ? 0 : 2);
 }

@@ -10,6 +10,6 @@ export interface BenchOptions {
   readonly against: string | undefined;
   /** Idle connections. */
   readonly connections: number;
-  /** Names of the servers that take part. Empty: all. */
+  /** Names of the servers that take part, besides the one of `against`. Empty: all. */
   readonly contestants: readonly string[];
 }
