@@ -24,6 +24,9 @@ export interface RoutedItem {
   readonly routes: readonly string[];
 }
 
+/** A broadcast to the nodes that hold any of some rooms. It is never kept for later. */
+type RoutedBroadcast = RoutedItem & { readonly retained?: never };
+
 /** What became of items that were sent. */
 export interface SentItems {
   /** They reached all nodes that they were for, as far as this node can detect. */
@@ -82,7 +85,7 @@ const gathered = Symbol('gathered broadcasts');
 interface Gathering {
   [gathered]?: RemoteBroadcast[] | undefined;
   /** Publishes what was gathered, except what it returns: messages to some nodes, and how they go to all. */
-  takeGathered?(): { readonly routed: readonly RoutedItem[]; toAll(): Promise<boolean> };
+  takeGathered?(): { readonly routed: readonly RoutedBroadcast[]; toAll(): Promise<boolean> };
   /** Shared by the adapters of all namespaces. */
   readonly router?: RoomRouter;
 }
@@ -114,9 +117,9 @@ export function gatherBroadcasts<T>(
   }
 }
 
-/** Items for the same rooms, such as one event in several namespaces, as one item: their nodes are looked up once. */
-function joinAlike(items: readonly RoutedItem[]): RoutedItem[] {
-  const joined: RoutedItem[] = [];
+/** Broadcasts to the same rooms, such as one event in several namespaces, as one item: their nodes are looked up once. */
+function joinAlike(items: readonly RoutedBroadcast[]): RoutedBroadcast[] {
+  const joined: RoutedBroadcast[] = [];
   for (const { item, routes } of items) {
     const last = joined.at(-1);
     const isAlike =
@@ -220,7 +223,7 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
       if (rooms.size === 0 || this.#hasAny(rooms)) this.#broadcastHere(packet, options);
     }
 
-    takeGathered(): { readonly routed: readonly RoutedItem[]; toAll(): Promise<boolean> } {
+    takeGathered(): { readonly routed: readonly RoutedBroadcast[]; toAll(): Promise<boolean> } {
       const waiting = this[gathered] ?? [];
       this[gathered] = undefined;
       const routed = waiting.flatMap((remote) => {
@@ -248,7 +251,7 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
       return (await Promise.all(published)).every((receivers) => receivers > 0);
     }
 
-    #toItem(remote: RemoteBroadcast, routes: readonly string[]): RoutedItem {
+    #toItem(remote: RemoteBroadcast, routes: readonly string[]): RoutedBroadcast {
       return { item: json.encode([this.nsp.name, remote]), routes };
     }
 
