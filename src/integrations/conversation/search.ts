@@ -35,6 +35,8 @@ const EXAMINED_MAX = 5000;
  */
 const FIRST_STEP = 128;
 const GROWTH = 7;
+/** So many are examined again in the next step: what is behind them moves up when some leave the list meanwhile. */
+const OVERLAP = 20;
 /** Of these, conversations whose titles and participants are read together. */
 const READ_TOGETHER = 2000;
 /** A participant of at most so many conversations is looked for in these, and not in the list. */
@@ -95,7 +97,8 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
   ): AsyncGenerator<Examined[]> {
     let [skip, limit] = [0, Math.min(first, most)];
     while (limit > 0) {
-      const { examined, isLast } = await readStep(range, text, { skip, limit });
+      const again = Math.min(skip, OVERLAP);
+      const { examined, isLast } = await readStep(range, text, { skip: skip - again, limit: again + limit });
       await work.pay(viewer.principal, { rows: examined.length });
       yield* inParts(examined);
       skip += limit;
@@ -170,19 +173,19 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
       let left = EXAMINED_MAX;
       let count = 0;
 
-      /** Examines conversations until so many are found. */
-      const find = async (range: MemberRange, wanted: number): Promise<Types.ObjectId[]> => {
-        // By id: one that moves down meanwhile is examined twice.
-        const found = new Map<string, Types.ObjectId>();
+      /** The conversations that are found, step by step. @param wanted how many, probably */
+      async function* find(range: MemberRange, wanted: number): AsyncGenerator<Types.ObjectId[]> {
+        // Some are examined again.
+        const seen = new Set<string>();
         const bounds = { first: Math.max(FIRST_STEP, wanted), most: left };
         for await (const examined of walk(viewer, range, { text, ...bounds })) {
           left -= examined.length;
-          for (const id of await select(examined)) found.set(id.toHexString(), id);
-          if (found.size >= wanted) break;
+          const found = (await select(examined)).filter((id) => !seen.has(id.toHexString()));
+          for (const id of found) seen.add(id.toHexString());
+          count += found.length;
+          yield found;
         }
-        count += found.size;
-        return [...found.values()];
-      };
+      }
       let narrowed: ReturnType<typeof candidatesFor> | undefined;
       return {
         async read({ filters, hint }, { limit, skip }) {
@@ -192,8 +195,24 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
             among === undefined
               ? { filters, hint }
               : { filters: [...filters, { conversation: { $in: among } }], hint: BY_USER_AND_CONVERSATION };
-          const found = await find(range, skip + limit);
-          return readMembers(filters, found.slice(skip, skip + limit));
+          const members: Member[] = [];
+          const waiting: Types.ObjectId[] = [];
+          let toSkip = skip;
+          /** A conversation may have left the list since it was found. The next one takes its place. */
+          const readWaiting = async (): Promise<void> => {
+            while (waiting.length > 0 && members.length < limit) {
+              const ids = waiting.splice(0, limit - members.length);
+              members.push(...(await readMembers(filters, ids)));
+            }
+          };
+          for await (const found of find(range, skip + limit)) {
+            waiting.push(...found.slice(toSkip));
+            toSkip = Math.max(0, toSkip - found.length);
+            if (members.length + waiting.length >= limit) await readWaiting();
+            if (members.length === limit) return members;
+          }
+          await readWaiting();
+          return members;
         },
         count: () => count,
       };
