@@ -6,6 +6,8 @@ export interface SupportConversation {
   participants: Types.ObjectId[];
   /** The assigned agent. */
   assignedTo: Types.ObjectId | null;
+  /** The user who assigned it, if the gateway stored that. */
+  assignedBy?: Types.ObjectId;
   /** Its members may read the conversation and assign it to themselves. */
   departmentId: Types.ObjectId | null;
   /** The visitor of the conversation, who is not a user. */
@@ -31,6 +33,7 @@ const schema = new Schema<SupportConversation>(
   {
     participants: { type: [ObjectId], required: true },
     assignedTo: { type: ObjectId, default: null },
+    assignedBy: ObjectId,
     departmentId: { type: ObjectId, default: null },
     visitorId: { type: String, default: null },
     subject: { type: String, default: '' },

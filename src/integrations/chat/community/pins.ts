@@ -1,7 +1,7 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { ChatError } from '../shared/index.js';
-import type { ChatsAccess, MessageRef } from './access.js';
+import { type ChatsAccess, ensureHeard, type MessageRef } from './access.js';
 import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
 
@@ -26,22 +26,25 @@ export function createPins({ models, clock, access, rateLimits, publisher }: Dep
       const opened = await access.openMessageToSpeak(principal, ref);
       await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
       const { caller, chat, message } = opened;
-      const hasRoom = { [`pinnedMessages.${PINS_MAX - 1}`]: { $exists: false } };
+      const unpinned = { _id: chat._id, pinnedMessages: { $ne: message._id } };
+      const lastPlace = `pinnedMessages.${PINS_MAX - 1}`;
       const { modifiedCount } = await models.Chat.updateOne(
-        { _id: chat._id, pinnedMessages: { $ne: message._id }, ...hasRoom },
+        { ...unpinned, [lastPlace]: { $exists: false } },
         { $push: { pinnedMessages: message._id } },
       );
       if (modifiedCount === 0) {
-        if (await models.Chat.exists({ _id: chat._id, pinnedMessages: message._id })) return;
-        throw new ChatError('CONFLICT', 'Too many messages are pinned');
+        const isFull = await models.Chat.exists({ ...unpinned, [lastPlace]: { $exists: true } });
+        if (isFull) throw new ChatError('CONFLICT', 'Too many messages are pinned');
+        // It was pinned already; another user may have unpinned it since then.
+        return;
       }
       const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), pinnedBy: caller.id };
       publisher.all(opened, { event: 'chat:message_pinned', payload });
     },
 
-    /** Idempotent. */
+    /** Idempotent. Also of a deleted message: another service may have deleted it without that. */
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
-      const opened = await access.openMessageToSpeak(principal, ref);
+      const opened = ensureHeard(await access.openMessage(principal, ref));
       await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
       const { caller, chat, message } = opened;
       const { modifiedCount } = await models.Chat.updateOne(

@@ -28,7 +28,7 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
 
   const make = (look: Look): Promise<void> =>
     look().catch((error: unknown) => {
-      // Whoever made the change has left since then.
+      // The user who made the change has lost access since then.
       if (error instanceof ChatError) return;
       logger.warn({ err: error }, 'chats: comparing a changed message with the stored one failed');
     });

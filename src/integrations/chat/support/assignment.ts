@@ -4,7 +4,7 @@ import type { SupportConversation } from '#shared/models/support-conversation.js
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Work } from '../../../realtime/work.js';
-import { type Blocks, blockedUser, ChatError, isSameAccount, type People } from '../shared/index.js';
+import { type Blocks, blockedUser, ChatError, isSameAccount, type People, type Settling } from '../shared/index.js';
 import { type ConversationAccess, ensureOpen, isAgentOf, type UserAccess } from './access.js';
 import { createShow } from './conversations.js';
 import type { Publisher } from './publisher.js';
@@ -19,10 +19,11 @@ interface Dependencies {
   publisher: Publisher;
   work: Work;
   clock: Clock;
+  settling: Settling;
 }
 
 /** Assigns and closes conversations. Each change is one atomic write, so one of several concurrent changes wins. */
-export function createAssignment({ models, people, blocks, access, publisher, work, clock }: Dependencies) {
+export function createAssignment({ models, people, blocks, access, publisher, work, clock, settling }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -56,10 +57,18 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
   const pay = (principal: Principal, { audience, conversation }: UserAccess): Promise<void> =>
     work.pay(principal, { receivers: audience.rooms.length + publisher.agentsHere(conversation.departmentId) });
 
-  const publishAssigned = (changed: Changed): Promise<WireConversation> => {
-    const assignedBy = changed.opened.caller.id;
-    const assignedTo = changed.conversation.assignedTo?.toHexString();
-    return publish(changed, 'conversation_assigned', { assignedTo, assignedBy });
+  /** Sends an assignment, and later what is stored if that is another one, or the conversation is closed. */
+  const publishAssigned = async ({ conversation, opened }: Changed): Promise<WireConversation> => {
+    const { _id, assignedTo, assignedBy = opened.caller._id, status } = conversation;
+    const who = { assignedTo: assignedTo?.toHexString(), assignedBy: assignedBy.toHexString() };
+    const wire = await publish({ conversation, opened }, 'conversation_assigned', who);
+    settling.settle(`assigned ${wire._id}`, async () => {
+      const stored = await Conversation.findById(_id).lean<SupportConversation | null>();
+      // Another service may have unassigned it.
+      if (stored?.assignedTo == null || (stored.assignedTo.equals(assignedTo) && stored.status === status)) return;
+      await publishAssigned({ conversation: complete(stored), opened });
+    });
+    return wire;
   };
 
   /** @throws ChatError `NOT_FOUND` for a user who cannot be assigned, `FORBIDDEN` for a block */
@@ -85,7 +94,7 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       ensureOpen(opened.conversation);
       const assignedTo = await ensureAgent(opened, agentId);
       await pay(principal, opened);
-      const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo });
+      const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo, assignedBy: opened.caller._id });
       if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
       return publishAssigned({ opened, conversation: assigned });
     },
@@ -97,7 +106,8 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       ensureOpen(opened.conversation);
       const { _id } = opened.caller;
       await pay(principal, opened);
-      const claimed = await change(opened.conversation._id, { ...NOT_CLOSED, assignedTo: null }, { assignedTo: _id });
+      const where = { ...NOT_CLOSED, assignedTo: null };
+      const claimed = await change(opened.conversation._id, where, { assignedTo: _id, assignedBy: _id });
       if (claimed !== null) return publishAssigned({ opened, conversation: claimed });
       const { conversation } = await access.openAsUser(principal, conversationId);
       ensureOpen(conversation);

@@ -55,7 +55,7 @@ export function createSupportServices(context: Context, { authentication, people
     settling,
     messages: createMessages({ models, access, publisher, log, reads, files, work, clock, settling, turnWaitMs }),
     conversations: createConversations({ models, authentication, people, access, publisher, work, clock }),
-    assignment: createAssignment({ models, people, blocks, access, publisher, work, clock }),
+    assignment: createAssignment({ models, people, blocks, access, publisher, work, clock, settling }),
     files: createFiles({
       findStored,
       access,

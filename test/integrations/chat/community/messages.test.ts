@@ -339,3 +339,14 @@ test('fields that other services omit or add cause no error and are not sent', a
   const told = JSON.stringify([chats, page]);
   for (const word of ['secret', 'hash', 'phone']) expect(told).not.toContain(word);
 });
+
+test('a pinned message that another service has deleted can be unpinned', async () => {
+  const { a, b, chatId } = await talk(environment);
+  const { _id: messageId } = await say(a, chatId, 'text');
+  await a.ask('chat:pin_message', { messageId });
+  await environment.models.ChatMessage.updateOne({ _id: messageId, chat: chatId }, { isDeleted: true });
+  expect(await b.ask('chat:pin_message', { messageId })).toMatchObject({ success: false, code: 'NOT_FOUND' });
+  expect(await b.ask('chat:unpin_message', { messageId })).toEqual({ success: true });
+  expect((await a.next('chat:message_unpinned'))[0]).toMatchObject({ chatId, messageId });
+  expect(await environment.models.Chat.findById(chatId).lean()).toMatchObject({ pinnedMessages: [] });
+});

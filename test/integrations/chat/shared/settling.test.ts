@@ -8,14 +8,14 @@ import { open as openCommunity, say, talk as talkInCommunity } from '../communit
 import { openChat, talk as talkInSupport } from '../support/chat.js';
 
 let environment: TestEnvironment;
-/** While it is held, the first node does not learn that a change of a message has been stored. */
+/** While it is held, the first node does not learn that a change has been stored. */
 const gate = createGate();
 
 beforeAll(async () => {
   environment = await createTestEnvironment({ nodes: 2, proxyOptions: '' });
   environment.proxy(0).rules = {
-    async onReply(reply, { findAndModify }) {
-      if (findAndModify === 'community.messages' || findAndModify === 'support.messages') await gate.opened;
+    async onReply(reply, { findAndModify, update }) {
+      if (findAndModify !== undefined || update === 'community.chats') await gate.opened;
       return reply;
     },
   };
@@ -97,4 +97,33 @@ test('a support message that is deleted while it is edited does not come back', 
     () => elsewhere.ask('delete_message', { conversationId, messageId }),
   );
   for (const client of [a, b]) await endsWith(client, 'message_edited', ({ isDeleted }) => isDeleted);
+});
+
+test('of two assignments on two nodes the stored one is shown in the end, with the user who made it', async () => {
+  const { ann, bob, a, b, conversationId } = await talkInSupport(environment);
+  await environment.models.User.updateMany({ _id: { $in: [ann.id, bob.id] } }, { role: 'agent' });
+  const assign = (client: TestClient, agentId: string) => () =>
+    client.ask('assign_conversation', { conversationId, agentId });
+  const isAssigned = () => environment.models.SupportConversation.exists({ _id: conversationId, assignedTo: ann.id });
+  await inOtherOrder(assign(a, ann.id), isAssigned, assign(b, bob.id));
+  for (const client of [a, b]) {
+    await endsWith(
+      client,
+      'conversation_assigned',
+      ({ assignedTo, assignedBy }) => assignedTo === bob.id && assignedBy === bob.id,
+    );
+  }
+});
+
+test('a message that is unpinned while it is pinned once more is no sign of too many', async () => {
+  const { a, b, chatId } = await talkInCommunity(environment);
+  const { _id: messageId } = await say(a, chatId, 'text');
+  dataOf(await a.ask('chat:pin_message', { messageId }));
+  const { commands } = environment.proxy(0);
+  const sent = commands.length;
+  await inOtherOrder(
+    () => a.ask('chat:pin_message', { messageId }),
+    async () => commands.slice(sent).find(({ update }) => update === 'community.chats') ?? null,
+    () => b.ask('chat:unpin_message', { messageId }),
+  );
 });
