@@ -10,11 +10,8 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.close());
 
-const createBus = ({ redis, router, id }: RouterNode) =>
-  createRedisBus({
-    ...{ redis, router, nodeId: id, keyPrefix: 'test:' },
-    ...{ onRead: () => undefined, onEcho: () => undefined },
-  });
+const createBus = ({ redis, router, id }: RouterNode, onEcho: (lagMs: number) => void = () => undefined) =>
+  createRedisBus({ redis, router, nodeId: id, keyPrefix: 'test:', onRead: () => undefined, onEcho });
 
 test('a message to one node reaches it, and no other', async () => {
   const [from, to, other] = [await cluster.start(), await cluster.start(), await cluster.start()];
@@ -36,4 +33,20 @@ test('a message to one node reaches a node of an earlier version that is not kno
   await until(() => heard.length > 0);
   expect(heard).toEqual([[from.id, 'text', expect.any(Number)]]);
   await earlier.close();
+});
+
+test('a message to all reaches the others, and tells its own node only how long it took', async () => {
+  const [from, to] = [await cluster.start(), await cluster.start()];
+  const [heard, lags]: [unknown[], number[]] = [[], []];
+  const bus = createBus(from, (lagMs) => lags.push(lagMs));
+  bus.subscribe('topic', (message) => heard.push(['own', message]));
+  createBus(to).subscribe('topic', (message) => heard.push(message));
+  const message = { text: `["${from.id}",1,2]`, last: 'ends like a time",7]' };
+  const startedAt = performance.now();
+  bus.publish('topic', message);
+  await until(() => heard.length > 0 && lags.length > 0);
+  expect(heard).toEqual([message]);
+  expect(lags).toEqual([expect.any(Number)]);
+  expect(lags[0]).toBeGreaterThan(0);
+  expect(lags[0]).toBeLessThan(performance.now() - startedAt);
 });
