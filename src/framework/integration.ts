@@ -36,8 +36,8 @@ export interface Integration {
   readonly onUsersOnline?: (users: readonly PresentUser[]) => Promise<void>;
   /** Called when each of these users had no socket on any node for the grace time, on one node. */
   readonly onUsersOffline?: (users: readonly PresentUser[]) => Promise<void>;
-  /** Users to notify when the user comes online or goes offline. */
-  readonly contactsOf?: (userId: string) => Promise<Contacts>;
+  /** Users to notify when each of these users comes online or goes offline. Ids are ObjectIds in lower case. */
+  readonly contactsOf?: (userIds: readonly string[]) => Promise<ReadonlyMap<string, Contacts>>;
   /** Starts background work. @returns stops it; called while the database is still reachable */
   start?(): () => Promise<void>;
 }

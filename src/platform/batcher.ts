@@ -157,6 +157,28 @@ export function createLoader<Value>(
   }, sizes);
 }
 
+/** Callers whose keys are one call of {@link createGroupLoader}. */
+const GROUPS_MAX = 1000;
+
+/**
+ * As {@link createLoader}, for callers that each ask for several keys. They share the result, which can hold keys of others too.
+ * @param keysMax keys of one call of `read`
+ */
+export function createGroupLoader<Value>(
+  read: (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>,
+  keysMax: number,
+): (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>> {
+  return createBatcher<readonly string[], ReadonlyMap<string, Value>>(async (groups) => {
+    const keys = [...new Set(groups.flat())];
+    const parts: ReadonlyMap<string, Value>[] = [];
+    for (let start = 0; start < keys.length; start += keysMax) {
+      parts.push(await read(keys.slice(start, start + keysMax)));
+    }
+    const [found = new Map<string, Value>()] = parts.length > 1 ? [new Map(parts.flatMap((part) => [...part]))] : parts;
+    return groups.map(() => found);
+  }, GROUPS_MAX);
+}
+
 /** When a batch is full: after a number of items, or a time after its first one. */
 export interface BatchSize {
   readonly size: number;

@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createBatcher, createGatheringBatcher, createLoader, createTimedBatcher } from '../../src/platform/batcher.js';
+import {
+  createBatcher,
+  createGatheringBatcher,
+  createGroupLoader,
+  createLoader,
+  createTimedBatcher,
+} from '../../src/platform/batcher.js';
 import { createTestClock } from '../support/clock.js';
 import { until } from '../support/until.js';
 
@@ -159,6 +165,22 @@ test('a loader reads each key of a turn once, and has nothing for keys without a
   }, 10);
   expect(await Promise.all(['a', 'b', 'a', 'c'].map(load))).toEqual(['A', 'B', 'A', undefined]);
   expect(asked).toEqual([['a', 'b', 'c']]);
+});
+
+test('a loader of groups reads the keys of all groups of a turn, in parts', async () => {
+  const asked: (readonly string[])[] = [];
+  const load = createGroupLoader(async (keys) => {
+    asked.push(keys);
+    return new Map(keys.filter((key) => key !== 'c').map((key) => [key, key.toUpperCase()]));
+  }, 2);
+  const [first, second, none] = await Promise.all([load(['a', 'b']), load(['b', 'c', 'd']), load([])]);
+  expect([...'ab'].map((key) => first.get(key))).toEqual(['A', 'B']);
+  expect([...'bcd'].map((key) => second.get(key))).toEqual(['B', undefined, 'D']);
+  expect(none.get('c')).toBeUndefined();
+  expect(asked).toEqual([
+    ['a', 'b'],
+    ['c', 'd'],
+  ]);
 });
 
 describe('a batch', () => {

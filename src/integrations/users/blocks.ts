@@ -2,7 +2,7 @@ import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import { readStored } from '../../models/index.js';
-import { createLoader } from '../../platform/batcher.js';
+import { createGroupLoader, createLoader } from '../../platform/batcher.js';
 import { type Person, type Relations, toRelations } from './people.js';
 
 /** Blocks of one user that are read, and of all users in one query. */
@@ -28,6 +28,7 @@ const projection = Object.fromEntries(readFields.map((field) => [field, 1]));
 /** A user, and ids of all users with whom they have a block. */
 export interface BlockedUser {
   readonly user: StoredUser;
+  readonly relations: Relations;
   readonly blocked: ReadonlySet<string>;
 }
 
@@ -59,7 +60,7 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
   const blockersByUser = createLoader(blockersOfMany, GROUP_MAX);
 
   /** A user and those who have blocked them: in one query, for all users of a turn. */
-  const readWithBlocks = createLoader<BlockedUser>(async (ids) => {
+  const readWithBlocks = createGroupLoader<BlockedUser>(async (ids) => {
     const own = ids.map((id) => new Types.ObjectId(id));
     const query = { $or: [{ _id: { $in: own } }, { blockedUsers: { $in: [...own, ...ids] } }] };
     const options = { projection, limit: BLOCKS_MAX };
@@ -73,9 +74,8 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
       ids.flatMap((id): [string, BlockedUser][] => {
         const user = readers.get(id);
         if (user === undefined) return [];
-        return [
-          [id, { user, blocked: new Set([...(user.blockedUsers ?? []).map(String), ...(blockers.get(id) ?? [])]) }],
-        ];
+        const relations = toRelations(user);
+        return [[id, { user, relations, blocked: new Set([...relations.blocked, ...(blockers.get(id) ?? [])]) }]];
       }),
     );
   }, GROUP_MAX);
@@ -101,8 +101,11 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
   };
 
   /** A user with their blocks; `undefined` for a user who does not exist. Callers of one turn share a query. */
-  const withUser = async (userId: string): Promise<BlockedUser | undefined> =>
-    isObjectIdOrHexString(userId) ? readWithBlocks(userId.toLowerCase()) : undefined;
+  const withUser = async (userId: string): Promise<BlockedUser | undefined> => {
+    if (!isObjectIdOrHexString(userId)) return undefined;
+    const id = userId.toLowerCase();
+    return (await readWithBlocks([id])).get(id);
+  };
 
   return {
     all,
@@ -110,11 +113,8 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
     /** The same for a user of whom only the id is known; empty for a user who does not exist. */
     of: async (userId: string): Promise<ReadonlySet<string>> => (await withUser(userId))?.blocked ?? NO_USERS,
     withUser,
-    /** What relates a user to others; `undefined` for a user who does not exist. Shares the query of `of` and `withUser`. */
-    relationsOf: async (userId: string): Promise<Relations | undefined> => {
-      const found = await withUser(userId);
-      return found && toRelations(found.user);
-    },
+    /** The same for many. Users who do not exist are missing. @param ids ObjectIds in lower case */
+    withUsers: readWithBlocks,
     /** Those of some users with whom a user has a block. */
     async among({ _id, blocked }: Blocker, others: readonly Types.ObjectId[]): Promise<Set<string>> {
       if (others.length === 0) return new Set();

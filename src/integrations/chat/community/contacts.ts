@@ -1,10 +1,10 @@
-import { isObjectIdOrHexString, Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
 import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import type { Contacts } from '../../../framework/integration.js';
 import { readStored, storedForms } from '../../../models/index.js';
-import { createLoader } from '../../../platform/batcher.js';
+import { createGroupLoader } from '../../../platform/batcher.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, groupByUser } from '../shared/index.js';
 
@@ -31,8 +31,8 @@ type GroupType = (typeof groupTypes)[number];
 
 /** The users with whom a user shares a chat or a group. */
 export interface Community {
-  /** Users of chats by id, also those with a block; groups as rooms. */
-  of(userId: string): Promise<Contacts>;
+  /** Users of chats by id, also those with a block; groups as rooms. @param ids ObjectIds in lower case */
+  of(ids: readonly string[]): Promise<ReadonlyMap<string, Contacts>>;
   /** The given users who share a chat or a group with a user. @returns also how many chats were examined */
   among(
     user: { _id: Types.ObjectId; groups: readonly string[] },
@@ -42,7 +42,7 @@ export interface Community {
 
 export function createCommunity(
   { Chat, User }: Pick<Models, 'Chat' | 'User'>,
-  blocks: Pick<Blocks, 'relationsOf'>,
+  blocks: Pick<Blocks, 'withUsers'>,
 ): Community {
   /** Through the driver: Mongoose takes a tenth to a third longer, because it converts each id. */
   const newest = async (participants: object, limit = CHATS_MAX): Promise<Shown[]> => {
@@ -59,13 +59,13 @@ export function createCommunity(
     const found = await newest({ $in: ids.map((id) => new Types.ObjectId(id)) }, GROUP_CHATS_MAX);
     const names = found.reduce((sum, { participants }) => sum + participants.length, 0);
     if (found.length === GROUP_CHATS_MAX || names > GROUP_NAMES_MAX) return undefined;
-    const groups = groupByUser(found, ({ participants }) => participants, new Set(ids));
+    const groups = groupByUser(found, ({ names }) => names, new Set(ids));
     // Otherwise the newest of this user would have to be found.
     return [...groups.values()].some(({ length }) => length > CHATS_MAX) ? undefined : groups;
   };
 
-  /** The newest chats of a user. */
-  const chatsOf = createLoader<Shown[]>(async (ids) => {
+  /** The newest chats of users. */
+  const chatsOf = createGroupLoader<Shown[]>(async (ids) => {
     const gathered = ids.length > 1 ? await ofMany(ids) : undefined;
     return (
       gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await newest(new Types.ObjectId(id))] as const)))
@@ -73,13 +73,17 @@ export function createCommunity(
   }, GROUP_MAX);
 
   return {
-    async of(userId) {
-      if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
-      const [user, chats = []] = await Promise.all([blocks.relationsOf(userId), chatsOf(userId.toLowerCase())]);
-      if (user === undefined) return { userIds: [], rooms: [] };
-      const known = new Set(chats.flatMap(({ names }) => names));
-      known.delete(user._id.toHexString());
-      return { userIds: [...known], rooms: user.groups.map(rooms.group) };
+    async of(ids) {
+      const [users, chats] = await Promise.all([blocks.withUsers(ids), chatsOf(ids)]);
+      const contacts = new Map<string, Contacts>();
+      for (const id of ids) {
+        const user = users.get(id);
+        if (user === undefined) continue;
+        const known = new Set(chats.get(id)?.flatMap(({ names }) => names));
+        known.delete(id);
+        contacts.set(id, { userIds: [...known], rooms: user.relations.groups.map(rooms.group) });
+      }
+      return contacts;
     },
 
     async among({ _id, groups }, ids) {

@@ -72,7 +72,8 @@ export function createStatuses(dependencies: Dependencies) {
 
   /** Users and groups to notify of a change of the caller, without users with a block. */
   const readAudience = async (caller: UserCaller): Promise<Audience> => {
-    const [{ userIds }, blocked] = await Promise.all([community.of(caller.id), blocks.all(caller._id, caller.blocked)]);
+    const [contacts, blocked] = await Promise.all([community.of([caller.id]), blocks.all(caller._id, caller.blocked)]);
+    const userIds = contacts.get(caller.id)?.userIds ?? [];
     return { userIds, groups: caller.groups, except: [caller.id, ...blocked] };
   };
 

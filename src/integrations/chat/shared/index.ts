@@ -12,6 +12,7 @@ import type { ChatServices } from './services.js';
 
 export {
   accountOf,
+  type BlockedUser,
   type Blocks,
   blockedAmong,
   isBlockBetween,

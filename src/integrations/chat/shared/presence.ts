@@ -2,7 +2,7 @@ import { isObjectIdOrHexString } from 'mongoose';
 import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../../framework/context.js';
 import type { Contacts, Integration, PresentUser } from '../../../framework/integration.js';
-import { createBatcher } from '../../../platform/batcher.js';
+import { createBatcher, createGroupLoader } from '../../../platform/batcher.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
 import { sendPresence } from '../../../realtime/presence/notify.js';
 import { rooms } from '../../../realtime/rooms.js';
@@ -13,8 +13,8 @@ import type { ChatServices } from './services.js';
 const CONTACTS_MAX = 5000;
 /** Within this time only the last of several changes of a user is sent. */
 const WINDOW_MS = 1000;
-/** Users in one query of the presence store. */
-const CHUNK = 500;
+/** Users whose contacts are read together. */
+const GROUP_MAX = 1000;
 /** Snapshots and changes that are sent together. */
 const NOTICES_MAX = 200;
 
@@ -42,34 +42,26 @@ export function createChatPresence(
 ) {
   const coalescer = createCoalescer({ clock, windowMs: WINDOW_MS });
 
-  const reading = new Map<string, Promise<Known>>();
-
-  /** The contacts of a user in all chats. */
-  const readContacts = async (userId: string): Promise<Known> => {
-    const [blocked, ...found] = await Promise.all([
-      blocks.of(userId),
-      ...sources.map(({ contactsOf }) => contactsOf?.(userId)),
+  /** The contacts of users in all chats. Calls of one turn share a read. */
+  const readContacts = createGroupLoader<Known>(async (ids) => {
+    const [users, ...found] = await Promise.all([
+      blocks.withUsers(ids),
+      ...sources.map(({ contactsOf }) => contactsOf?.(ids)),
     ]);
-    const userIds = new Set(found.flatMap((some) => some?.userIds ?? []));
-    userIds.delete(userId);
-    const heard = [...userIds].filter((id) => !blocked.has(id)).slice(0, CONTACTS_MAX);
-    return { userIds: heard, rooms: found.flatMap((some) => some?.rooms ?? []), blocked };
-  };
-
-  /** Concurrent calls for one user share one read. */
-  const contactsOf = (userId: string): Promise<Known> => {
-    const read = reading.get(userId) ?? readContacts(userId).finally(() => reading.delete(userId));
-    reading.set(userId, read);
-    return read;
-  };
-
-  const onlineAmong = async (userIds: readonly string[]): Promise<string[]> => {
-    const chunks = Array.from({ length: Math.ceil(userIds.length / CHUNK) }, (_, n) =>
-      userIds.slice(n * CHUNK, (n + 1) * CHUNK),
+    return new Map(
+      ids.map((id) => {
+        const own = found.flatMap((some) => some?.get(id) ?? []);
+        const blocked = users.get(id)?.blocked ?? NO_USERS;
+        const userIds = new Set(own.flatMap((some) => some.userIds));
+        userIds.delete(id);
+        const heard = [...userIds].filter((contact) => !blocked.has(contact)).slice(0, CONTACTS_MAX);
+        return [id, { userIds: heard, rooms: own.flatMap((some) => some.rooms), blocked }];
+      }),
     );
-    // As the events have it: of a user within the grace time an event follows only if they stay away.
-    const present = await Promise.all(chunks.map((chunk) => presence.presentAmong(chunk)));
-    return present.flatMap((users) => [...users]);
+  }, GROUP_MAX);
+  const contactsOf = async (userId: string): Promise<Known> => {
+    const id = userId.toLowerCase();
+    return (await readContacts([id])).get(id) ?? NO_CONTACTS;
   };
 
   const emit = ({ userId, isOnline, userIds, rooms: shared, blocked }: Change): void => {
@@ -84,11 +76,17 @@ export function createChatPresence(
   };
   const reportSnapshot = (error: unknown): void =>
     logger.warn({ err: error }, 'chats: sending the presence snapshot failed');
-  /** @returns sends it; does nothing when it could not be read */
-  const readSnapshot = async ({ socket, userIds }: Snapshot): Promise<() => void> => {
+  /** @returns sends them; does nothing when they could not be read */
+  const readSnapshots = async (read: readonly Snapshot[]): Promise<() => void> => {
+    if (read.length === 0) return () => undefined;
     try {
-      const online = await onlineAmong(userIds);
-      return () => void socket.emit('presence_snapshot', { online });
+      // As the events have it: of a user within the grace time an event follows only if they stay away.
+      const present = await presence.presentAmong([...new Set(read.flatMap(({ userIds }) => userIds))]);
+      return () => {
+        for (const { socket, userIds } of read) {
+          socket.emit('presence_snapshot', { online: userIds.filter((id) => present.has(id)) });
+        }
+      };
     } catch (error) {
       reportSnapshot(error);
       return () => undefined;
@@ -99,9 +97,9 @@ export function createChatPresence(
    * changes.
    */
   const send = createBatcher<Notice, void>(async (notices) => {
-    const snapshots = await Promise.all(notices.filter((notice) => 'socket' in notice).map(readSnapshot));
+    const sendSnapshots = await readSnapshots(notices.filter((notice) => 'socket' in notice));
     emitter.together(() => {
-      for (const sendRead of snapshots) sendRead();
+      sendSnapshots();
       for (const notice of notices) if ('isOnline' in notice) emit(notice);
     });
     return notices.map(() => undefined);
@@ -172,6 +170,9 @@ export function createChatPresence(
     flush: coalescer.flush,
   };
 }
+
+const NO_USERS: ReadonlySet<string> = new Set();
+const NO_CONTACTS: Known = { userIds: [], rooms: [], blocked: NO_USERS };
 
 /** User ids are opaque; a user whose id is no ObjectId is in no chat. */
 const isUserOfChats = (userId: string): boolean => isObjectIdOrHexString(userId);

@@ -1,10 +1,10 @@
-import { isObjectIdOrHexString, Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Contacts } from '../../../framework/integration.js';
 import { readStored } from '../../../models/index.js';
-import { createLoader } from '../../../platform/batcher.js';
-import { type Blocks, groupByUser } from '../shared/index.js';
+import { createGroupLoader } from '../../../platform/batcher.js';
+import { type BlockedUser, type Blocks, groupByUser } from '../shared/index.js';
 import type { Candidate, ConversationAccess } from './access.js';
 import { namesIn } from './accounts.js';
 import type { Memberships } from './memberships.js';
@@ -12,8 +12,11 @@ import { completeAccessFields } from './stored-conversations.js';
 
 /** Maximum number of conversations of one user that are examined, last changed first. */
 const CONVERSATIONS_MAX = 500;
-/** Users in one query, and the conversations that it reads. Beyond them each user is read alone. */
-const GROUP_MAX = 100;
+/**
+ * Users in one query, and the conversations that it reads. Beyond them each user is read alone. MongoDB merges 200 ordered reads of
+ * indexes: of each user by two fields, in two forms of the id.
+ */
+const GROUP_MAX = 50;
 const GROUP_CONVERSATIONS_MAX = 2000;
 const PEOPLE_MAX = 5000;
 
@@ -23,77 +26,74 @@ const shownFields = { participants: 1, assignedTo: 1, departmentId: 1, createdBy
 type StoredConversation = Pick<SupportConversation, keyof typeof shownFields>;
 
 /** A conversation of which users ask who is in it. */
-type Shown = Candidate & Pick<SupportConversation, 'participants' | 'assignedTo' | 'status'>;
+type Shown = Candidate & Pick<SupportConversation, 'status'>;
 
 interface Dependencies {
   readonly models: Pick<Models, 'SupportConversation'>;
-  readonly blocks: Pick<Blocks, 'relationsOf'>;
+  readonly blocks: Pick<Blocks, 'withUsers'>;
   readonly access: Pick<ConversationAccess, 'openTo'>;
   readonly memberships: Memberships;
 }
 
-/** The users who share an open conversation or a department with a user. Calls of one turn share their queries. */
+/** The users who share an open conversation or a department with each of some users. Calls of one turn share their queries. */
 export const createContacts = ({ models, blocks, access, memberships }: Dependencies) => {
   const conversationsOf = createConversationsOf(models);
-  return async function contactsOf(userId: string): Promise<Contacts> {
-    // Users of other namespaces can have ids of another format.
-    if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
-    const [user, conversations, departments] = await Promise.all([
-      blocks.relationsOf(userId),
-      conversationsOf(userId.toLowerCase()),
-      memberships(userId),
+  /** Ids of the users in conversations, of those that are open to a user. */
+  const readNames = async (self: { id: string; account: string }, among: readonly Shown[]): Promise<Set<string>> => {
+    const opened = await access.openTo(self, boundPeople(among.filter(({ status }) => status !== 'closed')));
+    return new Set(
+      opened.flatMap(({ candidate, outsiders }) => candidate.names.all.filter((id) => !outsiders.has(id))),
+    );
+  };
+  return async function contactsOf(ids: readonly string[]): Promise<ReadonlyMap<string, Contacts>> {
+    const [users, conversations, departments] = await Promise.all([
+      blocks.withUsers(ids),
+      conversationsOf(ids),
+      memberships(ids),
     ]);
-    if (user === undefined) return { userIds: [], rooms: [] };
-    const candidates = boundPeople((conversations ?? []).filter(({ status }) => status !== 'closed'));
-    const known = new Set<string>();
-    const self = { id: user._id.toHexString(), account: user.account };
-    for (const { candidate, outsiders } of await access.openTo(self, candidates)) {
-      for (const id of candidate.names.all) if (!outsiders.has(id)) known.add(id);
-    }
-    for (const id of departments.flatMap(({ members }) => members)) known.add(id.toHexString());
-    known.delete(self.id);
-    return { userIds: [...known].slice(0, PEOPLE_MAX), rooms: [] };
+    const toContacts = async ([id, { relations }]: readonly [string, BlockedUser]): Promise<[string, Contacts]> => {
+      const known = await readNames({ id, account: relations.account }, conversations.get(id) ?? []);
+      for (const { members } of departments.get(id) ?? []) for (const member of members) known.add(member);
+      known.delete(id);
+      return [id, { userIds: [...known].slice(0, PEOPLE_MAX), rooms: [] }];
+    };
+    const asked = ids.flatMap((id) => {
+      const user = users.get(id);
+      return user === undefined ? [] : [[id, user] as const];
+    });
+    return new Map(await Promise.all(asked.map(toContacts)));
   };
 };
 
-/** The newest conversations of a user: those that they take part in, then those that they are assigned to. */
+/** The newest conversations of users, who take part in them or are assigned to them. */
 function createConversationsOf({ SupportConversation: Conversation }: Pick<Models, 'SupportConversation'>) {
   /** Through the driver: Mongoose takes a tenth to a third longer, because it converts each id. */
-  const newest = async (own: object, limit = CONVERSATIONS_MAX): Promise<Shown[]> => {
+  const newest = async (whose: object, limit = CONVERSATIONS_MAX): Promise<Shown[]> => {
     const options = { projection: shownFields, sort: { updatedAt: -1, _id: -1 }, limit } as const;
+    const own = { $or: [{ participants: whose }, { assignedTo: whose }] };
     const found = await Conversation.collection.find(own, options).toArray();
     return found.map((one) => toShown(readStored<StoredConversation>(Conversation as never, one, shownFields)));
   };
-  const ofOne = async (id: Types.ObjectId): Promise<Shown[]> =>
-    (await Promise.all([newest({ participants: id }), newest({ assignedTo: id })])).flat();
 
   const ofMany = async (ids: readonly string[]): Promise<ReadonlyMap<string, Shown[]> | undefined> => {
-    const among = { $in: ids.map((id) => new Types.ObjectId(id)) };
-    const [participating, assigned] = await Promise.all([
-      newest({ participants: among }, GROUP_CONVERSATIONS_MAX),
-      newest({ assignedTo: among }, GROUP_CONVERSATIONS_MAX),
-    ]);
-    if ([participating, assigned].some(({ length }) => length === GROUP_CONVERSATIONS_MAX)) return undefined;
-    const users = new Set(ids);
-    const groups = groupByUser(participating, ({ participants }) => participants, users);
-    const assignments = groupByUser(assigned, ({ assignedTo }) => (assignedTo == null ? [] : [assignedTo]), users);
-    for (const [id, own] of assignments) groups.set(id, [...(groups.get(id) ?? []), ...own]);
+    const found = await newest({ $in: ids.map((id) => new Types.ObjectId(id)) }, GROUP_CONVERSATIONS_MAX);
+    if (found.length === GROUP_CONVERSATIONS_MAX) return undefined;
+    const groups = groupByUser(found, ({ names }) => names.all, new Set(ids));
     // Otherwise the newest of this user would have to be found.
     return [...groups.values()].some(({ length }) => length > CONVERSATIONS_MAX) ? undefined : groups;
   };
 
-  return createLoader<Shown[]>(async (ids) => {
+  return createGroupLoader<Shown[]>(async (ids) => {
     const gathered = ids.length > 1 ? await ofMany(ids) : undefined;
     return (
-      gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await ofOne(new Types.ObjectId(id))] as const)))
+      gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await newest(new Types.ObjectId(id))] as const)))
     );
   }, GROUP_MAX);
 }
 
 function toShown(stored: StoredConversation): Shown {
   const conversation = completeAccessFields(stored);
-  const { participants, assignedTo, departmentId } = conversation;
-  return { participants, assignedTo, departmentId, status: stored.status, names: namesIn(conversation) };
+  return { departmentId: conversation.departmentId, status: stored.status, names: namesIn(conversation) };
 }
 
 /** The first conversations, up to a total number of participants. */

@@ -71,10 +71,11 @@ export function createDepartments(
 
   const publish = async (userId: string, isOnline: boolean): Promise<boolean> => {
     const event = isOnline ? 'agent_online' : 'agent_offline';
-    const [departments, blocked] = await Promise.all([memberships(userId), blocks.of(userId)]);
+    const id = userId.toLowerCase();
+    const [memberOf, blocked] = await Promise.all([memberships([id]), blocks.of(userId)]);
+    const departments = memberOf.get(id) ?? [];
     const except = [userId, ...blocked];
-    for (const { _id } of departments) {
-      const departmentId = _id.toHexString();
+    for (const { departmentId } of departments) {
       publisher.department(departmentId, { event, payload: { userId, departmentId } }, except);
     }
     return departments.length > 0;

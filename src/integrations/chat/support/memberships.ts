@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import { readStored } from '../../../models/index.js';
-import { createLoader } from '../../../platform/batcher.js';
+import { createGroupLoader } from '../../../platform/batcher.js';
 import { groupByUser } from '../shared/index.js';
 
 const projection = { _id: 1, members: 1 } as const;
@@ -10,22 +10,27 @@ const projection = { _id: 1, members: 1 } as const;
 /** Users in one query. */
 const GROUP_MAX = 1000;
 
-/** A department and its members. */
-export type Membership = Pick<Department, '_id' | 'members'>;
+type StoredDepartment = Pick<Department, '_id' | 'members'>;
 
-/** Reads the departments of users. */
-export type Memberships = (userId: string) => Promise<readonly Membership[]>;
+/** A department and its members, with ids as text, made once for all who ask. */
+export interface Membership {
+  readonly departmentId: string;
+  readonly members: readonly string[];
+}
 
-/** Those of the users of one turn are one query. Ids are ObjectIds. */
+/** Reads the departments of users. Those without one are missing. @param ids ObjectIds in lower case */
+export type Memberships = (ids: readonly string[]) => Promise<ReadonlyMap<string, readonly Membership[]>>;
+
+/** Those of the users of one turn are one query. */
 export function createMemberships({ Department: Departments }: Pick<Models, 'Department'>): Memberships {
-  const read = createLoader<Membership[]>(async (ids) => {
+  return createGroupLoader<readonly Membership[]>(async (ids) => {
     // Through the driver: Mongoose takes a tenth to a third longer, because it converts each id.
     const query = { members: { $in: ids.map((id) => new Types.ObjectId(id)) } };
     const found = await Departments.collection.find(query, { projection }).toArray();
-    const departments = found.map((one) => readStored<Membership>(Departments as never, one, projection));
+    const departments = found.map((one): Membership => {
+      const { _id, members } = readStored<StoredDepartment>(Departments as never, one, projection);
+      return { departmentId: _id.toHexString(), members: members.map((id) => id.toHexString()) };
+    });
     return groupByUser(departments, ({ members }) => members, new Set(ids));
   }, GROUP_MAX);
-  return async function membershipsOf(userId) {
-    return (await read(userId.toLowerCase())) ?? [];
-  };
 }
