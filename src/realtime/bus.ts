@@ -28,6 +28,8 @@ export interface Bus {
    * @returns for those rooms whether another node holds them, as far as that is known; `undefined`: there are none
    */
   recall(rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> | undefined;
+  /** The nodes that hold a room, this one included, as far as that is known. Dead ones may be among them. Never rejects. */
+  holdersOf(room: string): Promise<readonly string[]>;
   /** @param listener gets the messages of other nodes */
   subscribe(topic: string, listener: (message: unknown) => void): void;
   /** Grows when this node may have missed messages; `undefined`: it may miss some now. */
@@ -48,6 +50,7 @@ export const silentBus: Bus = {
   publishTo: () => undefined,
   publishToRooms: async (_topic, messages) => ({ isComplete: true, areHeld: messages.map(() => false) }),
   recall: () => undefined,
+  holdersOf: async () => [],
   subscribe: () => undefined,
   gaps: () => 0,
 };
@@ -100,6 +103,7 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
       return { isComplete: await toAll(), areHeld: undefined };
     },
     recall: router.recall,
+    holdersOf: router.holdersOf,
     gaps: router.gaps,
     subscribe(topic, listener) {
       const receive = (bytes: Buffer): void => {

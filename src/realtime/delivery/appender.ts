@@ -149,13 +149,13 @@ export class Appender {
 
   /** Finds out why an insert was refused: the message is stored already, or another node has taken its position. */
   async #lookAgain(queue: Queue, results: Results): Promise<void> {
-    const { key } = queue.recipient;
+    const { recipient } = queue;
     const { length } = queue.messages;
     if (queue.hasStored) await this.#takeStored(queue, results);
     queue.hasStored = false;
     if (queue.messages.length === 0) return;
-    const { node } = await this.#log.readEnd(key);
-    if (node !== undefined && queue.messages.length === length) this.#leaders.noteTaken(key, node);
+    const { node } = await this.#log.readEnd(recipient.key);
+    if (node !== undefined && queue.messages.length === length) void this.#leaders.noteTaken(recipient, node);
   }
 
   /** Takes out of the queue what an earlier call has stored whose response was lost. */

@@ -24,7 +24,7 @@ import { createStatusQuery, type MessageStatus } from './diagnostics/status.js';
 import { Leaders } from './leaders.js';
 import { createDeliveryMeasures } from './measures.js';
 import { type OutgoingMessage, type Recipient, withKey } from './message.js';
-import { followAnnouncements } from './notifications.js';
+import { followAnnouncements, roomOf } from './notifications.js';
 import type { PushStore } from './push/store.js';
 import { Sender, type SentMessage } from './sender.js';
 import { createSending } from './sending.js';
@@ -101,7 +101,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     ...{ storage, lifecycle, sockets, pushStore, bus, clock, logger, tasks, measures, mailboxMax, report },
   });
   const { outboxes, opener, cursors, clearing } = sending;
-  const leaders = new Leaders({ nodeId, clock, logger });
+  const holdersOf = (recipient: Recipient) => bus.holdersOf(roomOf(recipient));
+  const leaders = new Leaders({ nodeId, holdersOf, clock, logger });
   const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs });
   const sender = new Sender({
     ...{ appender, positions, leaders, nodeCalls, outboxes, limits, pushStore, bus, tasks, measures },

@@ -1,6 +1,7 @@
 import { type BoundedMap, createBoundedMap } from '../../platform/bounded-map.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
+import type { KeyedRecipient, Recipient } from './message.js';
 
 /** Recipients whose leader is remembered, and nodes that did not respond. */
 const RECIPIENTS_MAX = 20_000;
@@ -12,31 +13,40 @@ const SILENT_MS = 60_000;
 
 interface Dependencies {
   readonly nodeId: string;
+  /** The nodes with sockets of a recipient, as far as that is known. Never rejects. */
+  holdersOf(recipient: Recipient): Promise<readonly string[]>;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn'>;
 }
 
 /**
  * Which other node stores the messages of a recipient. When several nodes store messages of one recipient at once, each insert
- * takes the position that another node was about to use, which has to read and to insert again. So the nodes agree on one without
- * a message: the lowest id of those that collide. It is a hint: the unique index of the log decides when a message is stored.
+ * takes the position that another node was about to use, which has to read and to insert again. So the nodes agree on one: the lowest
+ * id of those with sockets of the recipient, which then need not send the messages to another node; without sockets the lowest id
+ * of those that collide. It is a hint: the unique index of the log decides when a message is stored.
  */
 export class Leaders {
   readonly #nodeId: string;
+  readonly #holdersOf: Dependencies['holdersOf'];
   readonly #clock: Clock;
   readonly #logger: Pick<Logger, 'warn'>;
   readonly #known: BoundedMap<{ readonly node: string; readonly until: number }> = createBoundedMap(RECIPIENTS_MAX);
   readonly #silent: BoundedMap<number> = createBoundedMap(SILENT_MAX);
 
-  constructor({ nodeId, clock, logger }: Dependencies) {
+  constructor({ nodeId, holdersOf, clock, logger }: Dependencies) {
     this.#nodeId = nodeId;
+    this.#holdersOf = holdersOf;
     this.#clock = clock;
     this.#logger = logger;
   }
 
-  /** A node has taken a position that this one was about to use. */
-  noteTaken(recipient: string, node: string): void {
-    if (node < this.#nodeId) this.#known.set(recipient, { node, until: this.#clock.now() + LEADING_MS });
+  /** Another node has taken a position that this one was about to use. Never rejects. */
+  async noteTaken(recipient: KeyedRecipient, by: string): Promise<void> {
+    const holders = (await this.#holdersOf(recipient)).filter((holder) => !this.isSilent(holder));
+    const candidates = holders.length > 0 ? holders : [by, this.#nodeId];
+    const node = candidates.reduce((lowest, other) => (other < lowest ? other : lowest));
+    if (node === this.#nodeId) this.#known.delete(recipient.key);
+    else this.#known.set(recipient.key, { node, until: this.#clock.now() + LEADING_MS });
   }
 
   /** A node did not respond. @param messages how many it was sent */
@@ -49,10 +59,16 @@ export class Leaders {
     return (this.#silent.get(node) ?? 0) > this.#clock.now();
   }
 
-  /** @returns the node to send messages of the recipient to, whose id is lower; `undefined`: this one stores them */
+  /** @returns the node to send messages of the recipient to; `undefined`: this one stores them */
   of(recipient: string): string | undefined {
     const known = this.#known.get(recipient);
     const isLeader = known !== undefined && known.until > this.#clock.now() && !this.isSilent(known.node);
     return isLeader ? known.node : undefined;
+  }
+
+  /** The same for a message that was forwarded to this node. It goes on to lower ids only: nodes may disagree, and it must end. */
+  ofForwarded(recipient: string): string | undefined {
+    const node = this.of(recipient);
+    return node !== undefined && node < this.#nodeId ? node : undefined;
   }
 }

@@ -69,15 +69,17 @@ export class Sender {
 
   async send(message: OutgoingMessage): Promise<SentMessage> {
     const id = message.id ?? newId();
-    const { entry, sockets, isElsewhere } = await this.#storeSomewhere({ ...message, id }).catch((cause: unknown) => {
+    const leader = this.#dependencies.leaders.of(keyOf(message.recipient));
+    const stored = this.#storeAt(leader, { ...message, id });
+    const { entry, sockets, isElsewhere } = await stored.catch((cause: unknown) => {
       throw new GatewayError('UNAVAILABLE', {}, { cause });
     });
     const markAnswered = (): void => this.#dependencies.positions.markAnswered(entry.recipient.key, entry.position);
     return { id, sockets, isElsewhere, markAnswered };
   }
 
-  async #storeSomewhere(message: IdentifiedMessage): Promise<StoredMessage> {
-    const leader = this.#dependencies.leaders.of(keyOf(message.recipient));
+  /** @param leader `undefined`: this node */
+  async #storeAt(leader: string | undefined, message: IdentifiedMessage): Promise<StoredMessage> {
     if (leader === undefined) return this.#store(message);
     const startedAt = performance.now();
     const elsewhere = await this.#forwarder.forward({ leader, message });
@@ -97,7 +99,8 @@ export class Sender {
   }
 
   async #storeForwarded(message: IdentifiedMessage): Promise<StoredElsewhere> {
-    const { entry, sockets, isElsewhere } = await this.#storeSomewhere(message);
+    const leader = this.#dependencies.leaders.ofForwarded(keyOf(message.recipient));
+    const { entry, sockets, isElsewhere } = await this.#storeAt(leader, message);
     const isHeld = sockets > 0 || (await isElsewhere());
     return { position: entry.position, createdAt: entry.createdAt, isHeld: isHeld ?? null };
   }

@@ -83,6 +83,8 @@ export function defineForDirectory(shared: readonly SharedKey[], lua: string): D
 
 /** Name of the key of a room's holders. */
 export const holdersOf = (room: string): string => `holders-of:${room}`;
+/** The node of a holder. */
+export const nodeOf = (holder: string): string => holder.slice(0, holder.indexOf('/'));
 /** Name of the key of a holder's rooms. */
 export const roomsOf = (holder: string): string => `rooms-of:${holder}`;
 /** Name of the key of a room's last retained message. */

@@ -3,7 +3,7 @@ import { joinWrites } from '../../library-internals/text-frames.js';
 import type { Redis } from '../../platform/redis/connect.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
 import { routeOf } from '../rooms.js';
-import { holdersOf, lastOf } from './define.js';
+import { holdersOf, lastOf, nodeOf } from './define.js';
 import { Registrations } from './registrations.js';
 import { publishItems, readRooms } from './scripts.js';
 import { createTurnSender } from './turn-sender.js';
@@ -20,6 +20,8 @@ type Listener = (body: unknown) => void;
 export interface Router extends RoomRouter {
   /** See `Bus.recall`. */
   recall(rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> | undefined;
+  /** See `Bus.holdersOf`. */
+  holdersOf(room: string): Promise<readonly string[]>;
   /**
    * Sends an item to one other node, in order with everything that is published. Never rejects.
    * @returns false when no such node is subscribed: it is gone, or of an earlier version
@@ -169,6 +171,15 @@ export function createRouter(options: RouterOptions): Router {
     recall(rooms) {
       const unknown = rooms.filter((room) => !registrations.isHeld(room));
       return unknown.length === 0 || !redis.isReady() ? undefined : read(unknown);
+    },
+    async holdersOf(room) {
+      const key = base + holdersOf(room);
+      try {
+        const holders = await redis.commands.sendCommand<Iterable<string>>(['SMEMBERS', key], key);
+        return [...new Set(Array.from(holders, nodeOf))];
+      } catch {
+        return [];
+      }
     },
     gaps: () => (redis.isReady() && registrations.isComplete ? changes + registrations.generation : undefined),
     async stop() {

@@ -2,12 +2,15 @@ import { expect, test } from 'vitest';
 import { type Bus, silentBus } from '../../../src/realtime/bus.js';
 import { Forwarder } from '../../../src/realtime/delivery/forwarder.js';
 import { Leaders } from '../../../src/realtime/delivery/leaders.js';
-import type { IdentifiedMessage } from '../../../src/realtime/delivery/message.js';
+import { type IdentifiedMessage, withKey } from '../../../src/realtime/delivery/message.js';
 import { createNodeCalls } from '../../../src/realtime/node-calls.js';
 import { createTestClock } from '../../support/clock.js';
 
-/** Two nodes on a bus in memory, of which the first is the leader of everything. */
-function createNodes({ losesAnswers = false, isFailing = false } = {}) {
+const user = withKey({ site: '', userId: 'user' });
+const other = withKey({ site: '', userId: 'other' });
+
+/** Two nodes on a bus in memory, of which the first leads the user. @param holders nodes with sockets of each recipient */
+async function createNodes({ losesAnswers = false, isFailing = false, holders = [] as string[] } = {}) {
   const clock = createTestClock();
   const listeners = new Map<string, (message: unknown) => void>();
   const stored: IdentifiedMessage[] = [];
@@ -23,7 +26,7 @@ function createNodes({ losesAnswers = false, isFailing = false } = {}) {
       },
       subscribe: (topic, listener) => void listeners.set(`${nodeId} ${topic}`, listener),
     };
-    const leaders = new Leaders({ nodeId, clock, logger });
+    const leaders = new Leaders({ nodeId, holdersOf: async () => holders, clock, logger });
     const store = async (message: IdentifiedMessage) => {
       if (isFailing) throw new Error('the database is away');
       stored.push(message);
@@ -35,7 +38,7 @@ function createNodes({ losesAnswers = false, isFailing = false } = {}) {
     };
   };
   const [, { leaders, forwarder }] = [create('a'), create('b')];
-  leaders.noteTaken('user', 'a');
+  await leaders.noteTaken(user, 'a');
   const forward = (message: IdentifiedMessage) => forwarder.forward({ leader: 'a', message });
   return { clock, stored, leaders, forward, warnings };
 }
@@ -54,13 +57,13 @@ const message: IdentifiedMessage = {
 };
 
 test('the leader stores the message as it was sent', async () => {
-  const { clock, stored, forward } = createNodes();
+  const { clock, stored, forward } = await createNodes();
   expect(await forward(message)).toEqual({ position: 1, createdAt: clock.now(), isHeld: null });
   expect(stored).toEqual([message]);
 });
 
 test('messages of one turn are one call, and keep their order', async () => {
-  const { stored, forward } = createNodes();
+  const { stored, forward } = await createNodes();
   const messages = Array.from({ length: 10 }, (_, n) => ({ ...message, id: `id-${n}` }));
   const places = await Promise.all(messages.map(forward));
   expect(places.map((place) => place?.position)).toEqual(messages.map((_message, index) => index + 1));
@@ -68,12 +71,12 @@ test('messages of one turn are one call, and keep their order', async () => {
 });
 
 test('a message that the leader cannot store fails', async () => {
-  const { forward } = createNodes({ isFailing: true });
+  const { forward } = await createNodes({ isFailing: true });
   await expect(forward(message)).rejects.toThrow('UNAVAILABLE');
 });
 
 test('a leader that does not respond is none for a minute, and the log has it once', async () => {
-  const { clock, stored, leaders, forward, warnings } = createNodes({ losesAnswers: true });
+  const { clock, stored, leaders, forward, warnings } = await createNodes({ losesAnswers: true });
   const forwarded = forward(message);
   await new Promise(setImmediate);
   await new Promise(setImmediate);
@@ -82,15 +85,15 @@ test('a leader that does not respond is none for a minute, and the log has it on
   expect(await forwarded).toBeUndefined();
   const line = [{ leader: 'a', messages: 1 }, 'delivery: a node did not respond; storing its messages here'];
   expect(warnings).toEqual([line]);
-  leaders.noteTaken('user', 'a');
-  expect(leaders.of('user')).toBeUndefined();
+  await leaders.noteTaken(user, 'a');
+  expect(leaders.of(user.key)).toBeUndefined();
   clock.advance(60_000);
-  leaders.noteTaken('user', 'a');
-  expect(leaders.of('user')).toBe('a');
+  await leaders.noteTaken(user, 'a');
+  expect(leaders.of(user.key)).toBe('a');
 });
 
 test('messages that wait for a silent leader do not wait as long again', async () => {
-  const { clock, stored, forward } = createNodes({ losesAnswers: true });
+  const { clock, stored, forward } = await createNodes({ losesAnswers: true });
   const first = forward(message);
   await new Promise(setImmediate);
   const second = forward({ ...message, id: 'id-2' });
@@ -100,7 +103,7 @@ test('messages that wait for a silent leader do not wait as long again', async (
 });
 
 test('large messages, and those after them, are not forwarded', async () => {
-  const { stored, forward } = createNodes();
+  const { stored, forward } = await createNodes();
   const messages = [1000, 60_000, 70_000, 1000].map((length, n) => ({
     ...message,
     ...{ id: `id-${n}`, args: ['x'.repeat(length)] },
@@ -110,10 +113,39 @@ test('large messages, and those after them, are not forwarded', async () => {
   expect(stored.map(({ id }) => id)).toEqual(['id-0', 'id-1']);
 });
 
-test('only a node with a lower id is a leader, for five seconds after a collision', () => {
-  const { clock, leaders } = createNodes();
-  leaders.noteTaken('other', 'c');
-  expect([leaders.of('user'), leaders.of('other')]).toEqual(['a', undefined]);
+test('without sockets a node with a lower id is the leader, for five seconds after a collision', async () => {
+  const { clock, leaders } = await createNodes();
+  await leaders.noteTaken(other, 'c');
+  expect([leaders.of(user.key), leaders.of(other.key)]).toEqual(['a', undefined]);
   clock.advance(5000);
-  expect(leaders.of('user')).toBeUndefined();
+  expect(leaders.of(user.key)).toBeUndefined();
+});
+
+test('the lowest node with sockets is the leader, whichever nodes collide', async () => {
+  expect((await createNodes({ holders: ['b'] })).leaders.of(user.key)).toBeUndefined();
+  expect((await createNodes({ holders: ['d', 'c'] })).leaders.of(user.key)).toBe('c');
+});
+
+test('a node stops forwarding when it is the one with sockets', async () => {
+  const holders: string[] = [];
+  const { leaders } = await createNodes({ holders });
+  holders.push('b');
+  await leaders.noteTaken(user, 'a');
+  expect(leaders.of(user.key)).toBeUndefined();
+});
+
+test('a node with sockets that does not respond is no leader', async () => {
+  const { leaders } = await createNodes({ holders: ['c', 'd'] });
+  leaders.noteSilent('c', 1);
+  await leaders.noteTaken(user, 'a');
+  expect(leaders.of(user.key)).toBe('d');
+});
+
+test('a forwarded message goes on to a node with a lower id only, so nodes that disagree do not send it in circles', async () => {
+  const holders = ['a'];
+  const { leaders } = await createNodes({ holders });
+  expect(leaders.ofForwarded(user.key)).toBe('a');
+  holders[0] = 'c';
+  await leaders.noteTaken(user, 'a');
+  expect([leaders.of(user.key), leaders.ofForwarded(user.key)]).toEqual(['c', undefined]);
 });

@@ -82,7 +82,7 @@ class World {
   readonly counts = { acknowledged: 0, forwarded: 0, silent: 0, repeated: 0 };
   nodes: Node[] = [];
   isEnding = false;
-  #names = 0;
+  readonly everStarted: string[] = [];
 
   constructor(time: VirtualTime, random: () => number) {
     this.time = time;
@@ -99,11 +99,18 @@ class World {
     return values[Math.floor(this.random() * values.length)] as T;
   }
 
+  /** What nodes know of sockets differs, is late, and names nodes that are gone. */
+  guessHolders(): string[] {
+    const number = Math.floor(this.random() * 3);
+    return Array.from({ length: number }, () => this.pick(this.everStarted));
+  }
+
   startNode(): void {
     // Ids of nodes are random: a new one may be the lowest.
     const name = `${Math.floor(this.random() * 1e9)}`.padStart(9, '0');
-    this.#names += 1;
-    this.nodes.push(new Node(this, `${name}-${this.#names}`));
+    const id = `${name}-${this.everStarted.length}`;
+    this.everStarted.push(id);
+    this.nodes.push(new Node(this, id));
   }
 
   beginFault(): void {
@@ -155,7 +162,7 @@ class Node {
         world.counts.silent += 1;
       },
     };
-    const leaders = new Leaders({ nodeId: id, clock, logger });
+    const leaders = new Leaders({ nodeId: id, holdersOf: async () => world.guessHolders(), clock, logger });
     const log = new Log({
       models: { DeliveryEntry: { collection: this.#createCollection() } } as never,
       clock,

@@ -4,6 +4,7 @@ import { recordCommands } from '../../queries/recorder.js';
 import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
 import type { TestGateway } from '../../support/gateway.js';
+import { parseMetrics } from '../../support/prometheus.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 
@@ -69,15 +70,41 @@ test('nodes that store messages of one user at once agree on one of them, and co
   // Of two that meet, the one with the lower id leads once it was the faster one.
   for (let [faster, slower] = ['', '']; faster >= slower; rounds += 1)
     [faster, slower] = await collide('user-1', rounds);
+  // A node learns of the leader while its messages are stored.
+  await sendRound('user-1', rounds);
   const { length } = recorder.commands;
-  for (let plain = 0; plain < 20; plain += 1) await sendRound('user-1', rounds + plain);
+  for (let plain = 1; plain <= 20; plain += 1) await sendRound('user-1', rounds + plain);
   const commands = commandsSince(length);
   expect(commands.length).toBeGreaterThanOrEqual(20);
   // After a collision the end of the log is read.
   expect(new Set(commands)).toEqual(new Set(['insert delivery.log']));
   expect(await environment.models.DeliveryEntry.countDocuments({ recipient: /user-1/ })).toBe(
-    8 + (rounds - 1) * 2 + 20 * 8,
+    8 + (rounds - 1) * 2 + 21 * 8,
   );
+});
+
+/** How many messages a node has stored. */
+async function storedBy(node: TestGateway): Promise<number> {
+  const families = parseMetrics((await node.call('GET', '/metrics')).text);
+  const samples = families.get('gateway_durable_messages_total')?.samples ?? [];
+  return samples.find(({ labels }) => labels['state'] === 'stored')?.value ?? Number.NaN;
+}
+
+test.each([0, 1])('node %i leads when it has the only device of the user, whichever id is lower', async (index) => {
+  const [holder, other] = [nodes[index], nodes[1 - index]] as [TestGateway, TestGateway];
+  const user = `user-of-${index}`;
+  const device = await openApplication(holder, { user, deviceId: 'device' });
+  await device.ready();
+  let before = Number.NaN;
+  // Until the other node was refused a position.
+  for (let round = 0; round < 30 && before !== (await storedBy(other)); round += 1) {
+    before = await storedBy(other);
+    await sendRound(user, round);
+  }
+  for (let round = 0; round < 5; round += 1) await sendRound(user, round);
+  expect(before).toBeGreaterThan(0);
+  expect(await storedBy(other)).toBe(before);
+  device.close();
 });
 
 test('a device on each node gets what both nodes take, in the order in which it is stored', async () => {

@@ -34,7 +34,7 @@ export function createSender({ bus = silentBus, addPushes = async () => undefine
   const sender = new Sender({
     ...{ bus, tasks: createTaskTracker(() => undefined), positions: new Positions(clock) },
     appender: appender as Appender,
-    leaders: new Leaders({ nodeId: 'a', clock, logger: { warn: () => undefined } }),
+    leaders: new Leaders({ nodeId: 'a', holdersOf: async () => [], clock, logger: { warn: () => undefined } }),
     nodeCalls: createNodeCalls({ bus, clock, nodeId: 'a' }),
     outboxes: { offer: () => 0 } as unknown as Outboxes,
     limits: { isDue: () => false } as unknown as QueueLimits,

@@ -290,6 +290,14 @@ test('a node that begins to hold a room gets the last retained message, and anot
   expect(node(1).received).toEqual(['position']);
 });
 
+test('a node can ask which nodes hold a room', async () => {
+  await Promise.all([hold(0, 'user:a'), hold(1, 'user:a'), hold(1, 'user:b')]);
+  const idOf = (index: number): string => node(index).id;
+  expect(new Set(await node(0).router.holdersOf('user:a'))).toEqual(new Set([idOf(0), idOf(1)]));
+  expect(await node(0).router.holdersOf('user:b')).toEqual([idOf(1)]);
+  expect(await node(0).router.holdersOf('user:offline')).toEqual([]);
+});
+
 test('a recall tells which rooms another node holds, unless a node is missing in the directory', async () => {
   await Promise.all([hold(0, 'user:own'), hold(1, 'user:a')]);
   expect(await node(0).router.recall(['user:own', 'user:a', 'user:offline'])).toEqual(
