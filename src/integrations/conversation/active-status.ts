@@ -52,30 +52,26 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
     return changes.map(() => undefined);
   }, GROUP_MAX);
 
-  const send = async ({ userId, accountId }: StatusUser, status: string, exceptSocketId?: string): Promise<void> => {
+  /** @param toStatus gets the stored status, if there is one. It is read with the blocks, for all users of a turn. */
+  const send = async (
+    { userId, accountId }: StatusUser,
+    toStatus: (stored: Status | null | undefined) => Status,
+    exceptSocketId?: string,
+  ): Promise<void> => {
     try {
-      const blocked = await blocks.of(userId);
+      const found = await blocks.withUser(userId);
       emitter.emit(
         {
           namespaces: conversationNamespaces,
           rooms: [rooms.account(accountId)],
-          exceptRoom: [...blocked].map(rooms.user),
+          exceptRoom: [...(found?.blocked ?? [])].map(rooms.user),
           ...(exceptSocketId === undefined ? {} : { exceptSocketId }),
         },
-        { event: 'active_status', payload: { userID: userId, conversation_active_status: status } },
+        {
+          event: 'active_status',
+          payload: { userID: userId, conversation_active_status: toStatus(found?.user.conversation_active_status) },
+        },
       );
-    } catch (error) {
-      logger.warn({ err: error }, 'sending a status to an account failed');
-    }
-  };
-
-  /** Sends the stored status; of a user without a document the last one of this node. */
-  const sendStored = async (user: StatusUser, last: string, exceptSocketId?: string): Promise<void> => {
-    try {
-      const stored = isObjectIdOrHexString(user.userId)
-        ? await models.User.findById(user.userId, { conversation_active_status: 1 }).lean()
-        : null;
-      await send(user, stored?.conversation_active_status ?? last, exceptSocketId);
     } catch (error) {
       logger.warn({ err: error }, 'sending a status to an account failed');
     }
@@ -92,8 +88,9 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
       if (isObjectIdOrHexString(userId)) await store([userId, status]);
       if (accountId === '') return;
       await coalescer.offer(key, {
-        now: () => send(user, status, exceptSocketId),
-        later: () => sendStored(user, status, exceptSocketId),
+        now: () => send(user, () => status, exceptSocketId),
+        // Another node may have set it since; a user without a document has the last one of this node.
+        later: () => send(user, (stored) => stored ?? status, exceptSocketId),
       });
     },
     flush: coalescer.flush,

@@ -1,0 +1,34 @@
+import { expect, test, vi } from 'vitest';
+import { createActiveStatus } from '../../../src/integrations/conversation/active-status.js';
+import { createTestClock } from '../../support/clock.js';
+import { until } from '../../support/until.js';
+
+const USERS = ['a', 'b'].map((letter) => letter.repeat(24));
+
+test('what follows the first status of users is what is stored then, read together with their blocks', async () => {
+  const clock = createTestClock();
+  const sent: string[] = [];
+  const statuses = createActiveStatus(
+    {
+      clock,
+      models: { User: { updateMany: async () => undefined } },
+      emitter: {
+        emit: (_target: unknown, { payload }: { payload: { userID: string; conversation_active_status: string } }) =>
+          sent.push(`${payload.userID[0]} ${payload.conversation_active_status}`),
+      },
+      logger: { warn: vi.fn() },
+    } as never,
+    {
+      withUser: async () => ({ user: { conversation_active_status: 'active' }, blocked: new Set<string>() }),
+    } as never,
+  );
+  const set = (status: 'active' | 'away') =>
+    Promise.all(USERS.map((userId) => statuses.set({ userId, accountId: 'account' }, status)));
+  await set('away');
+  await set('away');
+  expect(sent).toEqual(['a away', 'b away']);
+  // Meanwhile another node has stored that they are active.
+  clock.advance(1000);
+  await until(() => sent.length === 4);
+  expect(sent.slice(2)).toEqual(['a active', 'b active']);
+});
