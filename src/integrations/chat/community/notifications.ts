@@ -7,9 +7,10 @@ import { storedValue } from '../../../models/index.js';
 import type { PushNotification } from '../../../platform/fcm/notification.js';
 import { type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
 import { cutText } from '../../../platform/text.js';
-import { ChatError, isPositioned, type UserCaller } from '../shared/index.js';
+import { ChatError, isPositioned, type Settling, type UserCaller } from '../shared/index.js';
 import type { Absentee, ActiveViewers } from './active-viewers.js';
 import type { PageQuery } from './history.js';
+import { createNotificationCount } from './notification-count.js';
 import type { Publisher } from './publisher.js';
 import { isMuted, settingOf } from './settings.js';
 import { toWireNotification } from './to-wire.js';
@@ -17,6 +18,7 @@ import { toWireNotification } from './to-wire.js';
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
   publisher: Publisher;
   activeViewers: ActiveViewers;
+  settling: Settling;
 }
 
 /** A message sent in a chat. */
@@ -40,19 +42,11 @@ export type Notifications = ReturnType<typeof createNotifications>;
 const EXCERPT_MAX = 200;
 /** How often notifications are updated again after a concurrent change of their message. */
 const FOLLOW_ATTEMPTS_MAX = 10;
-/** Unread notifications are counted up to this number. */
-const COUNT_MAX = 100;
 
 /** Notifications for users who miss a message, marked as read when they have read it. */
-export function createNotifications({ models, clock, logger, push, publisher, activeViewers }: Dependencies) {
-  const count = (recipient: Types.ObjectId): Promise<number> =>
-    models.Notification.countDocuments({ recipient, isRead: false }).limit(COUNT_MAX);
-
-  const publishCount = async ({ _id, id }: Recipient): Promise<number> => {
-    const unread = await count(_id);
-    publisher.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count: unread } });
-    return unread;
-  };
+export function createNotifications(dependencies: Dependencies) {
+  const { models, clock, logger, push, publisher, activeViewers } = dependencies;
+  const { of: count, publish: publishCount } = createNotificationCount(dependencies);
 
   const readContent = ({ _id, chat }: MessagePlace) =>
     models.ChatMessage.findOne({ _id, chat }, { content: 1, isDeleted: 1 }).lean<ChatMessage>();

@@ -2,10 +2,10 @@ import type { Clock } from '../../../platform/clock.js';
 import type { Logger } from '../../../platform/logger.js';
 import { ChatError } from './chat-error.js';
 
-/** How long after the last change a message is read again. Longer than changes of other nodes are on their way. */
+/** How long after the last change what is stored is read again. Longer than changes of other nodes are on their way. */
 const SETTLE_MS = 1000;
 
-/** Compares what was sent of a message with what is stored, and sends that if it is something else. */
+/** Compares what was sent with what is stored, and sends that if it is something else. */
 export type Look = () => Promise<void>;
 
 /** Makes clients end with what is stored. */
@@ -20,8 +20,8 @@ export interface Settling {
 }
 
 /**
- * When nodes change one message at the same time, clients can hear of the changes in another order than they were stored in, and
- * would keep the older state. So a node looks at a message again a moment after it has sent a change of it.
+ * When nodes change one thing at the same time, clients can hear of the changes in another order than they were stored in, and
+ * would keep the older state. So a node looks again at what is stored a moment after it has sent a change of it.
  */
 export function createSettling({ clock, logger }: { clock: Clock; logger: Logger }): Settling {
   const waiting = new Map<string, { readonly cancel: () => void; readonly look: Look }>();
@@ -30,7 +30,7 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
     look().catch((error: unknown) => {
       // The user who made the change has lost access since then.
       if (error instanceof ChatError) return;
-      logger.warn({ err: error }, 'chats: comparing a changed message with the stored one failed');
+      logger.warn({ err: error }, 'chats: comparing what was sent with what is stored failed');
     });
 
   return {
