@@ -22,10 +22,15 @@ export class PushPreparation {
   }
 
   /** Calls `store` once the push of the message is stored. @throws what storing either of them throws */
-  async before<Stored>(message: IdentifiedMessage, store: () => Promise<Stored>): Promise<Stored> {
-    const push = toPush(message);
-    if (push === undefined && this.#last.size === 0) return store();
+  before<Stored>(message: IdentifiedMessage, store: () => Promise<Stored>): Promise<Stored> {
+    // Most messages.
+    if (message.push === undefined && this.#last.size === 0) return store();
+    return this.#inOrder(message, store);
+  }
+
+  async #inOrder<Stored>(message: IdentifiedMessage, store: () => Promise<Stored>): Promise<Stored> {
     const key = keyOf(message.recipient);
+    const push = toPush(message);
     const begun = this.#begin({ earlier: this.#last.get(key), added: push && this.#add(push), store });
     const ended = begun.then(
       () => undefined,
