@@ -136,8 +136,13 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
 
   return {
     async transact(keys, work, onLate = () => undefined) {
-      const tellLate = async (result: Parameters<typeof onLate>[0]): Promise<void> => {
+      interface Outcome {
+        readonly result: Parameters<typeof onLate>[0];
+        readonly pushes: readonly Push[];
+      }
+      const tellLate = async ({ result, pushes }: Outcome): Promise<void> => {
         try {
+          pushAll(pushes);
           await onLate(result);
         } catch (error) {
           logger.warn({ err: error }, 'conversations: sending what was stored late failed');
@@ -154,10 +159,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
           {
             // Two transactions created the first counter of a user and channel.
             isTransient: (error) => isDuplicateKey(error, 'channel_id'),
-            onLate({ result, pushes }) {
-              pushAll(pushes);
-              void tellLate(result);
-            },
+            onLate: (outcome) => void tellLate(outcome),
           },
         ),
       );
