@@ -81,12 +81,7 @@ test('a connect to the chats', async () => {
     client.close();
   };
   const reads = (await commandsOf(connected)).filter((line) => line.startsWith('find '));
-  const contacts = [
-    'find support.conversations',
-    'find support.conversations',
-    'find support.departments',
-    'find community.chats',
-  ];
+  const contacts = ['find support.conversations', 'find support.departments', 'find community.chats'];
   // Whether the user may enter, then whom they have to do with.
   expect(reads.sort()).toEqual([findUsers, findUsers, ...contacts].sort());
 });
