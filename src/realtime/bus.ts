@@ -89,8 +89,11 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
       const toItem = (messages: readonly unknown[]): string => JSON.stringify([kindOf(topic), messages]);
       const items = all.flatMap(({ room, messages, retained }) => {
         const routes = router.routesOf([room]);
-        const kept = retained === undefined ? {} : { retained: toItem([retained]) };
-        return routes === undefined ? [] : { item: toItem(messages), routes, ...kept };
+        if (routes === undefined) return [];
+        const item = toItem(messages);
+        if (retained === undefined) return { item, routes };
+        const isAll = messages.length === 1 && messages[0] === retained;
+        return { item, routes, retained: isAll ? item : toItem([retained]) };
       });
       const toAll = async (): Promise<boolean> => {
         const receivers = await send(

@@ -32,7 +32,7 @@ type AskIfHeld = (entry: Entry) => Promise<boolean | undefined>;
 
 /**
  * Announces new entries to the nodes with sockets of their recipients. What no other node had sockets for when it was announced
- * last is announced without its content, as most nodes have all sockets of a user: a node that has some since then reads the log.
+ * last is announced by the last place only, as most nodes have all sockets of a user: a node that has some since then reads the log.
  */
 export function createAnnouncer(bus: Bus): (entries: readonly Entry[]) => AskIfHeld {
   const unheld = createBoundedMap<true>(UNHELD_MAX);
@@ -45,12 +45,9 @@ export function createAnnouncer(bus: Bus): (entries: readonly Entry[]) => AskIfH
       else own.push(entry);
     }
     const toMessages = ([room, own]: [string, Entry[]]): RoomMessages => {
+      const last = toPlaceNotification(own.at(-1) as Entry);
       const isContentOfUse = unheld.get(room) === undefined;
-      return {
-        room,
-        messages: own.map((entry) => (isContentOfUse ? toNotification(entry) : toPlaceNotification(entry))),
-        retained: toPlaceNotification(own.at(-1) as Entry),
-      };
+      return { room, messages: isContentOfUse ? own.map(toNotification) : [last], retained: last };
     };
     const { areHeld } = await bus.publishToRooms(NEW_ENTRIES_TOPIC, Array.from(byRoom, toMessages));
     const held = new Map([...byRoom.keys()].map((room, index) => [room, areHeld?.[index]]));
@@ -107,11 +104,22 @@ const toPlaceNotification = ({ recipient, position, createdAt }: EntryPlace): Ke
   ...{ recipient: recipient.key, position, createdAt },
 });
 
-/** Announces an entry itself, unless it is too large. */
+/** Announces an entry itself, unless it is too large, without what only the database has to know. */
 function toNotification(entry: Entry): NewEntryNotification {
   if (entry.body.length > CONTENT_MAX_CHARACTERS) return toPlaceNotification(entry);
-  const { content: _, recipient, ...fields } = entry;
-  return { ...fields, recipient: recipient.key };
+  return {
+    id: entry.id,
+    recipient: entry.recipient.key,
+    position: entry.position,
+    namespace: entry.namespace,
+    body: entry.body,
+    createdAt: entry.createdAt,
+    expireAt: entry.expireAt,
+    isResync: entry.isResync,
+    keepsReceipt: entry.keepsReceipt,
+    hasPush: entry.hasPush,
+    traceparent: entry.traceparent,
+  };
 }
 
 /** Offers to the sockets of this node what the other nodes announce. */

@@ -202,5 +202,5 @@ const toKeys = ({ retained, routes }: RoutedItem): string[] => {
 };
 
 const toArguments = ({ item, retained = '', routes }: RoutedItem): (string | number)[] => [
-  ...[item, retained, routes.length],
+  ...[item === retained ? '' : item, retained, routes.length],
 ];

@@ -47,13 +47,24 @@ test('entries of one user travel together, and the place of the last one is reta
   expect(await Promise.all([...ada, ben].map(isHeld))).toEqual([false, false, false, false]);
 });
 
-test('entries of a user whom no other node has are announced by their places, until one has the user', async () => {
+test('an announced entry has what its sockets need, and not what only the database has to know', () => {
+  const { announce, published } = openAnnouncer();
+  const { content: _, ...fields } = entryOf('ada', 1);
+  const call = { requestId: 'r', origin: { node: 'a', key: 'k' }, traceparent: 't' };
+  announce([createEntry({ ...fields, ...call })]);
+  const expected = { ...fields, ...call, recipient: fields.recipient.key, requestId: undefined, origin: undefined };
+  expect(published[0]?.[0]?.messages).toEqual([expected]);
+});
+
+test('entries of a user whom no other node has are announced by the last place, until one has the user', async () => {
   const { announce, published, state } = openAnnouncer();
   const haveContent = async (position: number, isHeld: boolean | undefined) => {
     state.isHeld = isHeld;
-    const entry = entryOf('ada', position);
-    expect(await announce([entry])(entry)).toBe(isHeld);
-    return summaryOf(published.at(-1))?.[0]?.haveContent;
+    const entries = [entryOf('ada', position - 0.5), entryOf('ada', position)];
+    expect(await Promise.all(entries.map(announce(entries)))).toEqual([isHeld, isHeld]);
+    const [summary] = summaryOf(published.at(-1)) ?? [];
+    if (summary?.haveContent === false) expect(summary.positions).toEqual([position]);
+    return summary?.haveContent;
   };
   expect(await haveContent(1, false)).toBe(true);
   expect(await haveContent(2, false)).toBe(false);

@@ -290,6 +290,15 @@ test('a node that begins to hold a room gets the last retained message, and anot
   expect(node(1).received).toEqual(['position']);
 });
 
+test('an item that is retained as it is reaches the nodes that hold the room, and later ones', async () => {
+  await hold(1, 'user:a');
+  const item = JSON.stringify(['text', 'place']);
+  await node(0).router.send([{ item, retained: item, routes: ['user:a'] }], async () => false);
+  await expect.poll(() => node(1).received).toEqual(['place']);
+  await hold(2, 'user:a');
+  expect(node(2).received).toEqual(['place']);
+});
+
 test('a node can ask which nodes hold a room', async () => {
   await Promise.all([hold(0, 'user:a'), hold(1, 'user:a'), hold(1, 'user:b')]);
   const idOf = (index: number): string => node(index).id;
