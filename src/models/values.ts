@@ -1,5 +1,5 @@
 import { Types } from 'mongoose';
-import { hasFourDigitYear, parseTime } from '#shared/utilities/time.js';
+import { hasFourDigitYear, parseTime, YEAR_10000 } from '#shared/utilities/time.js';
 
 /* What a stored value means, or `undefined` when it has no meaning of that type. Never throws. */
 
@@ -28,17 +28,24 @@ const SECONDS_MAX = 1e11;
 /** Numbers below this are not times of this platform. */
 const SECONDS_MIN = 1e8;
 
-/** Reads a date, ISO 8601 text (default: UTC), or Unix time in seconds or milliseconds. */
+/**
+ * Reads a date, ISO 8601 text (default: UTC), or Unix time in seconds or milliseconds. Services write the latest time that they know
+ * for what never ends; one after the year 9999 is read as the last moment of it.
+ */
 export function readDate(value: unknown): Date | undefined {
-  if (value instanceof Date) return isInRange(value) ? value : undefined;
+  if (value instanceof Date) return readDateValue(value);
   if (typeof value === 'string') return readDateText(value.trim());
-  const number = readNumber(value);
-  if (number === undefined || number < SECONDS_MIN) return undefined;
-  const date = new Date(number < SECONDS_MAX ? number * 1000 : number);
-  return isInRange(date) ? date : undefined;
+  const number = toNumber(value);
+  if (!(number >= SECONDS_MIN)) return undefined;
+  return new Date(Math.min(number < SECONDS_MAX ? Math.trunc(number) * 1000 : number, YEAR_10000 - 1));
 }
 
-const isInRange = (date: Date): boolean => hasFourDigitYear(date.getTime());
+function readDateValue(date: Date): Date | undefined {
+  const unixMs = date.getTime();
+  if (hasFourDigitYear(unixMs)) return date;
+  // What is beyond the dates of JavaScript is not a number.
+  return unixMs < 0 ? undefined : new Date(YEAR_10000 - 1);
+}
 
 function readDateText(text: string): Date | undefined {
   if (/^\d+$/.test(text)) return readDate(Number(text));

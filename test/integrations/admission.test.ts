@@ -51,7 +51,12 @@ test('a locked user is disconnected from every namespace and node within a secon
   const { _id } = await environment.models.Department.create({ name: 'Sales', members: [user.id] });
   const everywhere = tokenNamespaces.flatMap((namespace) => [0, 1].map((node) => ({ namespace, node })));
   const query = { departmentId: String(_id) };
-  for (const fields of [{ status: 'Suspended' }, { isActive: 'false' }, { blockedUntil: clock.now() + 60_000 }]) {
+  const locks = [
+    ...[{ status: 'Suspended' }, { isActive: 'false' }, { blockedUntil: clock.now() + 60_000 }],
+    // For ever, as some services write it.
+    ...[{ blockedUntil: new Date(8.64e15) }, { blockedUntil: Number.POSITIVE_INFINITY }],
+  ];
+  for (const fields of locks) {
     const unlocked = { status: '', isActive: '', blockedUntil: '' };
     await environment.models.User.collection.updateOne({ _id: new Types.ObjectId(user.id) }, { $unset: unlocked });
     clock.advance(6000);
