@@ -76,12 +76,12 @@ function toNumber(value: unknown): number {
   return ['Long', 'Int32', 'Double', 'Decimal128'].includes(String(_bsontype)) ? Number(String(value)) : Number.NaN;
 }
 
-/** Reads a boolean, also from a word or from 0 and 1. */
+/** Reads a boolean, also from a word, or from 0 and 1 as any number or as text. */
 export function readBoolean(value: unknown): boolean | undefined {
   if (typeof value === 'boolean') return value;
-  const word = typeof value === 'string' ? value.trim().toLowerCase() : value;
-  if (word === 'true' || word === 1) return true;
-  return word === 'false' || word === 0 ? false : undefined;
+  const word = typeof value === 'string' ? value.trim().toLowerCase() : toNumber(value);
+  if (word === 'true' || word === 'yes' || word === '1' || word === 1) return true;
+  return word === 'false' || word === 'no' || word === '0' || word === 0 ? false : undefined;
 }
 
 /** Whether a value is a document, and not a BSON type. */

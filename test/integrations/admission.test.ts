@@ -1,4 +1,4 @@
-import { Types } from 'mongoose';
+import { mongo, Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type PublishedNamespace, publishedNamespaces } from '#shared/contracts/index.js';
 import { refusal } from '../support/client.js';
@@ -53,6 +53,7 @@ test('a locked user is disconnected from every namespace and node within a secon
   const query = { departmentId: String(_id) };
   const locks = [
     ...[{ status: 'Suspended' }, { isActive: 'false' }, { blockedUntil: clock.now() + 60_000 }],
+    ...[{ isActive: '0' }, { isActive: 'no' }, { isActive: mongo.Decimal128.fromString('0') }, { status: ' Blocked ' }],
     // For ever, as some services write it.
     ...[{ blockedUntil: new Date(8.64e15) }, { blockedUntil: Number.POSITIVE_INFINITY }],
   ];

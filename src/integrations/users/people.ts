@@ -167,9 +167,9 @@ function canAccess(
   if (isActive === false) return false;
   const until = blockedUntil?.getTime();
   if (until !== undefined && until > now) return false;
-  const isLocked = LOCKED.has(status?.toLowerCase() ?? '');
+  const word = status?.trim().toLowerCase() ?? '';
   // An expired date ends a block, but does not reactivate an account.
-  return !isLocked || (status?.toLowerCase() === 'blocked' && until !== undefined);
+  return !LOCKED.has(word) || (word === 'blocked' && until !== undefined);
 }
 
 /** The id of a user as the database has it; none for ids of another kind, which are of no user. */
