@@ -123,6 +123,8 @@ const fanningOut = (clients: number): Scenario => ({
 
 const durable = (inFlight: number, users: number, bounds: readonly Bound[]): Scenario => ({
   ...{ name: `durable ${inFlight} ${users}`, contestants: GATEWAYS, isForTwoNodes: true, begin: [connect(USERS)] },
+  // Until the tenth round for each node a message became cheaper.
+  warmUpRounds: 10,
   steps: [
     {
       order: (target) => ({ kind: 'emit', target, requests: 1000, inFlight, isDurable: true, users }),
