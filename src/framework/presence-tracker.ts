@@ -6,12 +6,9 @@ import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Integration, PresentUser } from './integration.js';
 
-/**
- * Changes that integrations are notified of together, and the time between two such batches. A batch costs queries, messages to
- * other nodes and a write to each contact, however few changes it has.
- */
+/** Changes that integrations are notified of together, and the time between two such batches. */
 const BATCH_MAX = 1000;
-const SPACING = { spacingMs: 100, crowdedSpacingMs: 500 };
+const SPACING = { spacingMs: 100, crowdedSpacingMs: 250 };
 
 /** A socket was registered, or a user came online or went offline. `isOnline` absent: as before. */
 interface Change {
