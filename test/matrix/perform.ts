@@ -17,6 +17,8 @@ export interface Result {
   readonly answer: string;
 }
 
+const DISCONNECTED = 'disconnected: io server disconnect';
+
 /** Performs operations as a kind of caller, on the second node. */
 export function createPerform(scene: Scene) {
   const { environment, people, clientOf, departmentId } = scene;
@@ -75,12 +77,15 @@ export function createPerform(scene: Scene) {
 
   const sendWhileLocked = async (operation: EventOperation, kind: Kind, args: readonly unknown[]): Promise<Result> => {
     const client = await scene.open(actors[kind], operation.namespace);
-    const result = await whileLocked(environment.models, { kind, actor: actors[kind] }, () =>
-      ask(client, operation, args),
-    );
+    const result = await whileLocked(environment.models, { kind, actor: actors[kind] }, async () => {
+      const answered = await ask(client, operation, args);
+      if (answered.code !== DISCONNECTED) return answered;
+      // The watch for locked users was faster than the event, which must not find its user unlocked.
+      await settle(kind);
+      return { ...answered, code: 'INVALID_TOKEN' };
+    });
     client.close();
-    // The watch for locked users may disconnect the socket before the event is answered.
-    return result.code === 'disconnected: io server disconnect' ? { ...result, code: 'INVALID_TOKEN' } : result;
+    return result;
   };
 
   const send = async (operation: EventOperation, kind: Kind, ids: Ids): Promise<Result> => {
