@@ -64,7 +64,10 @@ function toCells(row: TableRow, { columns, rows }: TableContext): string[] {
     `${name}, ${setting}${unit === undefined ? '' : ` (${unit})`}`,
     ...columns.map((column) => toCell(cells.get(column), column)),
     own.length === 0 ? '' : parts.map(toText).join(' + '),
-    (row.bounds ?? []).map((bound) => judge(bound, row, rows)).join('; '),
+    (row.bounds ?? [])
+      .map((bound) => judge(bound, row, rows))
+      .filter((verdict) => verdict !== '')
+      .join('; '),
   ];
 }
 
@@ -72,7 +75,7 @@ function toCell(figures: readonly Figures[] | undefined, column: ContestantName)
   if (figures === undefined) return '';
   const perSecond = medianOf(figures, (one) => one.perSecond);
   const commands = medianOf(figures, (one) => one.commands);
-  const isGateway = column === 'gateway' || column === 'against';
+  const isGateway = column === 'gateway' || column === 'against' || column === 'one node';
   const more = [
     ...(Number.isNaN(perSecond) ? [] : [`${Math.round(perSecond)}/s`]),
     ...(isGateway && !Number.isNaN(commands) ? [`${toText(commands)} commands`] : []),

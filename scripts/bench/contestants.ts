@@ -7,11 +7,17 @@ import { seedLists, seedUsers } from './seed.js';
 import { PING_INTERVAL_MS, type Protocol, type ServerQuestion, type Target, type Usage } from './wire.js';
 import { startWorker } from './workers.js';
 
-/** The servers to compare. `against` is the gateway of another checkout, `Socket.IO with key` has the secret of tokens as a key. */
+/**
+ * The servers to compare. `against` is the gateway of another checkout, `one node` a gateway without Redis beside several nodes,
+ * `Socket.IO with key` has the secret of tokens as a key.
+ */
 export type ContestantName = (typeof contestantNames)[number];
 
 /** All servers, in the order of the table. */
-export const contestantNames = ['gateway', 'against', 'Socket.IO', 'Socket.IO with key', 'ws', 'Centrifugo'] as const;
+export const contestantNames = [
+  ...(['gateway', 'against', 'one node'] as const),
+  ...(['Socket.IO', 'Socket.IO with key', 'ws', 'Centrifugo'] as const),
+] as const;
 
 /**
  * The servers that take part: those that were chosen, or all. The gateway of another checkout does whenever there is one.
@@ -71,8 +77,10 @@ const GATEWAY_SETTINGS = {
 /** The first users, who ask for lists, have so many conversations of ten. */
 const LISTS = { users: 100, conversationsEach: 100 } as const;
 
-/** Starts a server and what it needs. @returns `undefined` when it is not installed */
-export async function startContestant(name: ContestantName, setting: Setting): Promise<Contestant | undefined> {
+/** Starts a server and what it needs. @returns `undefined` when it is not installed, or not for this setting */
+export async function startContestant(name: ContestantName, wanted: Setting): Promise<Contestant | undefined> {
+  if (name === 'one node' && wanted.nodes === 1) return undefined;
+  const setting = name === 'one node' ? { ...wanted, nodes: 1 } : wanted;
   const redis = setting.nodes > 1 ? await startRedis() : undefined;
   const server = await startServer(name, setting, redis?.url);
   if (server === undefined) {
