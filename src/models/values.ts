@@ -29,8 +29,8 @@ const SECONDS_MAX = 1e11;
 const SECONDS_MIN = 1e8;
 
 /**
- * Reads a date, ISO 8601 text (default: UTC), or Unix time in seconds or milliseconds. Services write the latest time that they know
- * for what never ends; one after the year 9999 is read as the last moment of it.
+ * Reads a date, ISO 8601 text (default: UTC), or Unix time in seconds or milliseconds. Services write the latest time that they
+ * know for what never ends; one after the year 9999 is read as the last moment of it.
  */
 export function readDate(value: unknown): Date | undefined {
   if (value instanceof Date) return readDateValue(value);
@@ -76,7 +76,7 @@ function toNumber(value: unknown): number {
   return ['Long', 'Int32', 'Double', 'Decimal128'].includes(String(_bsontype)) ? Number(String(value)) : Number.NaN;
 }
 
-/** Reads a boolean, also from a word, or from 0 and 1 as any number or as text. */
+/** Reads a boolean, also from a word, or from 0 and 1 as text or as a number of any type. */
 export function readBoolean(value: unknown): boolean | undefined {
   if (typeof value === 'boolean') return value;
   const word = typeof value === 'string' ? value.trim().toLowerCase() : toNumber(value);

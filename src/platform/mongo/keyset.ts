@@ -103,8 +103,8 @@ export interface KeysetPlace {
 }
 
 /**
- * Reads the entries after a cursor that can be shown, each once, for any value of the field. Passes values to the driver, because Mongoose
- * would cast them to the type in the schema.
+ * Reads the entries after a cursor that can be shown, each once, for any value of the field. Passes values to the driver, because
+ * Mongoose would cast them to the type in the schema.
  * @param place `undefined`: from the beginning
  */
 export async function readAfter<T>(

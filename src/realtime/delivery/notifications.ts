@@ -32,7 +32,8 @@ type AskIfHeld = (entry: Entry) => Promise<boolean | undefined>;
 
 /**
  * Announces new entries to the nodes with sockets of their recipients. What no other node had sockets for when it was announced
- * last is announced by the last place only, as most nodes have all sockets of a user: a node that has some since then reads the log.
+ * last is announced by the last place only, as most nodes have all sockets of a user: a node that has some since then reads the
+ * log.
  */
 export function createAnnouncer(bus: Bus): (entries: readonly Entry[]) => AskIfHeld {
   const unheld = createBoundedMap<true>(UNHELD_MAX);

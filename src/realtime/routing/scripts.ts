@@ -7,8 +7,8 @@ const RETAINED_MS = 120_000;
  * Publishes items, at most one message for each node. Own keys, for each item: `holders-of` each of its rooms, then `last` of the
  * first one if something is retained. Arguments: the sending node, the number of nodes that must be in the directory, 1 in a
  * Redis Cluster (else 0), the prefix of the channels, a channel that nodes of every version subscribe to, then for each item: the
- * item as JSON (empty: what is retained), what to retain of it (empty: nothing), and the number of its rooms. When a node is missing in the directory, all
- * nodes get all items.
+ * item as JSON (empty: what is retained), what to retain of it (empty: nothing), and the number of its rooms. When a node is missing
+ * in the directory, all nodes get all items.
  * @returns 1, the number of items for nodes that were not subscribed, and for each item a digit: whether another node holds one of its
  *   rooms; or 0 and the number of nodes that got everything. Error `UNALIKE`: nothing was published, because a node is subscribed
  *   that does not understand it
