@@ -14,7 +14,7 @@ export interface Line {
 }
 
 /** Two lines to compare, round by round. */
-export interface Comparison {
+interface Comparison {
   of: string;
   against: string;
   /** Upper bound of the ratio. */

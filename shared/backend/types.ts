@@ -13,7 +13,7 @@ export type AnswerOfRoute<R extends keyof Routes> = AnswerOf<Routes[R]>;
 type Item = z.input<typeof emitItem>;
 
 /** Where an event goes: a namespace, or `*` for all of users. */
-export type EmitTarget = NonNullable<Item['namespace']>;
+type EmitTarget = NonNullable<Item['namespace']>;
 
 /** Options of an emit. */
 export interface EmitOptions {

@@ -8,7 +8,7 @@ type Published = typeof publishedNamespaces;
 export type NamespaceName = keyof Published;
 
 /** The namespaces of push sites, whose names the settings define. */
-export type SitePattern = keyof typeof configuredNamespaces;
+type SitePattern = keyof typeof configuredNamespaces;
 
 /** Any of them. */
 export type AnyNamespace = NamespaceName | SitePattern;

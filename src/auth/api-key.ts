@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.js';
 import { readBearer } from './bearer.js';
 
 /** Who may call: holders of a key, callers on this machine, or every caller. */
-export type ApiKeyMode = 'keys' | 'loopback' | 'none';
+type ApiKeyMode = 'keys' | 'loopback' | 'none';
 
 /** The part of an `IncomingMessage` that the guard reads. */
 export interface ApiKeyRequest {

@@ -24,7 +24,7 @@ export const connection = signal<Connection>({ isAnswering: true, since: 0 });
 export const refusals = signal(0);
 
 /** The input of a call: exactly what its contract declares. */
-export type Input<R extends Route> = Part<R, 'params'> & Part<R, 'query'> & Part<R, 'body'>;
+type Input<R extends Route> = Part<R, 'params'> & Part<R, 'query'> & Part<R, 'body'>;
 
 /** Calls one route. Rejects with an {@link ApiError}. */
 export type Call<R extends Route> = (input: Input<R>, abort?: AbortSignal) => Promise<Answer<R>>;

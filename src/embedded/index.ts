@@ -3,8 +3,6 @@ import { resolve } from 'node:path';
 import { addressOf, toUrl } from './process/address.js';
 import { type ChildExit, type EmbeddedLogger, launch } from './process/launcher.js';
 
-export type { EmbeddedLogger } from './process/launcher.js';
-
 /** Options of {@link startEmbedded}. */
 export interface EmbeddedOptions {
   /** The data directory. It is created if it does not exist, with access for its owner only. */

@@ -40,7 +40,7 @@ export interface ReplyFormat {
 }
 
 /** A failed event. */
-export interface FailedCall {
+interface FailedCall {
   readonly event: string;
   /** As the client sent it. */
   readonly data: unknown;

@@ -12,7 +12,7 @@ const HEARTBEAT_MS = 15_000;
 const CHECK_MS = 1000;
 
 /** Lines of JSON to one reader. */
-export interface LineStream {
+interface LineStream {
   /** @returns false when it was dropped, because the reader is slow */
   write(line: object): boolean;
   /** Lines were dropped before they got here. The reader gets their number: `{ dropped }`. */

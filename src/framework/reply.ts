@@ -12,7 +12,7 @@ export interface Success {
 }
 
 /** The reply to a failed event. Without an acknowledgement it is sent as `event_error`, with the event's name. */
-export type EventFailure = z.output<typeof generalReplies.failure> & { event?: string };
+type EventFailure = z.output<typeof generalReplies.failure> & { event?: string };
 
 /** The body of a failed REST call. */
 export type RequestFailure = z.output<typeof requestFailure>;

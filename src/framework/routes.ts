@@ -12,7 +12,7 @@ import type { Principal } from '../auth/principal.js';
 import type { GatewayError } from '../errors.js';
 
 /** A parsed REST request. */
-export interface RouteContext<R extends Route> {
+interface RouteContext<R extends Route> {
   readonly params: Parsed<R, 'params'>;
   readonly query: Parsed<R, 'query'>;
   readonly body: Parsed<R, 'body'>;

@@ -14,7 +14,7 @@ interface Receiver {
 }
 
 /** The used parts of a websocket. */
-export interface WebSocketLike {
+interface WebSocketLike {
   readonly _receiver?: Receiver;
   readonly _socket?: Socket;
   on(event: 'message' | 'close', listener: (this: never) => void): void;

@@ -3,7 +3,7 @@ import { defineModels, type Models } from '#shared/models/index.js';
 import { createReader, type Reader, type StoredDocument } from './reader.js';
 
 /** Models whose collections other services write. The gateway alone writes delivery, uploads and sockets. */
-export const foreignModels = [
+const foreignModels = [
   ...['User', 'Contact', 'Department'],
   ...['Conversation', 'ConversationProspect', 'Member', 'Message', 'Communication', 'Counter'],
   ...['SupportConversation', 'SupportMessage', 'SupportRead'],

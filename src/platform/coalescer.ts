@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 
 /** Sends a change. Neither may throw or reject. */
-export interface Notice {
+interface Notice {
   /** Sends the change. */
   now(): void | Promise<void>;
   /** Sends the current state, which another node or a later change may have set. */

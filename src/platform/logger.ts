@@ -8,7 +8,7 @@ import { versions } from './version.js';
 export type LogDetails = Readonly<Record<string, unknown>>;
 
 /** Writes lines of one level. The message names the event, see `log-events.ts`. */
-export interface LogMethod<Level extends LogLevel> {
+interface LogMethod<Level extends LogLevel> {
   (message: MessageOf<Level>): void;
   /** @param details a function is called only when the line is written */
   (details: LogDetails | (() => LogDetails), message: MessageOf<Level>): void;

@@ -8,7 +8,7 @@ const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
 const BODY_MAX_BYTES = 262_144;
 
 /** A request to a website. */
-export interface SiteCall {
+interface SiteCall {
   readonly method: 'GET' | 'PUT';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -19,7 +19,7 @@ export interface TracingOptions {
 }
 
 /** A span that has begun. */
-export interface OpenSpan {
+interface OpenSpan {
   /** Names the span for others, in the format of W3C. */
   readonly traceparent: string;
   /** @param outcome attributes that are known at the end */

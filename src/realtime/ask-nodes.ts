@@ -6,7 +6,7 @@ import type { PresenceStore } from './presence/index.js';
 const WAIT_MS = 1000;
 
 /** What a node answered. */
-export interface NodeAnswer<T> {
+interface NodeAnswer<T> {
   readonly node: string;
   /** `undefined`: it did not answer in time. */
   readonly answer: T | undefined;

@@ -27,7 +27,7 @@ export interface NodeCalls {
 }
 
 /** What is asked of which node. */
-export interface NodeCall {
+interface NodeCall {
   readonly node: string;
   readonly name: string;
   readonly request: unknown;

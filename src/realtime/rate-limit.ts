@@ -11,7 +11,7 @@ export interface Limit {
 }
 
 /** What is counted. */
-export interface Use {
+interface Use {
   readonly name: string;
   readonly key: string;
   readonly limit: Limit;

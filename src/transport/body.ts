@@ -12,7 +12,7 @@ const SURELY_CHEAP_BYTES = 128;
 const PLAIN_JSON = /^application\/json(?:; ?charset=utf-8)?$/i;
 
 /** The accepted form of a body. */
-export interface BodyForm {
+interface BodyForm {
   /** Maximum number of array items and object members. */
   readonly elementsMax: number;
   /** Also accepts a form (`application/x-www-form-urlencoded`). */

@@ -4,7 +4,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Route } from '#shared/contracts/contract.js';
 
 /** A route with its handler, as Express has it. */
-export interface RoutedHandler {
+interface RoutedHandler {
   readonly route: Route;
   readonly handle: RequestHandler;
   /** Whether it may be matched before Express. The handler uses nothing of Express but `params`, `query` and `route`. */

@@ -14,7 +14,7 @@ export interface ProcessEnd {
 }
 
 /** The process of a worker. */
-export interface WorkerProcess extends Line {
+interface WorkerProcess extends Line {
   readonly pid: number | undefined;
   /** Resolves after the last message. */
   readonly ended: Promise<ProcessEnd>;

@@ -7,7 +7,7 @@ const DELAY_MAX_MS = 30_000;
 const FAILURES_MAX = 5;
 
 /** How a worker ended that had not been asked to. */
-export interface WorkerFailure {
+interface WorkerFailure {
   /** How long it had served; 0: it had not listened. */
   readonly servedMs: number;
   /** Whether another worker has served for {@link STABLE_MS}. */

@@ -12,7 +12,7 @@ export interface Source {
 }
 
 /** One module that a file imports. */
-export interface Import {
+interface Import {
   /** Path of a file of the project, or the name of a package. */
   readonly target: string;
   /** Gone after compilation. */

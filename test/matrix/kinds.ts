@@ -132,7 +132,7 @@ export interface RouteRow extends Row {
   readonly request?: (ids: Ids) => RouteRequest;
 }
 
-export interface RouteRequest {
+interface RouteRequest {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;

@@ -13,7 +13,7 @@ export const screens = {
 } as const satisfies Record<string, Viewport>;
 
 /** The colours that the reader's system prefers. */
-export type Scheme = 'light' | 'dark';
+type Scheme = 'light' | 'dark';
 
 /** How a tab is opened. */
 interface TabOptions {

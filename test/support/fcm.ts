@@ -11,7 +11,7 @@ import { createGate } from './gate.js';
 import { until } from './until.js';
 
 /** A message as it reached FCM. */
-export interface FcmMessage {
+interface FcmMessage {
   token: string;
   notification?: { title?: string; body?: string };
   data: Record<string, string>;

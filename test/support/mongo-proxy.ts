@@ -6,7 +6,7 @@ import { deserialize, serialize } from 'bson';
 export type Document = Record<string, unknown>;
 
 /** What a proxy does with a command: nothing special, an answer of its own, or an end of the connection. */
-export type Verdict = Document | 'cut' | undefined;
+type Verdict = Document | 'cut' | undefined;
 
 /** What a proxy may do to the talk between a driver and a server. A test sets and replaces its parts at any time. */
 export interface ProxyRules {

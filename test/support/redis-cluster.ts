@@ -25,7 +25,7 @@ export interface TestCluster {
 }
 
 /** What happens at the steps of a move, in order. */
-export interface MoveSteps {
+interface MoveSteps {
   /** The servers know of it; all keys are at the source. */
   begun?(): Promise<void>;
   /** Half of the keys are at the target. */

@@ -33,7 +33,7 @@ export function encodeFrame(payload: readonly Uint8Array[], durableSize: number)
 }
 
 /** A decoded frame. `byteLength` includes the header. */
-export interface Frame {
+interface Frame {
   readonly payload: Buffer;
   readonly byteLength: number;
   readonly durableSize: number;

@@ -5,7 +5,7 @@ import type { Clock } from '../../platform/clock.js';
 import { type Bounds, type Position, type Range, rangesAfter, readRanges } from '../../platform/mongo/keyset.js';
 
 /** A paged list in a descending, total order. */
-export interface OrderedList<T extends object> {
+interface OrderedList<T extends object> {
   /** Pays for entries that are skipped. @throws GatewayError `RATE_LIMITED` */
   readonly pay: (amounts: Amounts) => Promise<void>;
   /** Identifies the list: the socket that pages through it, and its filters. */
@@ -34,7 +34,7 @@ export function takeFitting<T>(entries: readonly T[], sizeOf: (entry: T) => numb
 }
 
 /** One page. */
-export interface Page<T extends object> {
+interface Page<T extends object> {
   readonly items: T[];
   readonly hasNext: boolean;
 }

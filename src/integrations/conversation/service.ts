@@ -15,7 +15,7 @@ import { createTeamKind, type TeamDescription, type TeamMessage } from './team.j
 export type TeamConversations = Conversations<TeamDescription, TeamMessage>;
 
 /** Prospect conversations: those of a team about a contact. */
-export type ProspectConversations = Conversations<ProspectDescription, ProspectMessage>;
+type ProspectConversations = Conversations<ProspectDescription, ProspectMessage>;
 
 /** Both kinds of conversation and their shared counters. */
 export interface ConversationServices {

@@ -2,7 +2,7 @@ import type { ConnectOptions } from 'mongoose';
 import type { MongoUrl } from './url.js';
 
 /** Time limits of the database, and the size of the connection pool. */
-export interface MongoLimits {
+interface MongoLimits {
   /** Connections to each server. */
   readonly poolMax: number;
   /** Time limit for a primary or a connection. Must exceed an election, or each fail-over causes errors. */

@@ -10,7 +10,7 @@ export type Write = { readonly collection: string } & (
 );
 
 /** Changes nothing. When it does not hold, nothing behind it is written. */
-export type Condition =
+type Condition =
   /** This document matches the rest of the filter. */
   | { readonly expects: { readonly _id: Types.ObjectId } & Readonly<Record<string, unknown>> }
   /** No document matches the filter. */
@@ -34,7 +34,7 @@ export interface WriteTogether {
 }
 
 /** The outcome of writes without a transaction. */
-export interface WrittenInOrder {
+interface WrittenInOrder {
   readonly done: number;
   readonly error?: Error;
 }

@@ -2,7 +2,7 @@ import { createCommandOrder } from './command-order.js';
 import type { RedisClient } from './connection.js';
 
 /** What one command publishes. */
-export interface PublishSize {
+interface PublishSize {
   readonly bytes: number;
   /** How many count as lost when it fails. */
   readonly messages: number;

@@ -30,7 +30,7 @@ export interface RedisTarget {
 }
 
 /** A single server or a name that leads to the master; a master that Redis Sentinel monitors; a Redis Cluster. */
-export type RedisKind = 'single' | 'sentinel' | 'cluster';
+type RedisKind = 'single' | 'sentinel' | 'cluster';
 
 const FORMS: Readonly<Record<RedisKind, string>> = {
   single: 'redis://[[user]:password@]host[:port][/database]',

@@ -32,8 +32,6 @@ import type { MailboxSockets } from './sockets.js';
 import { createStorage } from './storage.js';
 import { createUpkeep } from './upkeep.js';
 
-export type { OutgoingMessage, Recipient } from './message.js';
-
 /** Durable messages to users, over all nodes. */
 export interface Delivery {
   /**

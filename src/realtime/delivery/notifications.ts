@@ -22,7 +22,7 @@ export type EntryPlace = Pick<EntryFields, 'recipient' | 'position' | 'createdAt
 type Keyed<Fields extends EntryPlace> = Omit<Fields, 'recipient'> & { readonly recipient: string };
 
 /** An entry, or only its place. */
-export type NewEntryNotification = Keyed<EntryFields> | Keyed<EntryPlace>;
+type NewEntryNotification = Keyed<EntryFields> | Keyed<EntryPlace>;
 
 /** The room whose sockets get the messages of a recipient. */
 export const roomOf = ({ userId }: Recipient): string => rooms.user(userId);

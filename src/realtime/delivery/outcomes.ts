@@ -4,7 +4,7 @@ import type { Mailbox, StoredDevice, StoredExpiration } from './mailboxes.js';
 import type { MessageOrigin } from './message.js';
 
 /** The states of a message on a device, the furthest one first. */
-export const STATES = ['acked', 'pushed', 'sent', 'queued', 'expired'] as const;
+const STATES = ['acked', 'pushed', 'sent', 'queued', 'expired'] as const;
 
 /** The state of a message on one device, or the furthest one of all devices. */
 export type DeliveryState = (typeof STATES)[number];

@@ -5,7 +5,7 @@ import type { Logger } from '../../platform/logger.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 
 /** A socket as the directory knows it. */
-export interface SocketRef {
+interface SocketRef {
   userId: string;
   socketId: string;
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
 /** A call that a website got. */
-export interface WebsiteCall {
+interface WebsiteCall {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];

@@ -35,7 +35,7 @@ export interface WalkEnvironment {
 }
 
 /** What a call of a route is made with. */
-export interface RouteCall {
+interface RouteCall {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;

@@ -10,7 +10,7 @@ import type { TestGateway } from '../../support/gateway.js';
 export const news = { name: 'news', key: 'key of news' };
 
 /** The state of a message on a device, as the route reports it. */
-export interface DeviceReport {
+interface DeviceReport {
   deviceId: string | null;
   state: string | null;
   at: string | null;

@@ -72,7 +72,7 @@ export async function createOrderEnvironment(slowMs: number): Promise<OrderEnvir
 }
 
 /** A device that is connected to one node or another, and what reached its application. */
-export interface Device {
+interface Device {
   readonly user: string;
   readonly received: string[];
   /** Answered to their senders after the client was connected for the first time: it has to get them. */

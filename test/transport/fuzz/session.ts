@@ -1,7 +1,7 @@
 import type { Wire } from './wire.js';
 
 /** An acknowledgement, unparsed. */
-export interface Acknowledged {
+interface Acknowledged {
   readonly id: number;
   /** The list of arguments as JSON. */
   readonly text: string;

@@ -28,7 +28,7 @@ export interface Mark {
 }
 
 /** A stretch of a lane: it waited to be sent, it was under way, or it still is. */
-export interface Stretch {
+interface Stretch {
   readonly from: number;
   readonly to: number;
   readonly kind: 'waiting' | 'under-way' | 'open';
@@ -43,7 +43,7 @@ export interface Lane {
 }
 
 /** A label of the axis. */
-export interface Tick {
+interface Tick {
   readonly x: number;
   readonly elapsedMs: number;
   /** There is no room for it on a phone. */

@@ -17,7 +17,7 @@ export interface Failure {
 }
 
 /** The properties of a command that fail points depend on. */
-export interface FailureQuery {
+interface FailureQuery {
   readonly name: string;
   readonly appName: string | undefined;
   /** Whether the command is the first attempt of a retryable write. */

@@ -7,7 +7,7 @@ import type { Request } from '../request/request.js';
 import { waitForLock } from './lock-wait.js';
 
 /** Makes the change of a statement and returns its result. It runs again after waiting for a lock. */
-export type Perform = (writer: Writer) => Document;
+type Perform = (writer: Writer) => Document;
 
 /** Runs the statements of one write command. */
 export interface StatementRunner {

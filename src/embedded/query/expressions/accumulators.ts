@@ -7,7 +7,7 @@ import { type Document, isDocument, isInt32, isNumeric, setField, toDouble, type
 import { fail } from '../../errors.js';
 
 /** Combines the values of a group, or of an array, into one value. */
-export interface Accumulator {
+interface Accumulator {
   /** @param value - `undefined` when it is missing */
   add(value: unknown): void;
   result(): unknown;

@@ -6,7 +6,7 @@ import { DBREF_FIELDS } from '../filters/operator.js';
 import type { ArrayFilter } from './array-filters.js';
 
 /** A segment of an update path: a field or position, `$`, `$[]`, or `$[identifier]`. */
-export type UpdateSegment =
+type UpdateSegment =
   | { readonly kind: 'field'; readonly name: string }
   | { readonly kind: 'matched' }
   | { readonly kind: 'every' }

@@ -28,7 +28,7 @@ export interface ActiveViewers {
 }
 
 /** A socket and its user. */
-export interface ChatSocket {
+interface ChatSocket {
   readonly socketId: string;
   readonly userId: string;
 }

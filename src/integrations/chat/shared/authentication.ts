@@ -25,7 +25,7 @@ export interface UserCaller extends Person {
 }
 
 /** A visitor of the support chat, with access to the conversations of their token only. */
-export interface VisitorCaller {
+interface VisitorCaller {
   readonly kind: 'visitor';
   readonly id: string;
   readonly name: string;
@@ -33,7 +33,7 @@ export interface VisitorCaller {
 }
 
 /** The user of an event, and others who concern them. */
-export interface CallerCircle {
+interface CallerCircle {
   readonly caller: UserCaller;
   /** See `Circle`. */
   readonly proof?: Proof | undefined;

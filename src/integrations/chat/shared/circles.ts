@@ -17,7 +17,7 @@ export interface Question {
 }
 
 /** The caller of an event, read together with the users of the conversation. */
-export interface CallerInConversation {
+interface CallerInConversation {
   readonly caller: Caller;
   /** Users who have blocked the caller or meet a condition; `undefined`: unknown, to be read. */
   answer(question: Question): readonly Relations[] | undefined;

@@ -6,7 +6,7 @@ import { ChatError } from './chat-error.js';
 const SETTLE_MS = 1000;
 
 /** Compares what was sent with what is stored, and sends that if it is something else. */
-export type Look = () => Promise<void>;
+type Look = () => Promise<void>;
 
 /** Makes clients end with what is stored. */
 export interface Settling {

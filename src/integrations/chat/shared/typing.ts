@@ -16,7 +16,7 @@ export interface Typing {
 }
 
 /** A typing indicator. It is registered synchronously, so that the socket's next event can end it. */
-export interface Typist {
+interface Typist {
   /** To be called before the event is sent. @param ended called once, at the end @returns `false`: it has already ended */
   begin(ended: () => void): boolean;
 }

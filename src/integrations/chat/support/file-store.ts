@@ -19,7 +19,7 @@ export interface StoredFile {
 }
 
 /** The owner and metadata of a file. */
-export interface FileMetadata {
+interface FileMetadata {
   readonly owner: Identity;
   /** The conversation that it was sent to; `null`: none, and only its owner can read it. */
   readonly conversationId: Types.ObjectId | null;

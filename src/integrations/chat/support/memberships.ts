@@ -13,7 +13,7 @@ const GROUP_MAX = 1000;
 type StoredDepartment = Pick<Department, '_id' | 'members'>;
 
 /** A department and its members, with ids as text, made once for all who ask. */
-export interface Membership {
+interface Membership {
   readonly departmentId: string;
   readonly members: readonly string[];
 }

@@ -12,7 +12,7 @@ import { ownRoomOf, toIdentity } from './people.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
 /** A message to send. */
-export interface Draft {
+interface Draft {
   readonly conversationId: string;
   readonly content: string;
   readonly type: SupportMessage['type'];

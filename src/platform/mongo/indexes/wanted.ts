@@ -16,7 +16,7 @@ export interface WantedIndex {
 }
 
 /** The options that define an index. */
-export interface IndexOptions {
+interface IndexOptions {
   readonly unique?: boolean;
   readonly sparse?: boolean;
   readonly expireAfterSeconds?: number;
@@ -25,7 +25,7 @@ export interface IndexOptions {
 }
 
 /** How an index compares texts; absent: by code point. */
-export interface IndexCollation {
+interface IndexCollation {
   readonly locale: string;
   readonly strength: number;
 }

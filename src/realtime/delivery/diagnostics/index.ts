@@ -40,7 +40,7 @@ export interface OutcomeReport {
 }
 
 /** A message and what became of it. */
-export interface MessageReport extends Omit<PastMessage, 'outcomes'> {
+interface MessageReport extends Omit<PastMessage, 'outcomes'> {
   readonly outcomes: readonly OutcomeReport[];
 }
 

@@ -2,7 +2,7 @@ import type { Collection, Connection } from 'mongoose';
 import type { ExpiryReason } from '#shared/models/delivery.js';
 
 /** One message for one device, as earlier versions stored it. */
-export interface LegacyEntry {
+interface LegacyEntry {
   readonly _id: unknown;
   readonly message: string;
   readonly recipient: string;

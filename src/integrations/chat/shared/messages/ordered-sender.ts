@@ -31,7 +31,7 @@ const eventSchema = z.object({
 });
 
 /** A stored message and its receivers. */
-export interface PositionedEvent {
+interface PositionedEvent {
   /** The conversation. */
   readonly parent: string;
   readonly position: number;
@@ -69,7 +69,7 @@ interface Dependencies {
 }
 
 /** A range of positions, exclusive, and the maximum number of messages to read. */
-export interface Gap {
+interface Gap {
   readonly parent: string;
   readonly low: number;
   readonly high: number;

@@ -20,7 +20,7 @@ export interface Cursor {
 }
 
 /** Which messages to read. */
-export interface MessageRange {
+interface MessageRange {
   readonly parent: Types.ObjectId;
   /** Only messages after this cursor. */
   readonly after?: Cursor | undefined;

@@ -9,7 +9,7 @@ import type { OrderedSender } from './ordered-sender.js';
 import type { WriteQueue } from './write-queue.js';
 
 /** The fields of a conversation that describe its last message. */
-export interface LastMessageFields {
+interface LastMessageFields {
   readonly _id: Types.ObjectId;
   /** Every message up to this position has been sent. */
   readonly lastPosition?: number | null;
@@ -18,7 +18,7 @@ export interface LastMessageFields {
 }
 
 /** The id and the time of a new message. */
-export interface Stamp {
+interface Stamp {
   readonly _id: Types.ObjectId;
   readonly at: Date;
 }
