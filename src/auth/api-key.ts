@@ -2,7 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LiveSecrets } from '../config/live-secrets.js';
 import { GatewayError } from '../errors.js';
-import { readBearer } from './bearer.js';
+import { readBearer } from './token-sources.js';
 
 /** Who may call: holders of a key, callers on this machine, or every caller. */
 type ApiKeyMode = 'keys' | 'loopback' | 'none';

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { readBearer } from './bearer.js';
 import { invalidToken } from './invalid-token.js';
 
 /** A client's credential: the id of an API session, or a token. */
@@ -46,3 +45,7 @@ function ensureString(value: unknown): string {
   if (typeof value !== 'string') throw invalidToken('a credential that is not a string');
   return value;
 }
+
+/** The token of an `Authorization: Bearer` header (RFC 6750); `undefined` if absent or of another scheme. */
+export const readBearer = (authorization: string | undefined): string | undefined =>
+  authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1];

@@ -49,9 +49,7 @@ const NOTHING_EXPECTED: ExpectedClaims = { issuers: [], audiences: [], clockTole
 export interface TokenVerifier {
   /** Accepts valid user tokens only. */
   verifyUser(token: unknown): UserPrincipal | Promise<UserPrincipal>;
-  /** Accepts valid visitor tokens only. */
-  verifyVisitor(token: unknown): VisitorPrincipal | Promise<VisitorPrincipal>;
-  /** Accepts both; the token determines the kind. */
+  /** Accepts valid tokens of users and of visitors; the token determines the kind. */
   verifyAnyone(token: unknown): AnyonePrincipal | Promise<AnyonePrincipal>;
 }
 
@@ -65,7 +63,6 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     const verify = createKeySetVerifier(jwks, clock, expected);
     return {
       verifyUser: async (token) => toUserPrincipal(await verify(token)),
-      verifyVisitor: async (token) => toVisitorPrincipal(await verify(token)),
       verifyAnyone: async (token) => toAnyone(await verify(token)),
     };
   }
@@ -73,7 +70,6 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const verify = createSecretsVerifier(secrets, clock, expected);
   return {
     verifyUser: (token) => toUserPrincipal(verify(token)),
-    verifyVisitor: (token) => toVisitorPrincipal(verify(token)),
     verifyAnyone: (token) => toAnyone(verify(token)),
   };
 }

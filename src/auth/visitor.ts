@@ -6,18 +6,13 @@ import type { VisitorPrincipal } from './principal.js';
 const MAX_VISITOR_CONVERSATIONS = 500;
 
 const visitorClaims = z.object({
-  type: z.literal('visitor'),
   visitor_id: idClaim,
   account_id: accountIdClaim,
   conversation_ids: z.array(idClaim).max(MAX_VISITOR_CONVERSATIONS),
   ...tokenClaims,
 });
 
-/**
- * The visitor in verified claims.
- *
- * @throws GatewayError `INVALID_TOKEN` for a missing or invalid claim, or a user token
- */
+/** The visitor in verified claims of the type `visitor`. @throws GatewayError `INVALID_TOKEN` for a missing or invalid claim */
 export function toVisitorPrincipal({ payload, secretId }: VerifiedToken): VisitorPrincipal {
   const claims = parseClaims(visitorClaims, payload);
   return {

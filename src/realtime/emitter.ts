@@ -33,8 +33,6 @@ export interface Emitter {
   together<T>(work: () => T): T;
   /** How many sockets of this node are in a room. */
   sizeHere(namespaces: readonly string[], room: string): number;
-  /** The sockets of a target join a room, on every node. To be called after an access check. */
-  joinRoom(target: Target, room: string): void;
   /** The sockets of a target leave a room, on every node. */
   leaveRoom(target: Target, room: string): void;
   /** Closes the connections of the sockets of a target, on every node. */
@@ -87,9 +85,6 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
     together: (work) => joinWrites(() => gatherBroadcasts(io, work)),
     sizeHere: (namespaces, room) =>
       namespaces.reduce((size, name) => size + (io.of(name).adapter.rooms.get(room)?.size ?? 0), 0),
-    joinRoom(target, room) {
-      for (const operator of select(target)) operator.socketsJoin(room);
-    },
     leaveRoom(target, room) {
       for (const operator of select(target)) operator.socketsLeave(room);
     },

@@ -1,9 +1,8 @@
 import type { Request } from 'express';
 import type { Types } from 'mongoose';
 import { chatNamespaces } from '#shared/contracts/namespaces.js';
-import { readBearer } from '../../../auth/bearer.js';
 import type { Principal, UserPrincipal } from '../../../auth/principal.js';
-import { type Handshake, selectHandshakeCredential } from '../../../auth/token-sources.js';
+import { type Handshake, readBearer, selectHandshakeCredential } from '../../../auth/token-sources.js';
 import type { UserAuth } from '../../../auth/user.js';
 import type { AnyonePrincipal } from '../../../auth/verifier.js';
 import { GatewayError } from '../../../errors.js';
