@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { satisfies } from 'semver';
+import { readArguments } from './arguments.js';
 
 const USAGE = `Fails when a production dependency has a known vulnerability.
 
@@ -55,20 +56,15 @@ function compare({ packages }: Lock, advisories: readonly Advisory[]): string[] 
   });
 }
 
-const [lockPath] = process.argv.slice(2);
-if (lockPath?.startsWith('--') === true) {
-  process.stderr.write(USAGE);
-  process.exitCode = lockPath === '--help' ? 0 : 2;
-} else {
-  const lock = (await readJson(lockPath ?? 'package-lock.json')) as Lock;
-  const advisories = (await readJson('scripts/advisories.json')) as Advisory[];
-  // A given lock file is compared with the local advisories only; the registry is queried for the one in this
-  // directory.
-  const fromRegistry = lockPath === undefined ? await askRegistry() : [];
-  const findings = [...(fromRegistry ?? []), ...compare(lock, advisories)];
-  for (const finding of findings) process.stderr.write(`vulnerable: ${finding}\n`);
-  const source =
-    fromRegistry === undefined ? 'scripts/advisories.json (the registry serves no advisories)' : 'the registry';
-  process.stdout.write(`${findings.length} known vulnerabilities, according to ${source}\n`);
-  process.exitCode = findings.length === 0 ? 0 : 1;
-}
+const [lockPath] = readArguments(USAGE, { allowPositionals: true }).positionals;
+const lock = (await readJson(lockPath ?? 'package-lock.json')) as Lock;
+const advisories = (await readJson('scripts/advisories.json')) as Advisory[];
+// A given lock file is compared with the local advisories only; the registry is queried for the one in this
+// directory.
+const fromRegistry = lockPath === undefined ? await askRegistry() : [];
+const findings = [...(fromRegistry ?? []), ...compare(lock, advisories)];
+for (const finding of findings) process.stderr.write(`vulnerable: ${finding}\n`);
+const source =
+  fromRegistry === undefined ? 'scripts/advisories.json (the registry serves no advisories)' : 'the registry';
+process.stdout.write(`${findings.length} known vulnerabilities, according to ${source}\n`);
+process.exitCode = findings.length === 0 ? 0 : 1;

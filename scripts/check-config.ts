@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util';
 import { showSettings } from '../src/config/show.js';
 import { readSettings } from '../src/config.js';
 import { exitCodes } from '../src/platform/start-error.js';
+import { readArguments } from './arguments.js';
 
 const USAGE = `Shows the settings that the gateway would use, and where each is set. Secrets are masked.
 
@@ -11,14 +11,10 @@ const USAGE = `Shows the settings that the gateway would use, and where each is 
 Exit code 0 when the gateway would accept them, 78 when it would not.
 `;
 
-const { values } = parseArgs({ options: { all: { type: 'boolean' }, help: { type: 'boolean' } } });
+const { values } = readArguments(USAGE, { options: { all: { type: 'boolean' } } });
 const print = (line = ''): void => void process.stdout.write(`${line}\n`);
 
 function main(): number {
-  if (values.help) {
-    process.stderr.write(USAGE);
-    return 0;
-  }
   const settings = readSettings({ env: process.env, envFile: '.env' });
   for (const [title, group] of Object.entries(showSettings(settings))) {
     const shown = group.filter(({ origin }) => values.all || origin !== 'default');

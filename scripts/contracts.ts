@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createAsyncApi } from '../src/documents/async-api.js';
 import { createOpenApi } from '../src/documents/open-api.js';
 import { createReference } from '../src/documents/reference/index.js';
+import { readArguments, refuseArguments } from './arguments.js';
 
 const USAGE = `Describes the wire: REST as OpenAPI 3.1, events as AsyncAPI 3.0, both as JSON, and all of it as a page for people.
 
@@ -13,10 +13,7 @@ const USAGE = `Describes the wire: REST as OpenAPI 3.1, events as AsyncAPI 3.0, 
   npm run contracts -- --out <directory> writes openapi.json, asyncapi.json and reference.html
 `;
 
-const { values, positionals } = parseArgs({
-  options: { out: { type: 'string' }, help: { type: 'boolean', default: false } },
-  allowPositionals: true,
-});
+const { values, positionals } = readArguments(USAGE, { options: { out: { type: 'string' } }, allowPositionals: true });
 
 const toText = (document: object): string => `${JSON.stringify(document, null, 2)}\n`;
 const documents: ReadonlyMap<string, () => string> = new Map([
@@ -32,8 +29,7 @@ if (values.out !== undefined && positionals.length === 0) {
   for (const [key, create] of documents) await writeFile(join(values.out, `${key}.json`), create());
   await writeFile(join(values.out, PAGE), createReference());
 } else if (positionals.length !== 1 || values.out !== undefined || (name !== 'html' && print === undefined)) {
-  process.stderr.write(USAGE);
-  process.exitCode = values.help ? 0 : 2;
+  refuseArguments(USAGE, 'Say openapi, asyncapi or html, or --out with a directory');
 } else if (print !== undefined) {
   process.stdout.write(print());
 } else {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readArguments, refuseArguments } from './arguments.js';
 
 const USAGE = `Copies shared/ (contracts, clients, models, utilities) into another service, or checks the copies.
 
@@ -81,15 +81,12 @@ const report = ({ missing, stale, extra, inTheWay }: Difference): string[] => [
   ...inTheWay.map((path) => `not a copy: ${path}`),
 ];
 
-const { values, positionals } = parseArgs({
-  options: { check: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+const { values, positionals } = readArguments(USAGE, {
+  options: { check: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 const [directory] = positionals;
-if (values.help || directory === undefined || positionals.length > 1) {
-  process.stderr.write(USAGE);
-  process.exit(values.help ? 0 : 2);
-}
+if (directory === undefined || positionals.length > 1) refuseArguments(USAGE, 'Name one directory');
 
 const shared = await readTypeScript(SHARED);
 const wanted = new Map([...shared].map(([path, text]) => [path, mark(path) + text]));

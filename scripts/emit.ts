@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { createBackend } from '#shared/backend/index.js';
+import { readArguments, refuseArguments } from './arguments.js';
 import { gatewayAddress } from './gateway-address.js';
 
 const USAGE = `Sends an event to a user, through a running gateway.
@@ -10,21 +10,18 @@ const USAGE = `Sends an event to a user, through a running gateway.
 /** After this the command says what is wrong instead of trying again. */
 const LIMIT_MS = 5000;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = readArguments(USAGE, {
   options: {
     durable: { type: 'boolean', default: false },
     namespace: { type: 'string' },
     url: { type: 'string' },
     key: { type: 'string' },
-    help: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 });
 const [userId, event, json = '{}'] = positionals;
-if (values.help || userId === undefined || event === undefined || positionals.length > 3) {
-  process.stderr.write(USAGE);
-  process.exit(values.help ? 0 : 2);
-}
+if (userId === undefined || event === undefined) refuseArguments(USAGE, 'The user or the event is missing');
+if (positionals.length > 3) refuseArguments(USAGE, 'Too many arguments: the JSON must be in quotes');
 
 try {
   const payload: unknown = JSON.parse(json);

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { type Connection, createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import { readConfig } from '../src/config.js';
@@ -9,6 +8,7 @@ import { type IndexProblem, toMissing } from '../src/platform/mongo/indexes/repo
 import { planShards } from '../src/platform/mongo/indexes/shards.js';
 import { toConnectOptions } from '../src/platform/mongo/options.js';
 import { parseMongoUrl } from '../src/platform/mongo/url.js';
+import { readArguments, refuseArguments } from './arguments.js';
 
 const USAGE = `Compares the indexes at MONGODB_URL with those that the gateway uses.
 
@@ -19,21 +19,15 @@ const USAGE = `Compares the indexes at MONGODB_URL with those that the gateway u
   npm run indexes -- --shard --apply   shards the gateway's own collections; MONGODB_URL leads to a mongos
 `;
 
-const { values } = parseArgs({
-  options: {
-    ...{ check: { type: 'boolean' }, apply: { type: 'boolean' }, shard: { type: 'boolean' } },
-    help: { type: 'boolean' },
-  },
+const { values } = readArguments(USAGE, {
+  options: { check: { type: 'boolean' }, apply: { type: 'boolean' }, shard: { type: 'boolean' } },
 });
+if (values.shard && values.check) refuseArguments(USAGE, '--check does not go with --shard');
+if (!values.shard && values.check === values.apply) refuseArguments(USAGE, 'Say either --check or --apply');
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 async function main(): Promise<number> {
-  const isUnclear = values.shard ? values.check === true : values.check === values.apply;
-  if (values.help || isUnclear) {
-    process.stderr.write(USAGE);
-    return values.help ? 0 : 2;
-  }
   const { storage } = readConfig(process.env, '.env');
   if (storage.mongodbUrl === undefined) {
     print('MONGODB_URL is not set: the gateway creates the indexes of the embedded database itself.');

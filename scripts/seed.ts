@@ -6,13 +6,15 @@ import { type Config, readConfig } from '../src/config.js';
 import { startEmbedded } from '../src/embedded/index.js';
 import { addressOf, toUrl } from '../src/embedded/process/address.js';
 import { embeddedDatabase } from '../src/platform/mongo/connect.js';
+import { readArguments } from './arguments.js';
 import { people, toDocuments } from './demo-account.js';
 import { createSignToken } from './sign-token.js';
 
-/*
- * Stores a demonstration account in the gateway's database, whether the gateway runs or not, and prints a token for each
- * of its users. Existing documents are kept.
- */
+const USAGE = `Stores a demo account in the database of the gateway, whether it runs or not, and prints a token for each of its people.
+Existing documents are kept.
+
+  npm run --silent seed
+`;
 
 const TOKEN_LIFETIME = '8h';
 /** A local database answers at once or not at all. */
@@ -65,6 +67,7 @@ async function store(connection: Connection): Promise<number> {
 }
 
 async function main(): Promise<void> {
+  readArguments(USAGE, {});
   const config = readConfig(process.env, '.env');
   const signToken = await createSignToken(config);
   const database = await openDatabase(config.storage);

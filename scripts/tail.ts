@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import type { TrafficGap, TrafficRecord } from '#shared/contracts/traffic.js';
+import { readArguments } from './arguments.js';
 import { gatewayAddress } from './gateway-address.js';
 
 const USAGE = `Shows what goes in and out of a running gateway: names and sizes.
@@ -9,7 +9,7 @@ const USAGE = `Shows what goes in and out of a running gateway: names and sizes.
 --payloads shows the arguments too, of a development gateway only. Without --node it shows all nodes.
 `;
 
-const { values } = parseArgs({
+const { values } = readArguments(USAGE, {
   options: {
     user: { type: 'string' },
     namespace: { type: 'string' },
@@ -17,13 +17,8 @@ const { values } = parseArgs({
     payloads: { type: 'boolean', default: false },
     url: { type: 'string' },
     key: { type: 'string' },
-    help: { type: 'boolean', default: false },
   },
 });
-if (values.help) {
-  process.stderr.write(USAGE);
-  process.exit(0);
-}
 
 const ARROWS = { client: '→ client ', backend: '→ backend', gateway: '← gateway' } as const;
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments, refuseArguments } from '../arguments.js';
 import { contestantNames } from './contestants.js';
 import { scenarioNames } from './gateway.js';
 import type { BenchOptions } from './options.js';
@@ -16,7 +16,7 @@ Suites: ${Object.keys(SUITES).join(', ')}.
 Contestants: ${contestantNames.join(', ')}.
 `;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = readArguments(USAGE, {
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '7' },
@@ -24,7 +24,6 @@ const { values, positionals } = parseArgs({
     against: { type: 'string' },
     connections: { type: 'string', default: '10000' },
     contestants: { type: 'string' },
-    help: { type: 'boolean', default: false },
   },
 });
 const isSuite = (name: string): boolean => Object.hasOwn(SUITES, name);
@@ -44,11 +43,8 @@ const options: BenchOptions = {
   contestants,
 };
 
-if (values.help || unknown.length > 0 || !(options.rounds >= 1)) {
-  if (unknown.length > 0) process.stderr.write(`No such scenario or contestant: ${unknown.join(', ')}.\n`);
-  process.stderr.write(USAGE);
-  process.exit(values.help ? 0 : 2);
-}
+if (unknown.length > 0) refuseArguments(USAGE, `No such scenario or contestant: ${unknown.join(', ')}`);
+if (!(options.rounds >= 1)) refuseArguments(USAGE, `--rounds must be a number from 1: ${values.rounds}`);
 for (const name of suites) {
   const { run } = (await import(`./${SUITES[name]}.js`)) as { run(options: BenchOptions): Promise<void> };
   await run(options);

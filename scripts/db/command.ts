@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readConfig } from '../../src/config.js';
 import { backUp, restore } from '../../src/embedded/maintenance/backup.js';
 import { type CheckReport, checkBackup, checkSnapshot } from '../../src/embedded/maintenance/check.js';
 import { openSnapshot } from '../../src/embedded/maintenance/snapshot.js';
 import { toUrl } from '../../src/embedded/process/address.js';
 import { serveDirectory } from '../../src/embedded/server/serve-directory.js';
+import { readArguments, refuseArguments } from '../arguments.js';
 import { move } from './move/index.js';
 import { askRunning, createValidation } from './running.js';
 
@@ -37,7 +37,6 @@ const OPTIONS = {
   to: { type: 'string' },
   from: { type: 'string' },
   replace: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
 } as const;
 
 /** What a command is given. */
@@ -55,17 +54,14 @@ const INTERRUPTIONS = ['SIGINT', 'SIGTERM'] as const;
 
 /**
  * Runs `npm run db`.
- * @returns the exit code: 1 when problems were found, 2 for wrong arguments
+ * @returns the exit code: 1 when problems were found
  * @throws Error when the command cannot be done
  */
 export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS });
+  const { values, positionals } = readArguments(USAGE, { args: [...args], allowPositionals: true, options: OPTIONS });
   const commands = [values.backup, values.restore, values.to].filter((value) => value !== undefined);
-  const isMistaken = commands.length + Number(values.check) > 1 || positionals.length > Number(values.check);
-  if (values.help || isMistaken) {
-    context.note(USAGE);
-    return isMistaken ? 2 : 0;
-  }
+  if (commands.length + Number(values.check) > 1) refuseArguments(USAGE, 'Only one command can be done at a time');
+  if (positionals.length > Number(values.check)) refuseArguments(USAGE, `Unexpected argument '${positionals.at(-1)}'`);
   const directory = directoryOf(positionals[0] ?? values.data, context);
   if (values.check) return runCheck(directory, context);
   if (values.backup !== undefined) await runBackup(directory, resolve(values.backup), context);

@@ -53,11 +53,3 @@ test("a service's own files are neither extra nor overwritten", async () => {
   expect(stderr).toContain('models/user.ts');
   expect(await readFile(join(directory, 'models/user.ts'), 'utf8')).toBe('export const own = 3;\n');
 });
-
-test('without a directory it prints its usage', async () => {
-  expect(await copy()).toMatchObject({
-    code: 2,
-    stdout: '',
-    stderr: expect.stringContaining('npm run copySharedFiles'),
-  });
-});

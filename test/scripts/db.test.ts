@@ -16,7 +16,3 @@ test('npm run db opens the database of the gateway, unless another is given', as
     expect([code, stderr]).toEqual([1, expect.stringContaining(join(path, 'db'))]);
   }
 });
-
-test('its options are documented', async () => {
-  expect(await runScript('scripts/db.ts', ['--help'])).toMatchObject({ code: 0, stdout: '' });
-});
