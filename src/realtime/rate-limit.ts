@@ -20,20 +20,14 @@ interface Use {
 /** Counts the uses of callers, over all nodes when there is Redis. */
 export interface RateLimiter {
   /**
-   * Counts one use of `name` by `key`. A window begins with the first use.
+   * Counts a use. A window begins with the first one. A use passes while one point is left, so that work that costs more than the
+   * whole limit can be done; then nothing passes until the window ends. Of concurrent calls at most one exceeds the limit.
+   * @param points 1 by default
    * @throws GatewayError `RATE_LIMITED` with `retryAfterMs`
    */
-  consume(name: string, key: string, limit: Limit): Promise<void>;
-  /**
-   * Counts several points at once. It passes while one point is left, so that work that costs more than the whole limit can be
-   * done; then nothing passes until the window ends. Of concurrent calls at most one exceeds the limit.
-   * @throws GatewayError `RATE_LIMITED` with `retryAfterMs`
-   */
-  charge(points: number, use: Use): Promise<void>;
-  /** Takes back one use that had no effect. Never rejects. */
-  refund(name: string, key: string, limit: Limit): Promise<void>;
-  /** Takes back several points of a `charge`. Never rejects. */
-  giveBack(points: number, use: Use): Promise<void>;
+  consume(use: Use, points?: number): Promise<void>;
+  /** Takes back points of a use that had no effect, or less than was paid for. Never rejects. @param points 1 by default */
+  refund(use: Use, points?: number): Promise<void>;
 }
 
 /** What {@link createRateLimiter} needs. */
@@ -69,35 +63,29 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     return counter;
   };
 
-  const charge: RateLimiter['charge'] = async (points, { name, key, limit }) => {
-    const { limiter, noteBegun, noteRefused } = counterOf(name, limit);
-    try {
-      const { isFirstInDuration } = await limiter.consume(key, points);
-      if (isFirstInDuration) noteBegun();
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      // A refusal without a count was remembered.
-      if (refusal.consumedPoints > 0) {
-        noteRefused();
-        if (refusal.consumedPoints - points < limit.points) return;
-      }
-      options.onReached?.(name, key);
-      throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
-    }
-  };
-
-  const giveBack: RateLimiter['giveBack'] = async (points, { name, key, limit }) => {
-    // If the window has ended, the next one allows more; if the call fails, this one allows less.
-    await counterOf(name, limit)
-      .limiter.reward(key, points)
-      .catch(() => undefined);
-  };
-
   return {
-    charge,
-    consume: (name, key, limit) => charge(1, { name, key, limit }),
-    giveBack,
-    refund: (name, key, limit) => giveBack(1, { name, key, limit }),
+    async consume({ name, key, limit }, points = 1) {
+      const { limiter, noteBegun, noteRefused } = counterOf(name, limit);
+      try {
+        const { isFirstInDuration } = await limiter.consume(key, points);
+        if (isFirstInDuration) noteBegun();
+      } catch (refusal) {
+        if (!(refusal instanceof RateLimiterRes)) throw refusal;
+        // A refusal without a count was remembered.
+        if (refusal.consumedPoints > 0) {
+          noteRefused();
+          if (refusal.consumedPoints - points < limit.points) return;
+        }
+        options.onReached?.(name, key);
+        throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
+      }
+    },
+    async refund({ name, key, limit }, points = 1) {
+      // If the window has ended, the next one allows more; if the call fails, this one allows less.
+      await counterOf(name, limit)
+        .limiter.reward(key, points)
+        .catch(() => undefined);
+    },
   };
 }
 

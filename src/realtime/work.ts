@@ -23,18 +23,19 @@ export interface Work {
 /** @param limit points of one payer in each window */
 export const createWork = (limiter: RateLimiter, limit: Limit): Work => ({
   async begin(payer, own) {
-    await limiter.consume(NAME, payer, limit);
-    if (own !== undefined && own.sparesRetries !== true) await limiter.consume(own.name, payer, own);
+    await limiter.consume({ name: NAME, key: payer, limit });
+    if (own === undefined || own.sparesRetries === true) return;
+    await limiter.consume({ name: own.name, key: payer, limit: own });
   },
   async pay(principal, amounts) {
     const points = pointsOf(amounts);
     const key = payerOf(principal);
-    if (points > 0 && key !== undefined) await limiter.charge(points, { name: NAME, key, limit });
+    if (points > 0 && key !== undefined) await limiter.consume({ name: NAME, key, limit }, points);
   },
   async settle(principal, { paid, done }) {
     const points = pointsOf(paid) - pointsOf(done);
     const key = payerOf(principal);
-    if (points > 0 && key !== undefined) await limiter.giveBack(points, { name: NAME, key, limit });
+    if (points > 0 && key !== undefined) await limiter.refund({ name: NAME, key, limit }, points);
   },
 });
 

@@ -17,7 +17,7 @@ const limit: Limit = { points: 3, windowMs: 60_000 };
 async function exhaust(limiter: RateLimiter, key: string): Promise<{ uses: number; error: GatewayError }> {
   for (let uses = 0; ; uses++) {
     try {
-      await limiter.consume('emit', key, limit);
+      await limiter.consume({ name: 'emit', key, limit });
     } catch (error) {
       if (error instanceof GatewayError) return { uses, error };
       throw error;
@@ -46,9 +46,9 @@ describe('one node', () => {
   test('counts callers, names and limits apart', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     await exhaust(limiter, 'ann');
-    await limiter.consume('emit', 'bob', limit);
-    await limiter.consume('typing', 'ann', limit);
-    await limiter.consume('emit', 'ann', { ...limit, windowMs: 1_000 });
+    await limiter.consume({ name: 'emit', key: 'bob', limit });
+    await limiter.consume({ name: 'typing', key: 'ann', limit });
+    await limiter.consume({ name: 'emit', key: 'ann', limit: { ...limit, windowMs: 1_000 } });
   });
 
   test('begins anew when the window is over', async () => {
@@ -61,21 +61,20 @@ describe('one node', () => {
   test('takes several points while one is left, also more than there are, and then none', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     const use = { name: 'work', key: 'ann', limit };
-    await limiter.charge(2, use);
-    await limiter.charge(50, use);
-    await expect(limiter.charge(1, use)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
-    await expect(limiter.consume('work', 'ann', limit)).rejects.toMatchObject({ info: { retryAfterMs: 60_000 } });
+    await limiter.consume(use, 2);
+    await limiter.consume(use, 50);
+    await expect(limiter.consume(use)).rejects.toMatchObject({ code: 'RATE_LIMITED', info: { retryAfterMs: 60_000 } });
     advance(60_000);
-    await limiter.charge(3, use);
-    await expect(limiter.charge(1, use)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await limiter.consume(use, 3);
+    await expect(limiter.consume(use)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
   });
 
   test('forgets the oldest callers rather than grow without bound', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     await exhaust(limiter, 'oldest');
-    for (let i = 0; i < 50_000; i++) await limiter.consume('emit', `a${i}`, limit);
+    for (let i = 0; i < 50_000; i++) await limiter.consume({ name: 'emit', key: `a${i}`, limit });
     await exhaust(limiter, 'recent');
-    for (let i = 0; i < 60_000; i++) await limiter.consume('emit', `b${i}`, limit);
+    for (let i = 0; i < 60_000; i++) await limiter.consume({ name: 'emit', key: `b${i}`, limit });
     expect((await exhaust(limiter, 'recent')).uses).toBe(0);
     expect((await exhaust(limiter, 'oldest')).uses).toBe(3);
   });
@@ -104,7 +103,7 @@ describe('two nodes over Redis', () => {
   test('share one count', async () => {
     const { limiters } = await startNodes();
     const uses = Array.from({ length: 20 }, async (_, i) =>
-      limiters[i % 2 === 0 ? 0 : 1].consume('emit', 'ann', limit),
+      limiters[i % 2 === 0 ? 0 : 1].consume({ name: 'emit', key: 'ann', limit }),
     );
     const results = await Promise.allSettled(uses);
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
@@ -113,10 +112,10 @@ describe('two nodes over Redis', () => {
   test('count the callers of one turn apart, by one command', async () => {
     const { limiters, redis } = await startNodes();
     const [limiter, other] = limiters;
-    await limiter.consume('emit', 'first', limit);
+    await limiter.consume({ name: 'emit', key: 'first', limit });
     const send = vi.spyOn((redis[0] as Redis).commands, 'sendCommand');
     const callers = Array.from({ length: 90 }, (_, i) => `caller ${i % 30}`);
-    await Promise.all(callers.map((key) => limiter.consume('emit', key, limit)));
+    await Promise.all(callers.map((key) => limiter.consume({ name: 'emit', key, limit })));
     expect(send.mock.calls.filter(([[name]]) => name === 'EVALSHA')).toHaveLength(1);
     for (const key of new Set(callers)) expect((await exhaust(other, key)).uses, key).toBe(0);
     expect((await exhaust(other, 'first')).uses).toBe(2);
@@ -125,19 +124,19 @@ describe('two nodes over Redis', () => {
   test('let one of several large charges at the same moment go over the limit', async () => {
     const { limiters } = await startNodes();
     const use = { name: 'work', key: 'ann', limit: { points: 250, windowMs: 60_000 } };
-    const charges = Array.from({ length: 20 }, (_, i) => limiters[i % 2 === 0 ? 0 : 1].charge(100, use));
+    const charges = Array.from({ length: 20 }, (_, i) => limiters[i % 2 === 0 ? 0 : 1].consume(use, 100));
     const results = await Promise.allSettled(charges);
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
-    for (const limiter of limiters) await expect(limiter.consume('work', 'ann', use.limit)).rejects.toThrow();
+    for (const limiter of limiters) await expect(limiter.consume(use)).rejects.toThrow();
   });
 
   test('begin anew when the window is over, which is a second at least', async () => {
     const { limiters } = await startNodes();
     const short = { points: 1, windowMs: 50 };
-    await limiters[0].consume('emit', 'ann', short);
+    await limiters[0].consume({ name: 'emit', key: 'ann', limit: short });
     await until(async () => {
       try {
-        await limiters[1].consume('emit', 'ann', short);
+        await limiters[1].consume({ name: 'emit', key: 'ann', limit: short });
         return true;
       } catch {
         return false;
@@ -170,14 +169,14 @@ describe('two nodes over Redis', () => {
 
   test('go on alone while Redis is away, and together when it is back', async () => {
     const { server, redis, limiters } = await startNodes();
-    await limiters[0].consume('emit', 'ann', limit);
+    await limiters[0].consume({ name: 'emit', key: 'ann', limit });
     await server.stop();
     // At once, also before the connection is known to be gone.
     expect((await exhaust(limiters[0], 'ann')).uses).toBe(3);
     expect((await exhaust(limiters[1], 'ann')).uses).toBe(3);
     await server.start();
     await until(() => redis.every((one) => one.isReady()));
-    await limiters[0].consume('emit', 'bob', limit);
+    await limiters[0].consume({ name: 'emit', key: 'bob', limit });
     expect((await exhaust(limiters[1], 'bob')).uses).toBe(2);
   });
 });

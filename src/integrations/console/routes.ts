@@ -34,8 +34,8 @@ export function createRoutes(
 
     async logIn({ body, request, response }) {
       const { address, isSecure } = visits.ensure(request);
-      await limiter.consume('console log-ins of an address', address, logInLimits.address);
-      await limiter.consume('console log-ins of a node', localNode.id, logInLimits.node);
+      await limiter.consume({ name: 'console log-ins of an address', key: address, limit: logInLimits.address });
+      await limiter.consume({ name: 'console log-ins of a node', key: localNode.id, limit: logInLimits.node });
       const key = sessions.keyOf(body.key);
       if (key === undefined) {
         const message = 'the key is not one of CONSOLE_KEYS or EMIT_API_KEYS';

@@ -119,7 +119,7 @@ test('keeps presence, limits and messages through a fail-over and while slots mo
 
   // Half of a slot's keys are on another server meanwhile.
   const limiter = createRateLimiter({ redis: a, keyPrefix: `${PREFIX}:` });
-  const charge = () => limiter.consume('calls', 'ann', { points: 2, windowMs: 600_000 });
+  const charge = () => limiter.consume({ name: 'calls', key: 'ann', limit: { points: 2, windowMs: 600_000 } });
   const counter = `${PREFIX}:limit:calls:2:600000:ann`;
   const countOf = async () => Number(await a.commands.sendCommand(['GET', counter], counter).catch(() => 0));
   // While Redis cannot be reached in time the node counts by itself, and accepts more.

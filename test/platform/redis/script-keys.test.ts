@@ -82,8 +82,8 @@ test('every script declares each key that it touches', async () => {
 
     const limiter = createRateLimiter({ redis, keyPrefix: 'test:' });
     const limit = { points: 2, windowMs: 60_000 };
-    await limiter.consume('calls', 'ann', limit);
-    await limiter.refund('calls', 'ann', limit);
+    await limiter.consume({ name: 'calls', key: 'ann', limit });
+    await limiter.refund({ name: 'calls', key: 'ann', limit });
 
     await cluster.server.command('ECHO', 'the end');
     await until(() => lines.some((line) => line.includes('"the end"')));

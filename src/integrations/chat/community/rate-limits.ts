@@ -16,16 +16,16 @@ export interface RateLimits extends Pick<Work, 'pay' | 'settle'> {
 
 export const createRateLimits = ({ limiter, work }: { limiter: RateLimiter; work: Work }): RateLimits => ({
   async consumeMessage(principal) {
-    await limiter.consume(limit.name, ownerOf(principal), limit);
+    await limiter.consume(useOf(principal));
   },
   async refundMessage(principal) {
-    await limiter.refund(limit.name, ownerOf(principal), limit);
+    await limiter.refund(useOf(principal));
   },
   pay: work.pay,
   settle: work.settle,
 });
 
-function ownerOf(principal: Principal): string {
+function useOf(principal: Principal) {
   if (principal.kind !== 'user') throw new GatewayError('NOT_FOUND');
-  return `user:${principal.userId}`;
+  return { name: limit.name, key: `user:${principal.userId}`, limit };
 }

@@ -19,7 +19,7 @@ export function createSnapshots({ limiter, work }: Pick<Context, 'limiter' | 'wo
     async begin(principal) {
       const key = payerOf(principal);
       if (key === undefined) return;
-      const count = limiter.consume(snapshotLimit.name, key, snapshotLimit);
+      const count = limiter.consume({ name: snapshotLimit.name, key, limit: snapshotLimit });
       counting.add(count);
       await count.finally(() => counting.delete(count));
     },

@@ -15,12 +15,12 @@ export interface Meter {
 export const createMeter = (limiter: RateLimiter, name: string, limit: Limit): Meter => ({
   async consume(identity) {
     try {
-      await limiter.consume(name, ownRoomOf(identity), limit);
+      await limiter.consume({ name, key: ownRoomOf(identity), limit });
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code !== 'RATE_LIMITED') throw error;
       const info = { limit: limit.points, windowMs: limit.windowMs, ...error.info };
       throw new ChatError('RATE_LIMITED', 'Rate limit exceeded', info);
     }
   },
-  refund: (identity) => limiter.refund(name, ownRoomOf(identity), limit),
+  refund: (identity) => limiter.refund({ name, key: ownRoomOf(identity), limit }),
 });
