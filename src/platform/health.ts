@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
 import type { Metrics } from './metrics.js';
+import { valueWithin } from './within-ms.js';
 
 /** A service that the gateway depends on. */
 export interface Dependency {
@@ -39,14 +40,6 @@ export function createHealth({ metrics, clock }: { metrics: Metrics; clock: Cloc
     metrics.dependencyUp.set({ dependency: name }, answers ? 1 : 0);
     return [name, answers];
   };
-  const withinLimit = (answer: Promise<[string, boolean]>, name: string): Promise<[string, boolean]> =>
-    new Promise((resolve) => {
-      const cancel = clock.after(STATE_LIMIT_MS, () => resolve([name, false]));
-      void answer.then((state) => {
-        cancel();
-        resolve(state);
-      });
-    });
   return {
     watch: (dependencies) => {
       watched = dependencies;
@@ -63,7 +56,9 @@ export function createHealth({ metrics, clock }: { metrics: Metrics; clock: Cloc
       return isDraining ? [...away, 'draining'] : away;
     },
     async states() {
-      const answers = Object.entries(watched).map((entry) => withinLimit(isUp(entry), entry[0]));
+      const answers = Object.entries(watched).map((entry) =>
+        valueWithin(isUp(entry), { clock, limitMs: STATE_LIMIT_MS, fallback: [entry[0], false] }),
+      );
       return Object.fromEntries(await Promise.all(answers));
     },
   };

@@ -1,4 +1,5 @@
 import type { Clock } from '../platform/clock.js';
+import { valueWithin } from '../platform/within-ms.js';
 import type { NodeCalls } from './node-calls.js';
 import type { PresenceStore } from './presence/index.js';
 
@@ -25,19 +26,14 @@ export type AskNodes = <T>(name: string, request: unknown) => Promise<NodeAnswer
 /** For overviews, which show what is known within a second rather than wait for a node that has died. */
 export function createAskNodes({ presence, nodeCalls, localNode, clock }: Dependencies): AskNodes {
   const alone = [localNode.id];
-  const nodes = (): Promise<string[]> =>
-    new Promise((resolve) => {
-      const settle = (found: string[]): void => {
-        cancel();
-        // A node that is about to stop has left the list.
-        resolve(found.includes(localNode.id) ? found : [localNode.id, ...found]);
-      };
-      const cancel = clock.after(WAIT_MS, () => settle(alone));
-      presence.nodes().then(settle, () => settle(alone));
-    });
+  const nodes = async (): Promise<string[]> => {
+    const found = await valueWithin(presence.nodes(), { clock, limitMs: WAIT_MS, fallback: alone });
+    // A node that is about to stop has left the list.
+    return found.includes(localNode.id) ? found : [localNode.id, ...found];
+  };
   return async function askNodes<T>(name: string, request: unknown) {
     const asked = (await nodes()).map(async (node): Promise<NodeAnswer<T>> => {
-      const answer = nodeCalls.callWithin(WAIT_MS, { node, name, request }) as Promise<T>;
+      const answer = nodeCalls.call({ node, name, request }, WAIT_MS) as Promise<T>;
       return { node, answer: await answer.catch(() => undefined) };
     });
     return Promise.all(asked);

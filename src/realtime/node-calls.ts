@@ -19,11 +19,10 @@ export interface NodeCalls {
   handle(name: string, handler: Handler): void;
   /**
    * Calls a node, which may be this one.
+   * @param timeoutMs 3 s by default
    * @throws GatewayError `UNAVAILABLE` when it does not answer in time: it may have done what was asked
    */
-  call(node: string, name: string, request: unknown): Promise<unknown>;
-  /** The same, with another time limit. */
-  callWithin(timeoutMs: number, call: NodeCall): Promise<unknown>;
+  call(call: NodeCall, timeoutMs?: number): Promise<unknown>;
 }
 
 /** What is asked of which node. */
@@ -92,12 +91,9 @@ export function createNodeCalls({ bus, clock, nodeId }: Dependencies): NodeCalls
       bus.publishTo(to, CALLS, { id, from: nodeId, to, name, request } satisfies Call);
     });
 
-  const callWithin = async (timeoutMs: number, { node, name, request }: NodeCall): Promise<unknown> =>
-    node === nodeId ? handlers.get(name)?.(request) : ask({ node, name, request }, timeoutMs);
-
   return {
     handle: (name, handler) => void handlers.set(name, handler),
-    call: (node, name, request) => callWithin(ANSWER_MS, { node, name, request }),
-    callWithin,
+    call: async (call, timeoutMs = ANSWER_MS) =>
+      call.node === nodeId ? handlers.get(call.name)?.(call.request) : ask(call, timeoutMs),
   };
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import { createMetrics, type MetricsSnapshot } from '../platform/metrics.js';
 import { exitCodes, StartError } from '../platform/start-error.js';
+import { valueWithin } from '../platform/within-ms.js';
 import { closeServer, listen } from '../transport/listen.js';
 import { CallError } from './calls.js';
 import { createCountExchange } from './counts.js';
@@ -59,7 +60,10 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
   /** The answers of workers by their numbers; `undefined` for one that does not answer in time. */
   const askAll = async <T>(asked: readonly Worker[], ask: (worker: Worker) => Promise<T>) => {
     const answers = asked.map(
-      async (worker): Promise<[Worker, T | undefined]> => [worker, await withTimeLimit(ask(worker), clock)],
+      async (worker): Promise<[Worker, T | undefined]> => [
+        worker,
+        await valueWithin<T | undefined>(ask(worker), { clock, limitMs: ANSWER_MS, fallback: undefined }),
+      ],
     );
     return Promise.all(answers);
   };
@@ -174,7 +178,7 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
       for (const worker of turns) {
         worker.tell('stop', order);
         // One that does not stop in its share of the time must not keep the others from it.
-        await withTimeLimit(worker.ended, clock, timeoutMs / shares);
+        await valueWithin<unknown>(worker.ended, { clock, limitMs: timeoutMs / shares, fallback: undefined });
       }
       const ends = await Promise.all(stopped.map((worker) => worker.ended));
       if (ends.some(({ code }) => code !== exitCodes.STOPPED)) throw new Error('A worker did not stop gracefully');
@@ -184,18 +188,6 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
       for (const worker of workers.values()) worker.kill();
     },
   };
-}
-
-/** `undefined` after the time limit, or when it fails. */
-function withTimeLimit<T>(work: Promise<T>, clock: Clock, limitMs = ANSWER_MS): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(limitMs, () => resolve(undefined));
-    const settle = (value?: T): void => {
-      cancel();
-      resolve(value);
-    };
-    work.then(settle, () => settle());
-  });
 }
 
 /** A free port: workers that ask for any port would get another one after all of them have ended. */

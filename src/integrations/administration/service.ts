@@ -23,11 +23,11 @@ export function createAdministrationService(context: Context) {
   /** @throws GatewayError `NOT_FOUND` for a node that is not alive */
   const call = async <T>(node: string, name: string, request: unknown = {}): Promise<T> => {
     if (!(await presence.nodes()).includes(node)) throw new GatewayError('NOT_FOUND');
-    return (await nodeCalls.call(node, name, request)) as T;
+    return (await nodeCalls.call({ node, name, request })) as T;
   };
 
   const infoOf = async (id: string) => {
-    const info = nodeCalls.call(id, INFO, {}) as Promise<NodeInfo>;
+    const info = nodeCalls.call({ node: id, name: INFO, request: {} }) as Promise<NodeInfo>;
     return { id, ...(await info.catch(() => UNKNOWN)) };
   };
 

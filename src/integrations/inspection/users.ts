@@ -29,9 +29,8 @@ export function createUserInspection(context: Context, people: People) {
     const nodes = new Set(sockets.map(({ node }) => node));
     const answers = [...nodes].map(async (node) => {
       const ids = sockets.flatMap((socket) => (socket.node === node ? socket.socketId : []));
-      return (await nodeCalls
-        .callWithin(WAIT_MS, { node, name: DETAILS, request: ids })
-        .catch(() => [])) as SocketDetails[];
+      const answer = nodeCalls.call({ node, name: DETAILS, request: ids }, WAIT_MS);
+      return (await answer.catch(() => [])) as SocketDetails[];
     });
     return new Map((await Promise.all(answers)).flat().map((details) => [details.socketId, details]));
   };

@@ -100,7 +100,7 @@ export class Forwarder {
     // It may be silent since the messages began to wait.
     if (this.#leaders.isSilent(node)) return undefined;
     try {
-      const response = await this.#nodeCalls.callWithin(RESPONSE_MS, { node, name: STORE, request });
+      const response = await this.#nodeCalls.call({ node, name: STORE, request }, RESPONSE_MS);
       const { data } = safeParse(responseForm, response);
       if (data?.length === request.length) return data;
     } catch {
