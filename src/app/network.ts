@@ -124,7 +124,7 @@ function openEventNamespaces(base: Base, parts: Parts, { frameGate, connectDeadl
     revocations.listener,
     traffic,
     createConnectionCheck(logger),
-    ...integrations.flatMap((integration) => integration.listener ?? []),
+    ...integrations.flatMap((integration) => integration.listeners ?? []),
   ];
   openNamespaces(io, namespaces, {
     ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline, handshakes, traffic },

@@ -18,7 +18,6 @@ export interface ExpiryWatch {
   /** Must be called after each renewal. */
   watch(socket: ExpiringSocket): void;
   connected(socket: ExpiringSocket): void;
-  disconnected(): void;
   stop(): void;
 }
 
@@ -67,5 +66,5 @@ export function createExpiryWatch(clock: Clock, sockets: () => Iterable<Expiring
     cancel = clock.after(dueAt - now, pass);
   };
 
-  return { watch, connected: watch, disconnected: () => undefined, stop: () => cancel() };
+  return { watch, connected: watch, stop: () => cancel() };
 }

@@ -26,7 +26,7 @@ export interface Integration {
   readonly mounts?: readonly Mount[];
   readonly routes?: readonly MountedRoute[];
   readonly entrance?: Entrance;
-  readonly listener?: SocketListener;
+  readonly listeners?: readonly Partial<SocketListener>[];
   /** Called when sockets were registered as present, on their node. */
   readonly onSocketsPresent?: (sockets: readonly GatewaySocket[]) => Promise<void>;
   /**

@@ -176,14 +176,12 @@ export function createConnectionCheck(logger: Pick<Logger, 'warn'>): ConnectionC
       isChecked = true;
       report(connectionParts, socket, logger);
     },
-    disconnected: () => undefined,
   };
 }
 
 /** A listener of sockets. */
 export interface ConnectionCheck {
   connected(socket: Pick<Socket, 'conn'>): void;
-  disconnected(): void;
 }
 
 function report(parts: readonly PrivatePart[], root: unknown, logger: Pick<Logger, 'warn'>): void {

@@ -27,7 +27,7 @@ interface Dependencies {
   logger: Logger;
   metrics: Metrics;
   dispatch: Dispatch;
-  listeners: readonly SocketListener[];
+  listeners: readonly Partial<SocketListener>[];
   trustedProxies: number;
   frameGate: FrameGate;
   connectLimits: ConnectLimits;
@@ -128,7 +128,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     function leave(this: GatewaySocket, reason: string): void {
       connections.dec();
       if (!isUsed(this)) connectDeadline.begin(this.conn);
-      for (const listener of listeners) listener.disconnected(this, reason);
+      for (const listener of listeners) listener.disconnected?.(this, reason);
     }
     const namespace = io.of(definition.name);
     connects.guard(namespace);
@@ -160,7 +160,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       socket.use((packet) => void dispatch(socket, packet));
       socket.on('disconnect', leave);
       connections.inc();
-      for (const listener of listeners) listener.connected(socket);
+      for (const listener of listeners) listener.connected?.(socket);
       compactConnection(socket);
     });
   }

@@ -174,7 +174,7 @@ describe('a tail', () => {
 
 test('a slow reader is told how many lines it missed', async () => {
   const clock = createTestClock();
-  const traffic = new Traffic(clock, () => []);
+  const traffic = new Traffic(clock);
   const watches = createWatches({ traffic, bus: silentBus, clock, nodeId: 'a', mayShowPayloads: false });
   const written: string[] = [];
   // As a connection whose peer reads nothing, until it does.
@@ -232,7 +232,8 @@ test('sockets have no listener without a watcher', () => {
     nsp: { name: '/v1/shared' },
     data: { principal: anonymous, address: '', deviceId: '' },
   } as unknown as GatewaySocket;
-  const traffic = new Traffic(createTestClock(), () => [socket]);
+  const traffic = new Traffic(createTestClock());
+  traffic.attach(() => [socket]);
   traffic.connected(socket);
   expect([listeners.size, traffic.isWatched]).toEqual([0, false]);
   const filter = { hasPayloads: false };

@@ -65,24 +65,26 @@ export function createPushSites(context: Context): Integration {
       ...mountRoutes(pushSites, createRoutes(sites, service), { authorize: createSiteGuard(secrets) }),
       ...mountRoutes(siteStatus, createSiteStatus(context, activities)),
     ],
-    listener: {
-      connected(socket) {
-        const known = toSiteSocket(socket);
-        if (known === undefined) return;
-        socket.emit('_settings', { device_ttl: config.delivery.deviceTtlMs / 1000 });
-        const user = userOf(known.principal);
-        if (user === undefined) return;
-        delivery.connect(socket, user);
-        presenceWebhooks.connected(known, user);
+    listeners: [
+      {
+        connected(socket) {
+          const known = toSiteSocket(socket);
+          if (known === undefined) return;
+          socket.emit('_settings', { device_ttl: config.delivery.deviceTtlMs / 1000 });
+          const user = userOf(known.principal);
+          if (user === undefined) return;
+          delivery.connect(socket, user);
+          presenceWebhooks.connected(known, user);
+        },
+        disconnected(socket) {
+          const known = toSiteSocket(socket);
+          const user = known === undefined ? undefined : userOf(known.principal);
+          if (known === undefined || user === undefined) return;
+          delivery.disconnect(socket, user);
+          presenceWebhooks.disconnected(known, user);
+        },
       },
-      disconnected(socket) {
-        const known = toSiteSocket(socket);
-        const user = known === undefined ? undefined : userOf(known.principal);
-        if (known === undefined || user === undefined) return;
-        delivery.disconnect(socket, user);
-        presenceWebhooks.disconnected(known, user);
-      },
-    },
+    ],
     start() {
       presenceWebhooks.start();
       return async () => {

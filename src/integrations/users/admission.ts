@@ -18,7 +18,7 @@ const SPACING = { spacingMs: 100, crowdedSpacingMs: 250 };
 /** Refuses blocked and deactivated users in namespaces that authenticate by token only. */
 export interface Admission {
   /** Checks each socket after its connect, so that connects do not wait for the database. */
-  readonly listener: SocketListener;
+  readonly listener: Pick<SocketListener, 'connected'>;
   /** @throws GatewayError `FORBIDDEN` for a user who was recently found to be locked */
   ensureNotLocked(userId: string): void;
   /** Caches that a user is locked. */
@@ -99,7 +99,6 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
         if (principal.kind !== 'user' || !userNamespaces.includes(socket.nsp.name)) return;
         void check(socket, principal.userId);
       },
-      disconnected: () => undefined,
     },
   };
 }

@@ -30,7 +30,7 @@ interface Dependencies {
  * `_users` without notification, so it is polled. Users who may be locked are few, so they are searched for, and compared with
  * those who are connected. Where they are many, the connected users are looked up by `_id`.
  */
-export function createLockWatch(dependencies: Dependencies): Required<Pick<Integration, 'listener' | 'start'>> {
+export function createLockWatch(dependencies: Dependencies): Required<Pick<Integration, 'listeners' | 'start'>> {
   const { people, admission, clock, logger } = dependencies;
   const sockets = new Set<GatewaySocket>();
   /** Users of the current pass that are not checked yet. */
@@ -89,16 +89,18 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
   };
 
   return {
-    listener: {
-      connected(socket) {
-        if (!tokenNamespaces.includes(socket.nsp.name)) return;
-        sockets.add(socket);
-        connected = undefined;
+    listeners: [
+      {
+        connected(socket) {
+          if (!tokenNamespaces.includes(socket.nsp.name)) return;
+          sockets.add(socket);
+          connected = undefined;
+        },
+        disconnected(socket) {
+          if (sockets.delete(socket)) connected = undefined;
+        },
       },
-      disconnected(socket) {
-        if (sockets.delete(socket)) connected = undefined;
-      },
-    },
+    ],
     start() {
       const onError = (error: unknown): void =>
         logger.warn({ err: error }, 'checking connected users for locks failed');

@@ -25,13 +25,13 @@ export const createSession = ({ userAuth, delivery }: Context, admission: Admiss
     },
   })),
   mounts: [mountEvents(session, sessionHandlers, { namespaces: userNamespaces })],
-  listener: {
-    connected(socket) {
-      admission.listener.connected(socket);
-      withRecipient(socket, delivery.connect);
+  listeners: [
+    admission.listener,
+    {
+      connected: (socket) => withRecipient(socket, delivery.connect),
+      disconnected: (socket) => withRecipient(socket, delivery.disconnect),
     },
-    disconnected: (socket) => withRecipient(socket, delivery.disconnect),
-  },
+  ],
 });
 
 /** Sockets of the platform's users have a mailbox. */

@@ -27,13 +27,7 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
       authenticate: authentication.authenticateRequest,
       toFailure: toRequestFailure,
     }),
-    listener: {
-      connected: services.activeViewers.listener.connected,
-      disconnected(socket, reason) {
-        services.typing.listener.disconnected(socket, reason);
-        services.activeViewers.listener.disconnected(socket, reason);
-      },
-    },
+    listeners: [services.typing.listener, services.activeViewers.listener],
     contactsOf: services.community.of,
     // Online users are found among many by `lastSeen`.
     onUsersOnline: (users) => chats.noteSeen(users.map(({ userId }) => userId)),

@@ -18,7 +18,7 @@ const CHUNK = 1000;
 export function createAccessWatch(
   { clock, logger }: Context,
   people: People,
-): Required<Pick<Integration, 'listener' | 'start'>> {
+): Required<Pick<Integration, 'listeners' | 'start'>> {
   const sockets = new Set<GatewaySocket>();
 
   const byUser = (): Map<string, GatewaySocket[]> => {
@@ -50,10 +50,12 @@ export function createAccessWatch(
   };
 
   return {
-    listener: {
-      connected: (socket) => void (chatNamespaces.includes(socket.nsp.name) && sockets.add(socket)),
-      disconnected: (socket) => void sockets.delete(socket),
-    },
+    listeners: [
+      {
+        connected: (socket) => void (chatNamespaces.includes(socket.nsp.name) && sockets.add(socket)),
+        disconnected: (socket) => void sockets.delete(socket),
+      },
+    ],
     start() {
       const onError = (error: unknown): void => logger.warn({ err: error }, 'chats: checking connected users failed');
       return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });

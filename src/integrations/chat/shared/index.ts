@@ -63,7 +63,7 @@ export function createChats(context: Context, services: ChatServices, chats: rea
       },
     ],
     mounts: [mountEvents(session, sessionHandlers, { namespaces: chatNamespaces, replyFormat: commonReplyFormat })],
-    listener: watch.listener,
+    listeners: watch.listeners,
     onSocketsPresent: presence.present,
     onUsersOnline: presence.online,
     onUsersOffline: presence.offline,

@@ -12,7 +12,7 @@ export interface Typing {
   start(socketId: string, place: string): Typist;
   /** Typing ended. Does nothing when the user was not typing. */
   stop(socketId: string, place: string): void;
-  readonly listener: SocketListener;
+  readonly listener: Pick<SocketListener, 'disconnected'>;
 }
 
 /** A typing indicator. It is registered synchronously, so that the socket's next event can end it. */
@@ -52,7 +52,6 @@ export function createTyping(clock: Clock): Typing {
     },
     stop,
     listener: {
-      connected: () => undefined,
       disconnected({ id }) {
         for (const place of [...(sockets.get(id)?.keys() ?? [])]) stop(id, place);
       },

@@ -28,7 +28,7 @@ interface Dependencies {
   publisher: Publisher;
 }
 
-type Part = Required<Pick<Integration, 'onUsersOnline' | 'onUsersOffline' | 'start' | 'listener'>>;
+type Part = Required<Pick<Integration, 'onUsersOnline' | 'onUsersOffline' | 'start' | 'listeners'>>;
 
 /** The namespace `/department`: access, membership checks and presence of agents. */
 export function createDepartments(
@@ -124,7 +124,7 @@ export function createDepartments(
 
   return {
     namespace,
-    listener,
+    listeners: [listener],
     onUsersOnline: (users) => publishPresence(users, true),
     onUsersOffline: (users) => publishPresence(users, false),
     start() {

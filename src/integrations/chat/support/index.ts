@@ -56,17 +56,14 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
 
   const listener: SocketListener = {
     connected(socket) {
-      departments.listener.connected(socket);
       if (socket.nsp.name !== chatNamespace) return;
       largeFrames.admit(socket);
       const { principal } = socket.data;
       if (principal.kind !== 'visitor') return;
       void socket.join(services.room.ofVisitor(principal.visitorId, principal.conversationIds));
     },
-    disconnected(socket, reason) {
-      departments.listener.disconnected(socket, reason);
+    disconnected(socket) {
       if (socket.nsp.name === chatNamespace) largeFrames.dismiss(socket);
-      services.typing.listener.disconnected(socket, reason);
     },
   };
 
@@ -80,7 +77,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       authenticate: authentication.authenticateRequest,
       toFailure: toRequestFailure,
     }),
-    listener,
+    listeners: [...departments.listeners, listener, services.typing.listener],
     contactsOf: createContacts({
       models: context.models,
       blocks: chats.blocks,
