@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { createGatewayLogger } from '../config/gateway-logger.js';
 import { createLiveSecrets, type LiveSecrets } from '../config/live-secrets.js';
 import type { Config } from '../config.js';
-import type { OnEmitted } from '../framework/emitted.js';
 import type { Machine } from '../framework/machine.js';
 import { boundLog } from '../platform/bounded-log.js';
 import { type Cleanup, createCleanup } from '../platform/cleanup.js';
@@ -13,6 +12,7 @@ import type { Logger } from '../platform/logger.js';
 import { createMetrics, type Metrics } from '../platform/metrics.js';
 import type { StartEmbedded } from '../platform/mongo/connect.js';
 import { noPeers } from '../platform/peer-counts.js';
+import type { OnEmitted } from '../realtime/emitted.js';
 import { Traffic } from '../realtime/traffic.js';
 
 /** Replacements, for tests and for workers. */

@@ -10,6 +10,7 @@ import type { Metrics } from '../platform/metrics.js';
 import type { Bus } from '../realtime/bus.js';
 import type { Delivery } from '../realtime/delivery/index.js';
 import type { Push } from '../realtime/delivery/push/index.js';
+import type { OnEmitted } from '../realtime/emitted.js';
 import type { Emitter } from '../realtime/emitter.js';
 import type { LocalNode } from '../realtime/local-node.js';
 import type { NodeCalls } from '../realtime/node-calls.js';
@@ -19,7 +20,6 @@ import type { RateLimiter } from '../realtime/rate-limit.js';
 import type { Revocations } from '../realtime/revocations.js';
 import type { Watches } from '../realtime/watches.js';
 import type { Work } from '../realtime/work.js';
-import type { OnEmitted } from './emitted.js';
 import type { Machine } from './machine.js';
 
 /** Dependencies of the integrations: primitives, models and external services. Created once by `src/app/realtime.ts`. */

@@ -1,4 +1,4 @@
-import type { Principal } from '../auth/principal.js';
+import { type Principal, userOf } from '../auth/principal.js';
 import { userAgentOf } from '../library-internals/slim-handshake.js';
 import { everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
 
@@ -119,7 +119,7 @@ const toConnection = ({ id, nsp, data }: GatewaySocket): NodeConnection => ({
   ...{ socketId: id, namespace: nsp.name, deviceId: data.deviceId },
   connectedAt: new Date(data.connectedAt).toISOString(),
   kind: data.principal.kind,
-  userId: idOf(data.principal),
+  userId: userOf(data.principal),
 });
 
 const toDetails = ({ id, conn, data: { address, principal } }: GatewaySocket): SocketDetails => ({
@@ -130,9 +130,3 @@ const toDetails = ({ id, conn, data: { address, principal } }: GatewaySocket): S
   },
   tokenExpiresAt: Number.isFinite(principal.expiresAt) ? new Date(principal.expiresAt).toISOString() : null,
 });
-
-function idOf(principal: Principal): string | null {
-  if (principal.kind === 'user') return principal.userId;
-  if (principal.kind === 'visitor') return principal.visitorId;
-  return (principal.kind === 'site' ? principal.userId : undefined) ?? null;
-}

@@ -13,18 +13,6 @@ export type NewRevocation =
   | { readonly userId: string; readonly issuedBefore: number; readonly endsAt?: number | undefined }
   | { readonly tokenId: string; readonly endsAt?: number | undefined };
 
-/**
- * A revocation in memory. Its values only grow, except the block: of two states of the block, the one with the higher
- * version counts. So the order in which nodes learn of changes does not matter. The database counts the versions.
- */
-export interface Entry {
-  readonly id: string;
-  readonly issuedBefore: number;
-  readonly blockedUntil: number;
-  readonly blockVersion: number;
-  readonly endsAt: number;
-}
-
 /** An entry as it travels between nodes. */
 export const entryForm = z.object({
   id: z.string(),
@@ -33,6 +21,12 @@ export const entryForm = z.object({
   blockVersion: z.number(),
   endsAt: z.number(),
 });
+
+/**
+ * A revocation in memory. Its values only grow, except the block: of two states of the block, the one with the higher
+ * version counts. So the order in which nodes learn of changes does not matter. The database counts the versions.
+ */
+export type Entry = Readonly<z.output<typeof entryForm>>;
 
 export const toUserKey = (userId: string): string => `user:${userId}`;
 export const toTokenKey = (tokenId: string): string => `token:${tokenId}`;

@@ -36,6 +36,7 @@ const PASS_DELAY_MS = 100;
 /** How far ahead the clock of an issuer may be. */
 const SKEW_MS = 60_000;
 const TOPIC = 'revocations';
+
 interface Dependencies {
   model: Model<Revocation>;
   /** A token of a secret that is not accepted any more counts as revoked. */
@@ -48,15 +49,14 @@ interface Dependencies {
 }
 
 /**
- * Revoked tokens, tokens of secrets that were removed, and blocked users: they are refused although they were accepted before. All revocations are kept in memory, so
- * that a connect does not wait for the database. The database is the source of truth; the bus distributes changes at once, and
- * a poll finds those that the bus has lost.
+ * Refuses what was accepted before: revoked tokens, tokens of secrets that were removed, and blocked users. All revocations are
+ * kept in memory, so that a connect does not wait for the database. The database is the source of truth; the bus distributes
+ * changes at once, and a poll finds those that the bus has lost.
  */
 export class Revocations {
   /** Disconnects a socket whose token was revoked during the connect. */
-  readonly listener: SocketListener = {
+  readonly listener: Pick<SocketListener, 'connected'> = {
     connected: ({ data }) => void (this.#refusalOf(data.principal) && this.#requestPass()),
-    disconnected: () => undefined,
   };
   readonly #dependencies: Dependencies;
   /** By id. */

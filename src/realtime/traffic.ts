@@ -1,6 +1,7 @@
 import { userOf } from '../auth/principal.js';
 import type { Clock } from '../platform/clock.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
+import type { EmittedEvent } from './emitted.js';
 import type { Observation } from './traffic-record.js';
 import { FilteredWatcher, type TrafficFilter, type Watcher } from './traffic-watcher.js';
 
@@ -10,16 +11,6 @@ interface Received {
   /** `undefined`: refused before they were read. */
   readonly args: readonly unknown[] | undefined;
   readonly code: string;
-}
-
-/** An event of a backend or a website that was accepted. */
-interface Emitted {
-  readonly event: string;
-  readonly args: readonly unknown[];
-  readonly namespace: string;
-  readonly userId?: string;
-  readonly isDurable: boolean;
-  readonly id?: string;
 }
 
 /** A connect that was refused. */
@@ -57,17 +48,14 @@ interface Pushed {
 export class Traffic implements SocketListener {
   readonly #watching = new Set<FilteredWatcher>();
   readonly #clock: Clock;
-  /** All connected sockets. */
-  #sockets: () => Iterable<GatewaySocket>;
+  #sockets: () => Iterable<GatewaySocket> = () => [];
   /** Watchers of events that go out. */
   #listening = 0;
   /** Socket.IO calls it with the socket as `this`, for direct events and for broadcasts. */
   readonly #outgoing: (this: GatewaySocket, event: string, ...args: unknown[]) => void;
 
-  /** @param sockets all connected sockets */
-  constructor(clock: Clock, sockets: () => Iterable<GatewaySocket> = () => []) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#sockets = sockets;
     const observe = (observed: Observation): void => this.#observe(observed);
     this.#outgoing = function (event, ...args) {
       const { principal } = this.data;
@@ -83,7 +71,7 @@ export class Traffic implements SocketListener {
     return this.#watching.size;
   }
 
-  /** The sockets are known later than what else is watched. */
+  /** The sockets are known later than what else is watched. @param sockets all connected ones */
   attach(sockets: () => Iterable<GatewaySocket>): void {
     this.#sockets = sockets;
   }
@@ -118,7 +106,7 @@ export class Traffic implements SocketListener {
     this.#observe({ kind: 'event', namespace: nsp.name, userId: userOf(data.principal), sockets: 1, ...received });
   }
 
-  emitted({ event, args, namespace, userId, isDurable, id }: Emitted): void {
+  emitted({ event, args, namespace, userId, isDurable, id }: EmittedEvent): void {
     const message = id !== undefined && { messageId: id };
     this.#observe({ kind: 'emit', namespace, event, userId: userId ?? null, args, isDurable, ...message });
   }

@@ -56,41 +56,36 @@ export interface Watches {
 }
 
 /** From the node of the reader: watch, or go on, until the lease ends. */
-interface Lease extends Watched {
-  readonly id: string;
-  readonly from: string;
-  /** The reader is gone. */
-  readonly isOver?: boolean | undefined;
-}
-
-/** From a node that is watched. */
-interface Batch {
-  /** Of the lease. */
-  readonly id: string;
-  readonly node: string;
-  /** Differs when the node watches again after the lease had ended. */
-  readonly run: string;
-  /** All records since the run began, with those that were left out. So a batch that was lost is noticed by the next one. */
-  readonly total: number;
-  readonly records: readonly NodeRecord[];
-  /** The node does not watch, because it has too many watches. */
-  readonly isRefused?: boolean | undefined;
-}
-
 const leaseForm = z.object({
-  ...{ id: z.string(), from: z.string(), node: z.string().optional(), isOver: z.boolean().optional() },
+  ...{ id: z.string(), from: z.string(), node: z.string().optional() },
+  /** The reader is gone. */
+  isOver: z.boolean().optional(),
   filter: z.object({
     ...{ userId: z.string().optional(), namespace: z.string().optional() },
     ...{ event: z.string().optional(), code: z.string().optional() },
-    kinds: z.array(z.enum(Object.keys(liveKinds) as [LiveKind])).optional(),
+    kinds: z
+      .array(z.enum(Object.keys(liveKinds) as [LiveKind]))
+      .readonly()
+      .optional(),
     hasPayloads: z.boolean(),
   }),
 });
+type Lease = z.output<typeof leaseForm>;
+
+/** From a node that is watched. */
 const batchForm = z.object({
-  ...{ id: z.string(), node: z.string(), run: z.string(), total: z.number() },
+  /** Of the lease. */
+  id: z.string(),
+  node: z.string(),
+  /** Differs when the node watches again after the lease had ended. */
+  run: z.string(),
+  /** All records since the run began, with those that were left out. So a batch that was lost is noticed by the next one. */
+  total: z.number(),
   records: z.array(z.custom<NodeRecord>((record) => typeof record === 'object' && record !== null)),
+  /** The node does not watch, because it has too many watches. */
   isRefused: z.boolean().optional(),
 });
+type Batch = z.output<typeof batchForm>;
 
 interface Dependencies {
   readonly traffic: Traffic;

@@ -1,9 +1,9 @@
 import type { environment } from '../config.js';
-import type { EmittedEvent } from '../framework/emitted.js';
+import type { EmittedEvent } from '../realtime/emitted.js';
 import type { MovableClock } from './clock.js';
 import type { Device } from './device.js';
 
-export type { EmittedEvent } from '../framework/emitted.js';
+export type { EmittedEvent } from '../realtime/emitted.js';
 export type { MovableClock } from './clock.js';
 export type { Device, ReceivedEvent } from './device.js';
 
