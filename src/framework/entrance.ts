@@ -4,6 +4,7 @@ import type { Route } from '#shared/contracts/contract.js';
 /** A call that came in through an {@link Entrance}, after it was answered. */
 export interface EnteredCall {
   readonly request: IncomingMessage;
+  readonly requestId: string;
   readonly route: Route;
   /** Parsed; absent when the call failed before. */
   readonly params?: unknown;

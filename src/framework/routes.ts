@@ -11,17 +11,21 @@ import {
 import type { Principal } from '../auth/principal.js';
 import type { GatewayError } from '../errors.js';
 
+/** Who asked for something, for the log. */
+export interface AskedBy {
+  /** The name of the API key. `undefined` for users and sites, and for callers without a key where none is needed. */
+  readonly apiKey: string | undefined;
+  /** Of the header `X-Request-Id`: sent by the caller, or made. */
+  readonly requestId: string;
+}
+
 /** A parsed REST request. */
-interface RouteContext<R extends Route> {
+interface RouteContext<R extends Route> extends AskedBy {
   readonly params: Parsed<R, 'params'>;
   readonly query: Parsed<R, 'query'>;
   readonly body: Parsed<R, 'body'>;
   /** The caller; anonymous for backends. */
   readonly principal: Principal;
-  /** The name of the API key, for the log. `undefined` for users and sites, and for callers without a key where none is needed. */
-  readonly apiKey: string | undefined;
-  /** Of the header `X-Request-Id`: sent by the caller, or made. */
-  readonly requestId: string;
   /** The span of the call, for what it causes; `undefined` while tracing is off. */
   readonly traceparent: string | undefined;
   readonly request: Request;

@@ -171,7 +171,8 @@ export function toRequestHandler(mounted: MountedRoute, dependencies: CallDepend
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
       if (entered !== undefined) {
         const { params, query, body } = call ?? {};
-        entrance?.answered({ request, route, params, query, body, status: response.statusCode });
+        const requestId = requestIdOf(response);
+        entrance?.answered({ request, requestId, route, params, query, body, status: response.statusCode });
       }
       span?.end(
         { 'http.response.status_code': response.statusCode, 'request.id': requestIdOf(response) },

@@ -73,14 +73,21 @@ test('pages of other origins may read it', async () => {
   expect(headers.get('access-control-expose-headers')?.toLowerCase()).toContain('x-request-id');
 });
 
-test('a failure has it when the caller sent one; a log line about a call has it', async () => {
+test('a failure has it when the caller sent one; the log lines about a call have it', async () => {
   const sent = await call('POST', '/emit/ann/x', { 'x-request-id': 'trace-1', 'x-api-key': 'wrong' }, 1);
   expect(sent.json).toMatchObject({ success: false, message: 'INVALID_API_KEY', requestId: 'trace-1' });
   const unsent = await call('GET', '/nothing');
   expect(unsent.json).not.toHaveProperty('requestId');
   expect(lines.filter(({ event }) => event === 'key_refused').map(({ requestId }) => requestId)).toContain('trace-1');
-  await call('POST', '/users/ann/disconnect', { 'x-request-id': 'kick-1' }, {});
-  await until(() => lines.some(({ event, requestId }) => event === 'kicked' && requestId === 'kick-1'));
+  for (const [event, method, path, body] of [
+    ['kicked', 'POST', '/users/ann/disconnect', {}],
+    ['tokens_revoked', 'POST', '/tokens/revoke', { userId: 'zoe' }],
+    ['blocked', 'POST', '/users/zoe/block', { seconds: 60 }],
+    ['unblocked', 'DELETE', '/users/zoe/block', undefined],
+  ] as const) {
+    await call(method, path, { 'x-request-id': `for-${event}` }, body);
+    await until(() => lines.some((line) => line['event'] === event && line['requestId'] === `for-${event}`));
+  }
 });
 
 test('a durable message has the id of its call in its delivery record', async () => {

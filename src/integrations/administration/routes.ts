@@ -6,19 +6,18 @@ import type { createAdministrationService } from './service.js';
 export const createRoutes = (
   service: ReturnType<typeof createAdministrationService>,
 ): RouteHandlers<typeof administration> => ({
-  block: ({ params: { userId }, body: { seconds }, apiKey }) =>
-    service.block(userId, { durationMs: Number(seconds) * 1000, key: apiKey }),
-  unblock: ({ params: { userId }, apiKey }) => service.unblock(userId, apiKey),
+  block: ({ params: { userId }, body: { seconds }, ...by }) => service.block(userId, Number(seconds) * 1000, by),
+  unblock: ({ params: { userId }, ...by }) => service.unblock(userId, by),
   blockOf: async ({ params: { userId } }) => service.blockOf(userId),
   connections: ({ params: { userId }, query }) => service.connectionsOf(userId, toRange(query)),
   devices: ({ params: { userId } }) => service.devicesOf(userId),
-  forgetDevice: ({ params, apiKey }) => service.forgetDevice(params, apiKey),
-  clearDevice: ({ params, apiKey }) => service.clearDevice(params, apiKey),
-  forgetAnyDevice: ({ params, query, apiKey }) => service.forgetDevice({ ...params, ...query }, apiKey),
-  clearAnyDevice: ({ params, query, apiKey }) => service.clearDevice({ ...params, ...query }, apiKey),
+  forgetDevice: ({ params, ...by }) => service.forgetDevice(params, by),
+  clearDevice: ({ params, ...by }) => service.clearDevice(params, by),
+  forgetAnyDevice: ({ params, query, ...by }) => service.forgetDevice({ ...params, ...query }, by),
+  clearAnyDevice: ({ params, query, ...by }) => service.clearDevice({ ...params, ...query }, by),
   nodes: () => service.nodes(),
   nodeConnections: ({ params: { nodeId }, query }) => service.connectionsOfNode(nodeId, toRange(query)),
-  drainNode: ({ params: { nodeId }, apiKey }) => service.drain(nodeId, apiKey),
+  drainNode: ({ params: { nodeId }, ...by }) => service.drain(nodeId, by),
 });
 
 const toRange = ({ after, limit }: { after?: string | undefined; limit: string }) => ({ after, limit: Number(limit) });

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
+import type { AskedBy } from '../../framework/routes.js';
 import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
 import { toDevice } from '../../realtime/delivery/diagnostics/to-wire.js';
 import { GENERAL_SITE } from '../../realtime/delivery/message.js';
@@ -33,16 +34,16 @@ export function createAdministrationService(context: Context) {
 
   return {
     /** Stored before it is applied, so that it survives the node. */
-    async block(userId: string, { durationMs, key }: { durationMs: number; key: string | undefined }) {
+    async block(userId: string, durationMs: number, { apiKey: key, requestId }: AskedBy) {
       const until = clock.now() + durationMs;
       await revocations.block(userId, until);
-      logger.info({ key, user: userId, blockMs: durationMs }, 'a user was blocked by a backend');
+      logger.info({ key, requestId, user: userId, blockMs: durationMs }, 'a user was blocked by a backend');
       return { blockedUntil: new Date(until).toISOString() };
     },
 
-    async unblock(userId: string, key: string | undefined) {
+    async unblock(userId: string, { apiKey: key, requestId }: AskedBy) {
       const wasBlocked = await revocations.unblock(userId);
-      logger.info({ key, user: userId, wasBlocked }, 'the block of a user was ended by a backend');
+      logger.info({ key, requestId, user: userId, wasBlocked }, 'the block of a user was ended by a backend');
       return { wasBlocked };
     },
 
@@ -67,20 +68,23 @@ export function createAdministrationService(context: Context) {
     },
 
     /** @throws GatewayError `NOT_FOUND` for an unknown device, `CONFLICT` for one that is connected */
-    async forgetDevice({ userId, deviceId }: DeviceOfUser, key: string | undefined) {
+    async forgetDevice({ userId, deviceId }: DeviceOfUser, { apiKey: key, requestId }: AskedBy) {
       const places = await presence.placesOf(userId);
       if (places.some((place) => place.deviceId === deviceId)) throw new GatewayError('CONFLICT');
       const isForgotten = await delivery.forgetDevice({ site: GENERAL_SITE, userId }, deviceId);
       if (isForgotten === undefined) throw new GatewayError('NOT_FOUND');
       if (!isForgotten) throw new GatewayError('CONFLICT');
-      logger.info({ key, user: userId, device: deviceId }, 'a device was forgotten by a backend');
+      logger.info({ key, requestId, user: userId, device: deviceId }, 'a device was forgotten by a backend');
     },
 
     /** @throws GatewayError `NOT_FOUND` for an unknown device */
-    async clearDevice({ userId, deviceId }: DeviceOfUser, key: string | undefined) {
+    async clearDevice({ userId, deviceId }: DeviceOfUser, { apiKey: key, requestId }: AskedBy) {
       const cleared = await delivery.clearQueue({ site: GENERAL_SITE, userId }, deviceId);
       if (cleared === undefined) throw new GatewayError('NOT_FOUND');
-      logger.info({ key, user: userId, device: deviceId, cleared }, 'the queue of a device was cleared by a backend');
+      logger.info(
+        { key, requestId, user: userId, device: deviceId, cleared },
+        'the queue of a device was cleared by a backend',
+      );
       return { cleared };
     },
 
@@ -95,9 +99,9 @@ export function createAdministrationService(context: Context) {
     },
 
     /** The node answers before its clients are gone. */
-    async drain(node: string, key: string | undefined) {
+    async drain(node: string, { apiKey: key, requestId }: AskedBy) {
       const connections = await call<number>(node, DRAIN);
-      logger.info({ key, drainedNode: node, connections }, 'a node was drained by a backend');
+      logger.info({ key, requestId, drainedNode: node, connections }, 'a node was drained by a backend');
       return { connections };
     },
   };

@@ -142,7 +142,8 @@ function decode(segment: string): string {
 const asksForPayloads = ({ url = '' }: IncomingMessage): boolean =>
   url.includes('?') && new URLSearchParams(url.slice(url.indexOf('?'))).has('payloads');
 
-const toLogged = ({ route, params, query, body, status }: EnteredCall) => ({
+const toLogged = ({ requestId, route, params, query, body, status }: EnteredCall) => ({
+  requestId,
   call: nameOf(route),
   params: { ...(params ?? {}), ...targetOf(query) },
   users: affectedBy(params, body),

@@ -4,6 +4,7 @@ import { tokenNamespaces, userNamespaces } from '#shared/contracts/namespaces.js
 import { toCanonicalId } from '#shared/contracts/primitives.js';
 import { GatewayError, invalid } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
+import type { AskedBy } from '../../framework/routes.js';
 import { withinMs } from '../../platform/within-ms.js';
 import type { HistoryQuery } from '../../realtime/delivery/diagnostics/history.js';
 import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
@@ -41,19 +42,9 @@ interface Kick {
 }
 
 /** The call that an emit belongs to. */
-export interface EmitCall {
-  readonly requestId: string;
+export interface EmitCall extends AskedBy {
   readonly traceparent: string | undefined;
-  /** The name of the API key. */
-  readonly apiKey: string | undefined;
   readonly whenAnswered: WhenAnswered;
-}
-
-/** Who asked for something, for the log. */
-interface AskedBy {
-  /** The name of the API key. */
-  readonly apiKey: string | undefined;
-  readonly requestId: string;
 }
 
 /** How long a disconnect waits for the number of sockets that it closes. */

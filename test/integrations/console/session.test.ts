@@ -375,7 +375,7 @@ describe('an act', () => {
     expect((await client.next('news'))[0]).toEqual({ secret: 'a payload' });
     expect(linesOf('console_call').at(-1)).toMatchObject({
       ...{ key: 'console:operators', call: 'POST /emit/:userId/:event', status: 200, address: '127.0.0.1' },
-      ...{ params: { userId: ann.id, event: 'news' }, users: [ann.id] },
+      ...{ params: { userId: ann.id, event: 'news' }, users: [ann.id], requestId: expect.any(String) },
     });
     await call('POST', '/emit', {
       items: [
