@@ -12,7 +12,7 @@ import { targetCollection, targetName } from './request/target.js';
 function serverStatus({ state }: Request): Document {
   const { engine, cursors, startedAt, counters } = state;
   const { rss, heapUsed } = process.memoryUsage();
-  const uptime = (Date.now() - startedAt) / 1000;
+  const uptime = (performance.now() - startedAt) / 1000;
   return {
     host: hostname(),
     version: SERVER_VERSION,

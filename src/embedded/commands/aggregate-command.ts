@@ -77,7 +77,7 @@ function withSessions({ state }: Request, stages: Document[]): Document[] {
   if (first?.['$listLocalSessions'] === undefined) return stages;
   const sessions = [...state.engine.sessions.values()].map(({ id, lastUsedAt }) => ({
     _id: { id },
-    lastUse: new Date(lastUsedAt),
+    lastUse: new Date(Date.now() - (performance.now() - lastUsedAt)),
   }));
   return [{ $documents: { $literal: sessions } }, ...rest];
 }

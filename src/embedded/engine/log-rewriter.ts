@@ -23,7 +23,8 @@ export interface RewriterOptions {
 /** Decides when to rewrite (compact) the log with the current data only. */
 export class LogRewriter {
   readonly #options: RewriterOptions;
-  #lastAttempt = 0;
+  /** By `performance.now()`: the system clock may be set back. */
+  #lastAttempt = Number.NEGATIVE_INFINITY;
 
   constructor(options: RewriterOptions) {
     this.#options = options;
@@ -31,7 +32,7 @@ export class LogRewriter {
 
   /** Rewrites the log. @returns whether it succeeded; on failure the old log stays in use */
   async rewrite(): Promise<boolean> {
-    this.#lastAttempt = Date.now();
+    this.#lastAttempt = performance.now();
     return this.#options.log.compact(currentData(this.#options));
   }
 
@@ -39,14 +40,14 @@ export class LogRewriter {
   rewriteIfNeeded(): void {
     const { log } = this.#options;
     if (log.isCompacting || !(log.needsRewrite || this.#isTooLarge())) return;
-    if (Date.now() - this.#lastAttempt >= RETRY_MS) void this.rewrite();
+    if (performance.now() - this.#lastAttempt >= RETRY_MS) void this.rewrite();
   }
 
   /** Rewrites the log if a sync has failed. Called periodically. */
   recover(): void {
     const { log } = this.#options;
     if (!log.needsRewrite || log.isCompacting) return;
-    if (Date.now() - this.#lastAttempt >= RECOVERY_RETRY_MS) void this.rewrite();
+    if (performance.now() - this.#lastAttempt >= RECOVERY_RETRY_MS) void this.rewrite();
   }
 
   #isTooLarge(): boolean {

@@ -12,7 +12,7 @@ export interface Session {
   readonly statements: Map<number, Document>;
   transaction: Transaction | undefined;
   transactionState: 'none' | 'open' | 'committed' | 'aborted';
-  /** When the open transaction is aborted, in milliseconds since the epoch. */
+  /** When the open transaction is aborted; by `performance.now()`, as below. */
   transactionDeadline: number;
   lastUsedAt: number;
 }
@@ -41,7 +41,7 @@ export class SessionStore {
       };
       this.#sessions.set(key, session);
     }
-    session.lastUsedAt = Date.now();
+    session.lastUsedAt = performance.now();
     return session;
   }
 
@@ -54,7 +54,10 @@ export class SessionStore {
     this.#sessions.delete(session.key);
   }
 
-  /** Aborts transactions that were open for too long, and ends sessions that were idle for the session timeout. */
+  /**
+   * Aborts transactions that were open for too long, and ends sessions that were idle for the session timeout.
+   * @param now by `performance.now()`
+   */
   expire(now: number): void {
     for (const session of this.#sessions.values()) {
       if (session.transaction && now > session.transactionDeadline) abortTransactionOf(session);

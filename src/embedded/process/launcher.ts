@@ -87,9 +87,9 @@ class Launcher {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
       throw error;
     }
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     this.#isServing = true;
-    child.once('exit', (code, signal) => this.#handleExit({ code, signal }, Date.now() - startedAt));
+    child.once('exit', (code, signal) => this.#handleExit({ code, signal }, performance.now() - startedAt));
   }
 
   async stop(): Promise<void> {

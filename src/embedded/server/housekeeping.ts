@@ -20,7 +20,7 @@ export interface HousekeepingOptions {
  */
 export function startHousekeeping({ engine, cursors }: ServerState, options: HousekeepingOptions): () => void {
   const housekeeping = setInterval(() => {
-    const now = Date.now();
+    const now = performance.now();
     cursors.expire(now);
     engine.sessions.expire(now);
     engine.recoverLog();

@@ -4,7 +4,7 @@ import { fail } from '../../errors.js';
 
 /** The time limit of a command. */
 export interface Deadline {
-  /** Milliseconds since the epoch; infinity without a limit. */
+  /** By `performance.now()`, which goes on evenly when the system clock is set; infinity without a limit. */
   readonly at: number;
   /** @throws DatabaseError MaxTimeMSExpired after the limit */
   check(): void;
@@ -24,11 +24,11 @@ export function createDeadline(given: unknown): Deadline {
   }
   if (!Number.isInteger(maxTimeMs)) fail('BadValue', 'maxTimeMS has non-integral value');
   if (maxTimeMs === 0) return NO_DEADLINE;
-  const at = Date.now() + maxTimeMs;
+  const at = performance.now() + maxTimeMs;
   return {
     at,
     check: () => {
-      if (Date.now() >= at) fail('MaxTimeMSExpired', 'operation exceeded time limit');
+      if (performance.now() >= at) fail('MaxTimeMSExpired', 'operation exceeded time limit');
     },
   };
 }

@@ -84,7 +84,7 @@ function startTransaction(engine: Database, session: Session, txnNumber: number)
   const transaction = engine.startTransaction();
   session.transaction = transaction;
   session.transactionState = 'open';
-  session.transactionDeadline = Date.now() + TRANSACTION_LIFETIME_MS;
+  session.transactionDeadline = performance.now() + TRANSACTION_LIFETIME_MS;
   return { transaction, isRetryable: false };
 }
 

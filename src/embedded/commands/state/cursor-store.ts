@@ -15,6 +15,7 @@ interface Cursor {
   readonly heldBytes: number;
   readonly isEndUnknown: () => boolean;
   position: number;
+  /** By `performance.now()`. */
   usedAt: number;
 }
 
@@ -86,7 +87,7 @@ export class CursorStore {
     if (cursor.session !== session && cursor.session) {
       fail('Location50738', `Cannot run getMore on cursor ${id}, which was created in another session`);
     }
-    cursor.usedAt = Date.now();
+    cursor.usedAt = performance.now();
     const size = batchSize > 0 ? batchSize : Number.POSITIVE_INFINITY;
     const { batch, position } = takeBatch(cursor.documents, {
       position: cursor.position,
@@ -118,7 +119,7 @@ export class CursorStore {
     for (const cursor of this.#cursors.values()) if (cursor.namespace === namespace) this.kill(cursor.id);
   }
 
-  /** Closes idle cursors. */
+  /** Closes idle cursors. @param now by `performance.now()` */
   expire(now: number): void {
     for (const cursor of this.#cursors.values()) if (now - cursor.usedAt > IDLE_TIMEOUT_MS) this.kill(cursor.id);
   }
@@ -133,7 +134,7 @@ export class CursorStore {
     this.#lastId += 1;
     const id = this.#lastId;
     this.#heldBytes += cursor.heldBytes;
-    this.#cursors.set(id, { ...cursor, id, usedAt: Date.now() });
+    this.#cursors.set(id, { ...cursor, id, usedAt: performance.now() });
     return id;
   }
 }

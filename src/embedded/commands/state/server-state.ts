@@ -9,7 +9,7 @@ export interface ServerState {
   readonly clusterTime: ClusterTime;
   readonly cursors: CursorStore;
   readonly failPoint: FailPoint;
-  /** Milliseconds since the epoch. */
+  /** By `performance.now()`. */
   readonly startedAt: number;
   /** Counters that `serverStatus` reports. */
   readonly counters: { commands: number; connections: number };
@@ -21,6 +21,6 @@ export const createServerState = (engine: Database): ServerState => ({
   clusterTime: new ClusterTime(),
   cursors: new CursorStore(),
   failPoint: createFailPoint(),
-  startedAt: Date.now(),
+  startedAt: performance.now(),
   counters: { commands: 0, connections: 0 },
 });

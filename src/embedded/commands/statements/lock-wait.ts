@@ -12,7 +12,7 @@ export async function waitForLock({ owner }: LockedError, deadline: Deadline): P
   }
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, deadline.at - Date.now()));
+    timer = setTimeout(resolve, Math.max(0, deadline.at - performance.now()));
   });
   await Promise.race([owner.ended, timeout]);
   clearTimeout(timer);
