@@ -55,7 +55,7 @@ export interface PublishedNamespace {
   readonly scopes?: readonly string[];
   readonly replies: ReplySchemas;
   /** Handshake fields: `auth` and query. */
-  readonly handshake?: { readonly auth?: z.ZodType; readonly query?: z.ZodType };
+  readonly handshake?: { readonly auth?: z.ZodType; readonly query?: z.ZodObject };
   /** The parameters of its name, in braces. */
   readonly parameters?: Readonly<Record<string, string>>;
 }

@@ -14,6 +14,7 @@ import { closeServer, createStopAccepting, listen } from '../transport/listen.js
 import { openNamespaces } from '../transport/namespaces.js';
 import { type AllowsOrigin, createOriginCheck } from '../transport/origins.js';
 import { attach } from '../transport/socket.js';
+import { limitUnanswered } from '../transport/unanswered.js';
 import type { Base } from './base.js';
 import type { Started } from './integrations.js';
 import type { Outside } from './outside.js';
@@ -38,6 +39,7 @@ export async function openNetwork(base: Base, parts: Parts): Promise<{ port: num
   const { isDraining } = health;
   attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics, traffic });
   reportMissingServerParts(io, logger);
+  limitUnanswered(server, { logger, metrics });
   const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
   const connectionsMax = config.http.idleMax;
   const idleConnections = limitIdleConnections(server, { connectionsMax, bodyMaxBytes, clock, metrics });

@@ -1,12 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'socket.io';
+import { configuredNamespaces, type PublishedNamespace, publishedNamespaces } from '#shared/contracts/index.js';
 
 /** Headers that namespaces need after the handshake. */
 const KEPT_HEADERS = ['authorization', 'origin', 'x-forwarded-for', 'x-token'] as const;
 
-/** Query parameters of Engine.IO, and that of the admission. */
-const PROTOCOL_PARAMETERS = new Set(['EIO', 'transport', 'sid', 't', 'b64', 'j', 'retryAfter']);
+/** The query parameters of the contracts. A client can send thousands of others. */
+const KEPT_PARAMETERS: readonly string[] = [
+  ...new Set(
+    Object.values<PublishedNamespace>({ ...publishedNamespaces, ...configuredNamespaces }).flatMap(({ handshake }) =>
+      Object.keys(handshake?.query?.shape ?? {}),
+    ),
+  ),
+];
 
 /** Socket.IO adds the parsed query. */
 type HandshakeRequest = IncomingMessage & { _query?: Record<string, unknown> };
@@ -46,8 +53,7 @@ export function createRequestSlimmer(engine: Engine): (connection: { request: In
 function slim(connection: { request: IncomingMessage }): void {
   const request: HandshakeRequest = connection.request;
   const headers = toObject(KEPT_HEADERS.map((name) => [name, request.headers[name]]));
-  const isOwn = ([name]: [string, unknown]): boolean => !PROTOCOL_PARAMETERS.has(name);
-  const _query = toObject(Object.entries(request._query ?? {}).filter(isOwn));
+  const _query = toObject(KEPT_PARAMETERS.map((name) => [name, request._query?.[name]]));
   const isEncrypted = 'encrypted' in request.socket;
   const rest = { headers, _query, connection: isEncrypted ? ENCRYPTED : PLAIN };
   const agent = toAgent(request.headers['user-agent']);

@@ -147,6 +147,10 @@ export const logEvents = {
     level: 'warn',
     message: 'a connection was closed: a message was not completed in time, or held too much memory',
   },
+  requests_unanswered: {
+    level: 'warn',
+    message: 'a connection was closed: it sent too many requests without waiting for their answers',
+  },
 
   // Events and calls
   event_failed: { level: 'error', message: 'an event failed', per: ['namespace', 'name'] },

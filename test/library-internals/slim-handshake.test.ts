@@ -57,3 +57,23 @@ test('the end of a connection is noticed, also when nothing delays its upgrade',
   for (const line of lines) line.destroy();
   expect(await left).toContain('transport close');
 });
+
+test('of the query a connection keeps what a contract names, and not the thousands of others that a client can send', async () => {
+  const http = createServer();
+  const server = new Server(http);
+  server.engine.on('connection', createRequestSlimmer(server.engine));
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const others = Object.fromEntries(Array.from({ length: 2000 }, (_, n) => [`p${n}`, '']));
+  const asked = { token: 'a token', deviceId: 'phone', meta: 'a page', departmentId: 'sales' };
+  const client = io(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, {
+    transports: ['websocket'],
+    query: { ...others, ...asked },
+  });
+  onTestFinished(async () => {
+    client.close();
+    await server.close();
+  });
+  const [socket] = (await once(server, 'connection')) as [{ handshake: { query: object } }];
+  expect(socket.handshake.query).toEqual(asked);
+});
