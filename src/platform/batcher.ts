@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from './clock.js';
+import { chunksOf } from './lists.js';
 
 /** Processes a batch. Returns a result or an error for each item, by position. */
 type Work<Item, Result> = (items: readonly Item[]) => Promise<readonly (Result | Error)[]>;
@@ -171,9 +172,7 @@ export function createGroupLoader<Value>(
   return createBatcher<readonly string[], ReadonlyMap<string, Value>>(async (groups) => {
     const keys = [...new Set(groups.flat())];
     const parts: ReadonlyMap<string, Value>[] = [];
-    for (let start = 0; start < keys.length; start += keysMax) {
-      parts.push(await read(keys.slice(start, start + keysMax)));
-    }
+    for (const chunk of chunksOf(keys, keysMax)) parts.push(await read(chunk));
     const [found = new Map<string, Value>()] = parts.length > 1 ? [new Map(parts.flatMap((part) => [...part]))] : parts;
     return groups.map(() => found);
   }, GROUPS_MAX);

@@ -1,4 +1,5 @@
 import type { Clock } from '../platform/clock.js';
+import { chunksOf, groupBy } from '../platform/lists.js';
 import { everyConnection, everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
 
 /** Number of waves in which clients are disconnected, so that they do not all reconnect to the other nodes at once. */
@@ -31,13 +32,11 @@ export async function drainConnections(io: GatewayServer, { clock, durationMs, m
   const connections = everyConnection(io);
   for (const socket of everySocket(io)) socket.emit('server_draining', { retry_after_ms: durationMs });
   const waveSize = Math.ceil(connections.length / WAVES);
-  for (let start = 0; start < connections.length; start += waveSize) {
+  for (const wave of chunksOf(connections, waveSize)) {
     if (durationMs > 0) await pause(clock, durationMs / WAVES);
     // Read for each wave: a client may have entered a namespace since the last one.
-    const sockets = groupByConnection(io);
-    for (const connection of connections.slice(start, start + waveSize)) {
-      closeIfIdle(connection, sockets.get(connection) ?? [], clock);
-    }
+    const sockets = groupBy(everySocket(io), ({ conn }) => conn);
+    for (const connection of wave) closeIfIdle(connection, sockets.get(connection) ?? [], clock);
   }
   await Promise.all(connections.map((connection) => closed(connection)));
   await hasLasted;
@@ -51,16 +50,6 @@ function closeIfIdle(connection: Connection, sockets: readonly GatewaySocket[], 
   if (connection.readyState === 'closed') return;
   // The client has to read what was written, or to poll once more. A connection without transport is closed.
   clock.after(CLOSE_TIMEOUT_MS, () => connection.transport.emit('close'));
-}
-
-function groupByConnection(io: GatewayServer): Map<Connection, GatewaySocket[]> {
-  const groups = new Map<Connection, GatewaySocket[]>();
-  for (const socket of everySocket(io)) {
-    const group = groups.get(socket.conn);
-    if (group === undefined) groups.set(socket.conn, [socket]);
-    else group.push(socket);
-  }
-  return groups;
 }
 
 const pause = (clock: Clock, delayMs: number): Promise<void> => new Promise((resolve) => clock.after(delayMs, resolve));

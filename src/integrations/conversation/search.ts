@@ -3,6 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { foldText } from '#shared/utilities/fold-text.js';
 import { readDocument, readId } from '../../models/index.js';
+import { chunksOf } from '../../platform/lists.js';
 import type { Bounds } from '../../platform/mongo/keyset.js';
 import type { Work } from '../../realtime/work.js';
 import type { ConversationKind, Described } from './kind.js';
@@ -100,7 +101,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
       const again = Math.min(skip, OVERLAP);
       const { examined, isLast } = await readStep(range, text, { skip: skip - again, limit: again + limit });
       await work.pay(viewer.principal, { rows: examined.length });
-      yield* inParts(examined);
+      yield* chunksOf(examined, READ_TOGETHER);
       skip += limit;
       limit = isLast ? 0 : Math.min(limit * GROWTH, most - skip);
     }
@@ -221,7 +222,3 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
 }
 
 const toIds = (examined: readonly Examined[]): Types.ObjectId[] => examined.map(({ id }) => id);
-
-function* inParts<T>(all: readonly T[]): Generator<T[]> {
-  for (let start = 0; start < all.length; start += READ_TOGETHER) yield all.slice(start, start + READ_TOGETHER);
-}

@@ -2,6 +2,7 @@ import { siteNamespace } from '#shared/contracts/namespaces.js';
 import { userIdOf } from '../../auth/site.js';
 import type { Site } from '../../config/sites.js';
 import type { Context } from '../../framework/context.js';
+import { chunksOf } from '../../platform/lists.js';
 import { rooms as roomNames } from '../../realtime/rooms.js';
 import type { Members } from './members.js';
 
@@ -41,14 +42,13 @@ export function createSiteService({
     const origin = { node: localNode.id };
     const bytes = Buffer.byteLength(JSON.stringify(args));
     const atOnce = Math.max(1, Math.min(USERS_MAX, Math.floor(BYTES_MAX / bytes)));
-    for (let start = 0; start < userIds.length; start += atOnce) {
-      const chunk = userIds.slice(start, start + atOnce).map((userId) => ({ site: name, userId }));
-      const namespace = siteNamespace(name);
-      await Promise.all(
-        chunk.map((recipient) =>
-          delivery.send({ recipient, namespace, event, args, isResync, requestId, origin, traceparent }),
-        ),
-      );
+    const namespace = siteNamespace(name);
+    for (const chunk of chunksOf(userIds, atOnce)) {
+      const sent = chunk.map((userId) => {
+        const recipient = { site: name, userId };
+        return delivery.send({ recipient, namespace, event, args, isResync, requestId, origin, traceparent });
+      });
+      await Promise.all(sent);
     }
   };
 

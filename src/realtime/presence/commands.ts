@@ -1,3 +1,4 @@
+import { chunksOf } from '../../platform/lists.js';
 import type { Redis } from '../../platform/redis/connect.js';
 import { refusalOf } from '../../platform/redis/refusal.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
@@ -115,8 +116,7 @@ export function createPresenceCommands(options: {
     },
     /** Starts the grace time, at least `minGraceMs`, of users without a socket. */
     async leaveAgain(users: readonly OfflineUser[], minGraceMs: number): Promise<void> {
-      for (let i = 0; i < users.length; i += CHUNK) {
-        const chunk = users.slice(i, i + CHUNK);
+      for (const chunk of chunksOf(users, CHUNK)) {
         const flat = chunk.flatMap(({ userId, accountId }) => [userId, accountId]);
         const keys = chunk.map(({ userId }) => userKey(userId));
         await run(leaveAgain, { keys, args: [Math.max(graceMs, minGraceMs), ...flat] });
@@ -148,21 +148,16 @@ export function createPresenceCommands(options: {
       } while (members.length > 0);
     },
     async read(userIds: readonly string[]): Promise<Presence[]> {
-      const chunks: string[][] = [];
-      for (let i = 0; i < userIds.length; i += CHUNK) chunks.push(userIds.slice(i, i + CHUNK));
-      const answers = await Promise.all(
-        chunks.map(async (chunk) => {
-          const numbers = (await run(readUsers, { keys: chunk.map(userKey) })) as number[];
-          return chunk.map((userId, i) => toPresence(userId, numbers[2 * i], numbers[2 * i + 1]));
-        }),
-      );
-      return answers.flat();
+      const answers = Array.from(chunksOf(userIds, CHUNK), async (chunk) => {
+        const numbers = (await run(readUsers, { keys: chunk.map(userKey) })) as number[];
+        return chunk.map((userId, i) => toPresence(userId, numbers[2 * i], numbers[2 * i + 1]));
+      });
+      return (await Promise.all(answers)).flat();
     },
     /** Those of the users who have a socket or are within the grace time. */
     async readPresent(userIds: readonly string[]): Promise<ReadonlySet<string>> {
       const present = new Set<string>();
-      for (let i = 0; i < userIds.length; i += PRESENT_CHUNK) {
-        const chunk = userIds.slice(i, i + PRESENT_CHUNK);
+      for (const chunk of chunksOf(userIds, PRESENT_CHUNK)) {
         const found = (await run(readPresent, { keys: chunk.map(userKey), args: chunk })) as string[];
         for (const userId of found) present.add(userId);
       }

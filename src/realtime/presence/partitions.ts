@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { groupBy } from '../../platform/lists.js';
 import type { PresenceEntry, PresenceStore } from './index.js';
 import { createRedisPresence, type LeasedPresenceStore, type RedisPresenceOptions } from './redis.js';
 
@@ -18,21 +19,15 @@ function createPartitionedPresence(options: RedisPresenceOptions): LeasedPresenc
   const partitions = Array.from({ length: PARTITIONS }, (_, i) =>
     createRedisPresence({ ...options, keyPrefix: `${options.keyPrefix}{${i}}:` }),
   );
-  const indexOf = (userId: string): number => crc32(userId) % PARTITIONS;
-  const partitionOf = (userId: string): LeasedPresenceStore => at(partitions, indexOf(userId));
+  const partitionOf = (userId: string): LeasedPresenceStore => at(partitions, crc32(userId) % PARTITIONS);
 
   /** Asks each partition that concerns some of the users. */
   const ask = <T>(
     userIds: readonly string[],
     question: (partition: PresenceStore, userIds: readonly string[]) => Promise<T>,
   ): Promise<T[]> => {
-    const groups = new Map<number, string[]>();
-    for (const userId of userIds) {
-      const group = groups.get(indexOf(userId));
-      if (group === undefined) groups.set(indexOf(userId), [userId]);
-      else group.push(userId);
-    }
-    return Promise.all([...groups].map(([index, group]) => question(at(partitions, index), group)));
+    const groups = groupBy(userIds, partitionOf);
+    return Promise.all(Array.from(groups, ([partition, group]) => question(partition, group)));
   };
 
   return {

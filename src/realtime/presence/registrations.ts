@@ -1,5 +1,6 @@
 import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
+import { chunksOf } from '../../platform/lists.js';
 import { CHUNK, type Changed, type PresenceCommands, type SocketChange, type SocketOfUser } from './commands.js';
 import type { Added, ChangedUser, PresenceEntry } from './index.js';
 import type { PendingOffline } from './pending-offline.js';
@@ -166,10 +167,8 @@ export class Registrations {
 
   /** Sends all in one turn: in a storm a turn is long, and one command in each turn would fall behind. */
   async #writeAll(changes: readonly SocketChange[]): Promise<(Changed | undefined)[]> {
-    const chunks = Array.from({ length: Math.ceil(changes.length / CHUNK) }, (_, i) =>
-      changes.slice(i * CHUNK, (i + 1) * CHUNK),
-    );
-    return (await Promise.all(chunks.map((chunk) => this.#writeChunk(chunk)))).flat();
+    const written = Array.from(chunksOf(changes, CHUNK), (chunk) => this.#writeChunk(chunk));
+    return (await Promise.all(written)).flat();
   }
 
   async #writeChunk(changes: readonly SocketChange[]): Promise<(Changed | undefined)[]> {
@@ -188,8 +187,8 @@ export class Registrations {
   async #registerMissing(): Promise<ChangedUser[]> {
     const waiting = [...this.#unregistered].filter((socketId) => !this.#registering.has(socketId));
     const online: ChangedUser[] = [];
-    for (let i = 0; i < waiting.length; i += CHUNK) {
-      const entries = waiting.slice(i, i + CHUNK).flatMap((socketId) => this.#sockets.get(socketId) ?? []);
+    for (const chunk of chunksOf(waiting, CHUNK)) {
+      const entries = chunk.flatMap((socketId) => this.#sockets.get(socketId) ?? []);
       const added = await Promise.all(entries.map((entry) => this.#register(entry)));
       for (const [index, entry] of entries.entries()) {
         const { socketId, userId, accountId } = entry;

@@ -1,6 +1,7 @@
 import type { Model } from 'mongoose';
 import type { Socket } from '#shared/models/socket.js';
 import { type Clock, systemClock } from '../../platform/clock.js';
+import { groupBy } from '../../platform/lists.js';
 import type { Logger } from '../../platform/logger.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 
@@ -67,11 +68,12 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
   };
 
   const removeAll = async (sockets: readonly (readonly [string, string])[]): Promise<void> => {
-    const idsByUser = new Map<string, string[]>();
-    for (const [socketId, userId] of sockets) idsByUser.set(userId, [...(idsByUser.get(userId) ?? []), socketId]);
-    const updates = [...idsByUser].map(([user, ids]) => ({
-      updateOne: { filter: { user }, update: { $pull: { socket_ids: { $in: ids } } } },
-    }));
+    const updates = Array.from(
+      groupBy(sockets, ([, userId]) => userId),
+      ([user, own]) => ({
+        updateOne: { filter: { user }, update: { $pull: { socket_ids: { $in: own.map(([socketId]) => socketId) } } } },
+      }),
+    );
     await model.bulkWrite(updates, { ordered: false });
     for (const [socketId] of sockets) waiting.delete(socketId);
   };

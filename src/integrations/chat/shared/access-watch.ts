@@ -2,6 +2,7 @@ import { chatNamespaces } from '#shared/contracts/namespaces.js';
 import { groupTypes } from '#shared/models/user.js';
 import type { Context } from '../../../framework/context.js';
 import type { Integration } from '../../../framework/integration.js';
+import { chunksOf, groupBy } from '../../../platform/lists.js';
 import { startPolling } from '../../../platform/poller.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
@@ -21,27 +22,17 @@ export function createAccessWatch(
 ): Required<Pick<Integration, 'listeners' | 'start'>> {
   const sockets = new Set<GatewaySocket>();
 
-  const byUser = (): Map<string, GatewaySocket[]> => {
-    const found = new Map<string, GatewaySocket[]>();
-    for (const socket of sockets) {
-      const { principal } = socket.data;
-      if (principal.kind !== 'user') continue;
-      const own = found.get(principal.userId);
-      if (own === undefined) found.set(principal.userId, [socket]);
-      else own.push(socket);
-    }
-    return found;
-  };
-
   const poll = async (): Promise<void> => {
-    const users = byUser();
-    const ids = [...users.keys()];
-    for (let start = 0; start < ids.length; start += CHUNK) {
-      const chunk = ids.slice(start, start + CHUNK);
-      const persons = new Map((await people.findMany(chunk)).map((person) => [person.id, person]));
-      for (const id of chunk) {
+    const ofUsers = [...sockets].flatMap((socket) => {
+      const { principal } = socket.data;
+      return principal.kind === 'user' ? { socket, userId: principal.userId } : [];
+    });
+    for (const chunk of chunksOf([...groupBy(ofUsers, ({ userId }) => userId)], CHUNK)) {
+      const found = await people.findMany(chunk.map(([id]) => id));
+      const persons = new Map(found.map((person) => [person.id, person]));
+      for (const [id, own] of chunk) {
         const person = persons.get(id.toLowerCase());
-        for (const socket of users.get(id) ?? []) {
+        for (const { socket } of own) {
           if (person === undefined) endLocked(socket);
           else leaveGroups(socket, person.groups);
         }
