@@ -1,7 +1,7 @@
-import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LiveSecrets } from '../config/live-secrets.js';
 import { GatewayError } from '../errors.js';
+import { digestOf, digestOfHeader, findByDigest } from './key-digest.js';
 import { readBearer } from './token-sources.js';
 
 /** Who may call: holders of a key, callers on this machine, or every caller. */
@@ -56,41 +56,18 @@ export function configureApiKeyGuard(secrets: LiveSecrets, isRestOpen: boolean):
 
 function createCheck(keys: readonly string[]): (request: ApiKeyRequest) => string | undefined {
   if (keys.length === 0 || keys.includes('')) throw new Error('The API key guard needs keys, none of them empty');
-  const known = keys.map((key) => toKnown(digest(Buffer.from(key, 'utf8'))));
+  const known = keys.map((key) => ({ digest: digestOf(key), name: nameOfApiKey(key) }));
   return function checkApiKey(request) {
     const presented = readKey(request);
-    // Node.js decodes headers as latin1; this restores the bytes.
-    return presented === undefined ? undefined : find(known, digest(Buffer.from(presented, 'latin1')));
+    return presented === undefined ? undefined : findByDigest(known, digestOfHeader(presented))?.name;
   };
-}
-
-const digest = (bytes: Buffer): Buffer => hash('sha256', bytes, 'buffer');
-
-/** A key by its digest, and its name in the log. */
-interface KnownKey {
-  readonly digest: Buffer;
-  readonly name: string;
 }
 
 /** Bytes of the digest in the name of a key: enough to tell keys apart, of no use to guess a strong one. */
 const NAME_BYTES = 4;
 
-const toKnown = (bytes: Buffer): KnownKey => ({ digest: bytes, name: toName(bytes) });
-
-const toName = (bytes: Buffer): string => `sha256:${bytes.toString('hex', 0, NAME_BYTES)}`;
-
 /** The name of an API key in the log. */
-export const nameOfApiKey = (key: string): string => toName(digest(Buffer.from(key, 'utf8')));
-
-/**
- * Compares digests, which have equal lengths, and always compares all of them: the time does not reveal which one
- * matched.
- */
-function find(keys: readonly KnownKey[], candidate: Buffer): string | undefined {
-  let found: string | undefined;
-  for (const { digest: known, name } of keys) found = timingSafeEqual(known, candidate) ? name : found;
-  return found;
-}
+export const nameOfApiKey = (key: string): string => `sha256:${digestOf(key).toString('hex', 0, NAME_BYTES)}`;
 
 /** A repeated header is rejected: a proxy and the gateway could read different values. */
 function readKey(request: ApiKeyRequest): string | undefined {

@@ -15,8 +15,8 @@ const UNKNOWN: Record<keyof NodeInfo, null> = { name: null, version: null, conne
 
 /** What operators ask: blocks, connections, devices and nodes. A node answers for itself; the others are called. */
 export function createAdministrationService(context: Context) {
-  const { presence, revocations, delivery, nodeCalls, localNode, models, clock, logger } = context;
-  const diagnostics = new DeliveryDiagnostics({ models, clock });
+  const { presence, revocations, delivery, nodeCalls, localNode, clock, logger } = context;
+  const diagnostics = new DeliveryDiagnostics(context);
   nodeCalls.handle(INFO, () => localNode.info());
   nodeCalls.handle(CONNECTIONS, (range) => localNode.connections(range as PageRange));
   nodeCalls.handle(DRAIN, () => localNode.drain());
@@ -63,7 +63,7 @@ export function createAdministrationService(context: Context) {
 
     async devicesOf(userId: string) {
       const recipient = { site: GENERAL_SITE, userId };
-      const devices = await diagnostics.devices(recipient, () => presence.placesOf(userId));
+      const devices = await diagnostics.devices(recipient);
       return { devices: devices.map(toDevice) };
     },
 

@@ -26,28 +26,8 @@ interface Value {
 export async function readMetrics(registry: Registry): Promise<Reading> {
   const valuesOf = async (name: string): Promise<readonly Value[]> =>
     (await registry.getSingleMetric(name)?.get())?.values ?? [];
-  const [
-    connections,
-    waiting,
-    events,
-    refusals,
-    emits,
-    deliveries,
-    durable,
-    expirations,
-    pushes,
-    eventTimes,
-    callTimes,
-  ] = await Promise.all(
-    [
-      ...['gateway_connections', 'gateway_durable_waiting_messages', 'gateway_events_total'],
-      ...['gateway_connection_refusals_total', 'gateway_emits_total', 'gateway_deliveries_total'],
-      ...['gateway_durable_messages_total', 'gateway_durable_expirations_total', 'gateway_pushes_total'],
-      ...['gateway_event_seconds', 'gateway_request_seconds'],
-    ].map(valuesOf),
-  );
   const counts = new Map<string, number>();
-  const count = (values: readonly Value[] = [], nameOf: (labels: Value['labels']) => string | undefined): void => {
+  const count = (values: readonly Value[], nameOf: (labels: Value['labels']) => string | undefined): void => {
     for (const { labels, value } of values) {
       const name = nameOf(labels);
       if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + value);
@@ -55,27 +35,32 @@ export async function readMetrics(registry: Registry): Promise<Reading> {
   };
   const toError = ({ code }: Value['labels']) => (code === 'SUCCESS' ? undefined : `errors:${code}`);
   for (const name of ['events', 'emits', 'deliveries', 'durable.acknowledged', 'durable.expired']) counts.set(name, 0);
+  const events = await valuesOf('gateway_events_total');
+  const durable = await valuesOf('gateway_durable_messages_total');
+  const callTimes = await valuesOf('gateway_request_seconds');
   count(events, () => 'events');
   count(events, toError);
-  count(refusals, toError);
-  count(emits, () => 'emits');
-  count(deliveries, () => 'deliveries');
+  count(await valuesOf('gateway_connection_refusals_total'), toError);
+  count(await valuesOf('gateway_emits_total'), () => 'emits');
+  count(await valuesOf('gateway_deliveries_total'), () => 'deliveries');
   count(durable, ({ state }) => (state === 'acknowledged' ? 'durable.acknowledged' : undefined));
-  count(expirations, () => 'durable.expired');
-  count(pushes, ({ result }) => `pushes:${result}`);
-  count(callTimes?.filter(isCount), ({ status }) => (Number(status) >= 400 ? `errors:HTTP ${status}` : undefined));
+  count(await valuesOf('gateway_durable_expirations_total'), () => 'durable.expired');
+  count(await valuesOf('gateway_pushes_total'), ({ result }) => `pushes:${result}`);
+  count(callTimes.filter(isCount), ({ status }) => (Number(status) >= 400 ? `errors:HTTP ${status}` : undefined));
+  const connections = await valuesOf('gateway_connections');
+  const [waiting] = await valuesOf('gateway_durable_waiting_messages');
   return {
-    connections: new Map((connections ?? []).map(({ labels, value }) => [String(labels['namespace']), value])),
-    waiting: waiting?.[0]?.value ?? 0,
+    connections: new Map(connections.map(({ labels, value }) => [String(labels['namespace']), value])),
+    waiting: waiting?.value ?? 0,
     counts,
-    events: toBuckets(eventTimes),
+    events: toBuckets(await valuesOf('gateway_event_seconds')),
     calls: toBuckets(callTimes),
   };
 }
 
 const isCount = ({ metricName = '' }: Value): boolean => metricName.endsWith('_count');
 
-function toBuckets(values: readonly Value[] = []): Buckets {
+function toBuckets(values: readonly Value[]): Buckets {
   const buckets = new Map<number, number>();
   for (const { metricName = '', labels, value } of values) {
     if (!metricName.endsWith('_bucket')) continue;

@@ -1,12 +1,13 @@
-import { hash, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import { nameOfApiKey } from '../../auth/api-key.js';
+import { type DigestedKey, digestOf } from '../../auth/key-digest.js';
 import type { SecretValues } from '../../config/live-secrets.js';
 
 /** What a session may do. */
 export type Access = 'read' | 'act';
 
 /** A key that opens sessions. */
-export interface SessionKey {
+export interface SessionKey extends DigestedKey {
   /** In the log. */
   readonly name: string;
   readonly access: Access;
@@ -14,8 +15,6 @@ export interface SessionKey {
   readonly id: string;
   /** Signs cookies. */
   readonly signer: Buffer;
-  /** Of the key itself. */
-  readonly digest: Buffer;
 }
 
 const ID_BYTES = 8;
@@ -23,8 +22,6 @@ const SIGNER_BYTES = 32;
 
 const derive = (key: string, purpose: string, bytes: number): Buffer =>
   Buffer.from(hkdfSync('sha256', key, '', `console session: ${purpose}`, bytes));
-
-const digestOf = (key: string): Buffer => hash('sha256', Buffer.from(key, 'utf8'), 'buffer');
 
 /** The keys that open sessions now: those of the console, and the API keys, which may act. */
 export function toSessionKeys({ consoleKeys, apiKeys }: Pick<SecretValues, 'consoleKeys' | 'apiKeys'>): SessionKey[] {
@@ -35,12 +32,4 @@ export function toSessionKeys({ consoleKeys, apiKeys }: Pick<SecretValues, 'cons
     signer: derive(key, 'signature', SIGNER_BYTES),
     digest: digestOf(key),
   }));
-}
-
-/** Compares all keys always: the time does not reveal which one matched. */
-export function findSessionKey(keys: readonly SessionKey[], text: string): SessionKey | undefined {
-  const presented = digestOf(text);
-  let found: SessionKey | undefined;
-  for (const key of keys) found = timingSafeEqual(key.digest, presented) ? (found ?? key) : found;
-  return found;
 }

@@ -1,7 +1,8 @@
 import { type ApiKeyRequest, createApiKeyGuard } from '../../auth/api-key.js';
+import { digestOf, findByDigest } from '../../auth/key-digest.js';
 import type { Context } from '../../framework/context.js';
 import { readSession, SESSION_MS, type Session, toCookie } from './cookie.js';
-import { findSessionKey, type SessionKey, toSessionKeys } from './keys.js';
+import { type SessionKey, toSessionKeys } from './keys.js';
 
 /** The session of callers on this machine, while no key is needed. */
 const OF_THIS_MACHINE: Session = { name: 'loopback', access: 'act', expiresAt: null };
@@ -36,7 +37,7 @@ export function createSessions({ config, secrets, clock }: Pick<Context, 'config
   return {
     of: (request) =>
       readSession(request.headers, keys(), clock.now()) ?? (isOnThisMachine(request) ? OF_THIS_MACHINE : undefined),
-    keyOf: (text) => findSessionKey(keys(), text),
+    keyOf: (text) => findByDigest(keys(), digestOf(text)),
     open(key) {
       const expiresAt = clock.now() + SESSION_MS;
       return { session: { name: key.name, access: key.access, expiresAt }, cookie: toCookie(key, expiresAt) };

@@ -9,7 +9,7 @@ import { withinMs } from '../../platform/within-ms.js';
 import type { HistoryQuery } from '../../realtime/delivery/diagnostics/history.js';
 import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
 import { Idempotency, type Once } from '../../realtime/delivery/idempotency.js';
-import { GENERAL_SITE, keyOf } from '../../realtime/delivery/message.js';
+import { GENERAL_SITE } from '../../realtime/delivery/message.js';
 import type { SentMessage } from '../../realtime/delivery/sender.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
@@ -73,9 +73,9 @@ export type EmitService = ReturnType<typeof createEmitService>;
  * later.
  */
 export function createEmitService(context: Context) {
-  const { config, emitter, presence, sitePresence, delivery, push, models, clock, logger } = context;
+  const { config, emitter, presence, delivery, push, models, clock, logger } = context;
   const { revocations, localNode, onEmitted } = context;
-  const diagnostics = new DeliveryDiagnostics({ models, clock });
+  const diagnostics = new DeliveryDiagnostics(context);
   const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
 
   const toUser = async (
@@ -122,10 +122,10 @@ export function createEmitService(context: Context) {
     return found.some(({ online }) => online);
   };
 
-  /** Sockets of a user on all nodes, by any of the spellings of the id; `null` while presence is unavailable. */
-  const countSockets = async (userIds: readonly string[]): Promise<number | null> => {
-    const found = await presence.get(userIds).catch(() => undefined);
-    return found?.reduce((sum, { connections }) => sum + connections, 0) ?? null;
+  /** Sockets of a user on all nodes; `null` while presence is unavailable. */
+  const countSockets = async (userId: string): Promise<number | null> => {
+    const counted = presence.get([userId]).then(([found]) => found?.connections ?? null);
+    return withinMs(COUNTING_MAX_MS, counted).catch(() => null);
   };
 
   return {
@@ -162,7 +162,7 @@ export function createEmitService(context: Context) {
       const everywhere = { namespaces: tokenNamespaces, rooms: [rooms.user(userId)] };
       const socketsHere = emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
       // Those that are closed are not counted. Without an answer of Redis they are closed all the same.
-      const sockets = await withinMs(COUNTING_MAX_MS, countSockets([userId])).catch(() => null);
+      const sockets = await countSockets(userId);
       emitter.disconnect(everywhere);
       const details = { key, requestId, user: userId, socketsHere, ...(blockMs !== undefined && { blockMs }) };
       logger.info({ ...details, sockets }, 'a user was disconnected by a backend');
@@ -197,9 +197,7 @@ export function createEmitService(context: Context) {
     async deliveriesOf(userId: string, { site = GENERAL_SITE, ...question }: DeliveriesQuestion) {
       if (site !== GENERAL_SITE && !config.sites.some(({ name }) => name === site)) throw new GatewayError('NOT_FOUND');
       const recipient = { site, userId: site === GENERAL_SITE ? toCanonicalId(userId) : userId };
-      const placesOf = () =>
-        site === GENERAL_SITE ? presence.placesOf(recipient.userId) : sitePresence.placesOf(keyOf(recipient));
-      const found = await diagnostics.report({ recipient, ...question }, placesOf);
+      const found = await diagnostics.report({ recipient, ...question });
       return toDeliveries(found, config.delivery.receiptTtlMs);
     },
 

@@ -9,7 +9,7 @@ import {
   type OutcomeReport,
 } from '../../realtime/delivery/diagnostics/index.js';
 import { Idempotency } from '../../realtime/delivery/idempotency.js';
-import { GENERAL_SITE, keyOf, type Recipient } from '../../realtime/delivery/message.js';
+import { GENERAL_SITE } from '../../realtime/delivery/message.js';
 import type { LoggedEntry } from '../../realtime/delivery/outcomes.js';
 
 type Message = z.input<(typeof inspection)['routes']['message']['answer']>;
@@ -19,17 +19,15 @@ type Push = NonNullable<Message['push']>;
 type StoredPush = Pick<DeliveryPush, 'dueAt' | 'attempts'>;
 
 /** Finds messages, and reads what is recorded about them. */
-export function createMessageInspection({ models, clock, presence, sitePresence }: Context) {
-  const diagnostics = new DeliveryDiagnostics({ models, clock });
+export function createMessageInspection(context: Context) {
+  const { models, clock } = context;
+  const diagnostics = new DeliveryDiagnostics(context);
   const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
-
-  const placesOf = (recipient: Recipient) =>
-    recipient.site === GENERAL_SITE ? presence.placesOf(recipient.userId) : sitePresence.placesOf(keyOf(recipient));
 
   /** @throws GatewayError `NOT_FOUND` for an id that is not a durable message, or whose record has expired */
   const byId = async (id: string): Promise<Message> => {
     const [found, push] = await Promise.all([
-      diagnostics.find(id, placesOf),
+      diagnostics.find(id),
       models.DeliveryPush.findById(id, { dueAt: 1, attempts: 1 }).lean<StoredPush | null>(),
     ]);
     if (found === undefined) throw new GatewayError('NOT_FOUND');

@@ -19,8 +19,8 @@ const DETAILS = 'socket-details';
 
 /** Finds users, and reads the current state of one. */
 export function createUserInspection(context: Context, people: People) {
-  const { models, clock, presence, revocations, nodeCalls, localNode } = context;
-  const diagnostics = new DeliveryDiagnostics({ models, clock });
+  const { models, presence, revocations, nodeCalls, localNode } = context;
+  const diagnostics = new DeliveryDiagnostics(context);
   const checkCounters = createCounterCheck(models);
   nodeCalls.handle(DETAILS, (socketIds) => localNode.details(socketIds as readonly string[]));
 
@@ -79,7 +79,7 @@ export function createUserInspection(context: Context, people: People) {
       const [profile, connected, devices, blockedUntil, counters] = await Promise.all([
         people.profileOf(userId),
         socketsOf(userId),
-        diagnostics.devices(recipient, () => presence.placesOf(userId)),
+        diagnostics.devices(recipient),
         revocations.blockedUntil(userId),
         checkCounters(userId),
       ]);

@@ -1,7 +1,7 @@
-import { hash, timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
 import type { TextAnswer } from '#shared/contracts/contract.js';
 import { pushSites } from '#shared/contracts/push-sites.js';
+import { digestOf, digestOfHeader, findByDigest } from '../../auth/key-digest.js';
 import type { LiveSecrets } from '../../config/live-secrets.js';
 
 const { isIncomplete, isUnknown } = pushSites.routes.send.refusals;
@@ -11,28 +11,23 @@ const { isIncomplete, isUnknown } = pushSites.routes.send.refusals;
  * the same answer as a wrong key.
  */
 export function createSiteGuard(secrets: LiveSecrets) {
-  const digestsBySite = secrets.derive(
+  const keysBySite = secrets.derive(
     ({ siteKeys }) =>
-      new Map([...siteKeys].map(([name, keys]) => [name, keys.map((key) => digest(Buffer.from(key)))] as const)),
+      new Map([...siteKeys].map(([name, keys]) => [name, keys.map((key) => ({ digest: digestOf(key) }))] as const)),
   );
   return function ensureSite({ query, headers }: Request): TextAnswer | undefined {
     const site = textOf(query['site']);
     const inQuery = textOf(query['apiKey']);
     const inHeader = textOf(headers['x-api-key']);
     if (site === undefined || (inQuery === undefined && inHeader === undefined)) return isIncomplete;
-    // Node.js decodes headers as latin1; this restores the bytes.
-    const presented = inQuery === undefined ? Buffer.from(inHeader ?? '', 'latin1') : Buffer.from(inQuery);
-    // Always compared, so that the time does not reveal which sites exist, and which key matched.
-    const found = digest(presented);
-    let matches = 0;
-    for (const expected of digestsBySite().get(site) ?? [NO_DIGEST])
-      matches += Number(timingSafeEqual(expected, found));
-    return matches > 0 ? undefined : isUnknown;
+    const presented = inQuery === undefined ? digestOfHeader(inHeader ?? '') : digestOf(inQuery);
+    // Compared also for an unknown site, so that the time does not reveal which sites exist.
+    const found = findByDigest(keysBySite().get(site) ?? [NO_KEY], presented);
+    return found === undefined ? isUnknown : undefined;
   };
 }
 
-const digest = (bytes: Buffer): Buffer => hash('sha256', bytes, 'buffer');
-const NO_DIGEST = Buffer.alloc(32);
+const NO_KEY = { digest: Buffer.alloc(32) };
 
 /** A repeated parameter is a list, and counts as absent. */
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);

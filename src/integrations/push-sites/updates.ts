@@ -47,7 +47,7 @@ export function createUserUpdates({ client, clock, logger, onUpdate }: Dependenc
   let isStopping = false;
   let onIdle = (): void => undefined;
 
-  const laneOf = ({ name }: Site): ConcurrencyLimiter => {
+  const limiterOf = ({ name }: Site): ConcurrencyLimiter => {
     const refusal = (): Error => new Error('dropped: too many queued updates');
     const options = { clock, width: CALLS_MAX, waitingMax: USERS_MAX, waitMs: Number.POSITIVE_INFINITY, refusal };
     const limiter = limiters.get(name) ?? createConcurrencyLimiter(options);
@@ -69,7 +69,7 @@ export function createUserUpdates({ client, clock, logger, onUpdate }: Dependenc
   const send = async (site: Site, update: UserUpdate): Promise<void> => {
     const call = toCall(site, update);
     for (let attempt = 0; ; attempt += 1) {
-      const failure = await laneOf(site)
+      const failure = await limiterOf(site)
         .run(() => client.call(call))
         .then(
           ({ status }) => (status >= 200 && status < 300 ? undefined : String(status)),

@@ -7,7 +7,7 @@ import type { DeliveryReason } from '#shared/contracts/delivery-reasons.js';
 import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../../platform/clock.js';
-import type { Place } from '../../presence/index.js';
+import type { Place, PresenceStore } from '../../presence/index.js';
 import { Mailboxes, type StoredDevice } from '../mailboxes.js';
 import { GENERAL_SITE, keyOf, type Recipient } from '../message.js';
 import { type Heartbeats, Nodes } from '../nodes.js';
@@ -58,6 +58,16 @@ export interface DeliveryReport {
   readonly next: number | null;
 }
 
+type Places = Pick<PresenceStore, 'placesOf'>;
+
+interface Dependencies {
+  readonly models: Models;
+  readonly clock: Clock;
+  readonly presence: Places;
+  /** Of the users of push sites. */
+  readonly sitePresence: Places;
+}
+
 /** Reports what became of the messages of a recipient. */
 export class DeliveryDiagnostics {
   readonly #history: History;
@@ -65,21 +75,24 @@ export class DeliveryDiagnostics {
   readonly #mailboxes: Mailboxes;
   readonly #nodes: Nodes;
   readonly #clock: Clock;
+  readonly #presence: Places;
+  readonly #sitePresence: Places;
 
-  constructor({ models, clock }: { models: Models; clock: Clock }) {
+  constructor({ models, clock, presence, sitePresence }: Dependencies) {
     this.#history = new History(models, clock.now);
     this.#entries = models.DeliveryEntry.collection;
     this.#mailboxes = new Mailboxes(models.DeliveryRecipient);
     this.#nodes = new Nodes({ model: models.DeliveryNode, clock });
     this.#clock = clock;
+    this.#presence = presence;
+    this.#sitePresence = sitePresence;
   }
 
-  /** @param placesOf where the sockets of the recipient are, on all nodes */
-  async report(query: HistoryQuery, placesOf: () => Promise<readonly Place[]>): Promise<DeliveryReport> {
+  async report(query: HistoryQuery): Promise<DeliveryReport> {
     const { recipient } = query;
     const mailbox = await this.#mailboxes.get(keyOf(recipient));
     const { messages, next } = await this.#history.page(query, mailbox);
-    const devices = await this.#inspectAll(recipient, mailbox.devices, placesOf);
+    const devices = await this.#inspectAll(recipient, mailbox.devices);
     return {
       messages: messages.map((message) => toMessageReport(message, devices)),
       devices: devices.map(({ report }) => report),
@@ -87,20 +100,14 @@ export class DeliveryDiagnostics {
     };
   }
 
-  /**
-   * One message. @param placesOf where the sockets of its recipient are, on all nodes
-   * @returns `undefined` for an id that is not known, or whose receipt has expired
-   */
-  async find(
-    id: string,
-    placesOf: (recipient: Recipient) => Promise<readonly Place[]>,
-  ): Promise<FoundMessage | undefined> {
+  /** One message. @returns `undefined` for an id that is not known, or whose receipt has expired */
+  async find(id: string): Promise<FoundMessage | undefined> {
     const found = await this.#history.find(id, (recipient) => this.#mailboxes.get(keyOf(recipient)));
     if (found === undefined) return undefined;
     const { recipient, mailbox, message } = found;
     const open = new Set(message.outcomes.flatMap(({ device, state }) => (isOpen(state) ? device : [])));
     const [waiting, others] = partition(mailbox.devices, ({ id: deviceId }) => open.has(deviceId));
-    const inspected = await this.#inspectAll(recipient, waiting, () => placesOf(recipient));
+    const inspected = await this.#inspectAll(recipient, waiting);
     const away = others.map(({ id: deviceId }) => ({ deviceId, connections: AWAY }));
     return { recipient, message: toMessageReport(message, [...inspected, ...away]) };
   }
@@ -110,19 +117,21 @@ export class DeliveryDiagnostics {
     return (await this.#mailboxes.find([keyOf(recipient)])).size > 0;
   }
 
-  /** The devices of a recipient. @param placesOf as {@link report} */
-  async devices(recipient: Recipient, placesOf: () => Promise<readonly Place[]>): Promise<DeviceReport[]> {
+  async devices(recipient: Recipient): Promise<DeviceReport[]> {
     const { devices } = await this.#mailboxes.get(keyOf(recipient));
-    return (await this.#inspectAll(recipient, devices, placesOf)).map(({ report }) => report);
+    return (await this.#inspectAll(recipient, devices)).map(({ report }) => report);
   }
 
-  async #inspectAll(
-    recipient: Recipient,
-    devices: readonly StoredDevice[],
-    placesOf: () => Promise<readonly Place[]>,
-  ): Promise<InspectedDevice[]> {
-    const [places, heartbeats] = await Promise.all([placesOf(), this.#nodes.heartbeatsOf(devices)]);
+  async #inspectAll(recipient: Recipient, devices: readonly StoredDevice[]): Promise<InspectedDevice[]> {
+    const [places, heartbeats] = await Promise.all([this.#placesOf(recipient), this.#nodes.heartbeatsOf(devices)]);
     return Promise.all(devices.map((device) => this.#inspect(recipient, device, { places, heartbeats })));
+  }
+
+  /** Where the sockets of a recipient are, on all nodes. */
+  #placesOf(recipient: Recipient): Promise<readonly Place[]> {
+    return recipient.site === GENERAL_SITE
+      ? this.#presence.placesOf(recipient.userId)
+      : this.#sitePresence.placesOf(keyOf(recipient));
   }
 
   async #inspect(
