@@ -58,7 +58,8 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
   /** When it was usable last; `undefined`: it is, or has never been. */
   let lostAtMs: number | undefined;
   let isStopped = false;
-  let lastError: unknown = new Error('no answer yet');
+  const noAnswer = new Error('no answer yet');
+  let lastError: unknown = noAnswer;
   let failures = 0;
   let reconnectAt = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -79,7 +80,8 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
     for (const listener of listeners) listener(value);
   };
   const noteFailure = (error: unknown): void => {
-    if (isStopped) return;
+    // The first connection takes a moment; when it fails, the reason comes.
+    if (isStopped || (error === noAnswer && !isReady)) return;
     lastError = error;
     const refusal = refusalOf(error);
     if (!logged.has(refusal) && logged.size < REASONS_MAX) {

@@ -60,6 +60,15 @@ describe('the first connection', () => {
     await expect(attempt).rejects.not.toThrow('hunter2');
   });
 
+  test('to a Redis that works is logged as ready, and as nothing before', async () => {
+    const lines: string[] = [];
+    const write = (line: string): void => void lines.push(JSON.parse(line).msg);
+    const options = { url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger: pino({}, { write }) };
+    const redis = await connectRedis(options);
+    undo.push(() => redis.close());
+    expect(lines).toEqual(['dependency ready']);
+  });
+
   test('waits for a Redis that starts later', async () => {
     await server.stop();
     const opening = open();
