@@ -9,14 +9,18 @@ import { StartError } from './platform/start-error.js';
 export { environment } from './config/groups/index.js';
 export type { Config } from './config/to-config.js';
 
-/** The configuration is invalid. The message names every invalid variable and its problem. */
+/**
+ * The configuration is invalid. The message names every invalid variable and its problem, and the names that have no effect:
+ * a missing setting may be one that is misspelt.
+ */
 export class ConfigError extends StartError {
   override readonly name = 'ConfigError';
 
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super('CONFIGURATION', `The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+  constructor({ problems, warnings }: Pick<Settings, 'problems' | 'warnings'>) {
+    const lines = [...problems, ...warnings].map((line) => `  ${line}`);
+    super('CONFIGURATION', `The configuration is invalid:\n${lines.join('\n')}`);
     this.problems = problems;
   }
 }
@@ -54,7 +58,7 @@ export function readSettings(sources: Sources): Settings {
  * @throws ConfigError naming all invalid variables
  */
 export function readConfig(env: Sources['env'], envFile?: string): Config {
-  const { config, problems } = readSettings({ env, ...(envFile !== undefined && { envFile }) });
-  if (config === undefined) throw new ConfigError(problems);
-  return config;
+  const settings = readSettings({ env, ...(envFile !== undefined && { envFile }) });
+  if (settings.config === undefined) throw new ConfigError(settings);
+  return settings.config;
 }

@@ -54,7 +54,7 @@ export async function run(): Promise<void> {
   const sources = { env: { ...process.env }, envFile: '.env' };
   const started = readSettings(sources);
   const { config } = started;
-  if (config === undefined) throw new ConfigError(started.problems);
+  if (config === undefined) throw new ConfigError(started);
   // Libraries read settings of their own from the environment.
   for (const [name, value] of Object.entries(started.lines)) process.env[name] ??= value;
   const logger = createGatewayLogger(config);

@@ -244,3 +244,10 @@ describe('a name that resembles a setting', () => {
     ]);
   });
 });
+
+test('an invalid configuration names what has no effect, too: it may be the missing setting', () => {
+  const env = { NODE_ENV: 'production', JWT_SECERT: 'x'.repeat(16), EMIT_AUTH: 'none' };
+  expect(() => readConfig(env)).toThrow(
+    /^The configuration is invalid:\n {2}JWT_SECRET: [^\n]+\n {2}JWT_SECERT has no effect; did you mean JWT_SECRET\?$/,
+  );
+});
