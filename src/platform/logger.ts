@@ -24,6 +24,8 @@ export interface LoggerOptions {
   isPretty: boolean;
   /** Name of the node in each line. */
   node?: string;
+  /** Whether readable lines have the name, too: of one node it says nothing. */
+  showsNode?: boolean;
 }
 
 /** Keys whose values are redacted, in the first two levels of a record. */
@@ -39,7 +41,10 @@ const at = (prefix: string, key: string): string => (key.startsWith('[') ? `${pr
  * redaction is a second line of defence for tokens, keys and payloads.
  * @param destination instead of standard output
  */
-export function createLogger({ level, isPretty, node }: LoggerOptions, destination?: DestinationStream): Logger {
+export function createLogger(
+  { level, isPretty, node, showsNode }: LoggerOptions,
+  destination?: DestinationStream,
+): Logger {
   const redact = { paths: SECRET_KEYS.flatMap((key) => [key, at('*', key), at('*.*', key)]) };
   const settings = {
     level,
@@ -54,6 +59,7 @@ export function createLogger({ level, isPretty, node }: LoggerOptions, destinati
           sync: true,
           ignore: 'node,version,event',
           translateTime: 'HH:MM:ss',
+          ...(showsNode && { messageFormat: '[{node}] {msg}' }),
           ...(destination && { destination }),
         }),
       )

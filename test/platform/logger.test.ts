@@ -81,3 +81,11 @@ test('shows texts that clients choose to a developer without control codes', asy
   expect(output).toContain('\\u001b[2J');
   expect(output).not.toContain('\u001b[2J');
 });
+
+test('readable lines of workers name their node', async () => {
+  const destination = new PassThrough();
+  const options = { level: 'info', isPretty: true, node: 'gateway-1/2', showsNode: true };
+  createLogger(options, destination).info({ port: 4000 }, 'listening');
+  const [bytes] = await once(destination, 'data');
+  expect(String(bytes)).toContain('[gateway-1/2] listening');
+});
