@@ -1,9 +1,10 @@
-import { mongo, Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { foldText } from '#shared/utilities/fold-text.js';
 import { readDocument, readId } from '../../models/index.js';
 import { chunksOf } from '../../platform/lists.js';
+import { isServerError } from '../../platform/mongo/errors.js';
 import type { Bounds } from '../../platform/mongo/keyset.js';
 import type { Work } from '../../realtime/work.js';
 import type { ConversationKind, Described } from './kind.js';
@@ -49,9 +50,6 @@ const TRIED_MAX = 5;
 const SHOWN = { title: 1, image: 1, contact_id: 1 } as const;
 const BY_USER_AND_CONVERSATION = { user: 1, conversation: 1 } as const;
 const BY_PARTICIPANT = { users: 1 } as const;
-
-/** What MongoDB answers to a hint at an index that does not exist. */
-const BAD_VALUE = 2;
 
 /** An examined conversation of a list. */
 interface Examined {
@@ -123,7 +121,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
       const found = await kind.conversations.collection.find(takesPart([user]), options).toArray();
       return found.length < limit ? found.map(({ _id }) => _id) : undefined;
     } catch (error) {
-      if (error instanceof mongo.MongoServerError && error.code === BAD_VALUE) return undefined;
+      if (isServerError(error, 'BAD_VALUE')) return undefined;
       throw error;
     }
   };

@@ -1,7 +1,8 @@
-import { mongo, type Types } from 'mongoose';
+import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import { NAME_COLLATION, nameIndexes, type User } from '#shared/models/user.js';
 import { readStored } from '../../models/index.js';
+import { isServerError } from '../../platform/mongo/errors.js';
 
 /** A user who was found, regardless of access. */
 export type NamedUser = Pick<User, keyof typeof FIELDS> & { readonly _id: Types.ObjectId };
@@ -24,9 +25,6 @@ const FIELDS = { account: 1, name: 1, firstName: 1, lastName: 1 } as const;
 
 /** Of a text with more words, the first name has at most so many. */
 const FIRST_NAME_WORDS = 3;
-
-/** What MongoDB answers to a hint at an index that does not exist. */
-const BAD_VALUE = 2;
 
 const collator = new Intl.Collator(NAME_COLLATION.locale, { sensitivity: 'base' });
 
@@ -54,7 +52,7 @@ export function createNameSearch({ User }: Pick<Models, 'User'>, shownNameOf: (u
       );
       return { users: users.slice(0, limit), hasMore: users.length > limit };
     } catch (error) {
-      if (error instanceof mongo.MongoServerError && error.code === BAD_VALUE) return undefined;
+      if (isServerError(error, 'BAD_VALUE')) return undefined;
       throw error;
     }
   };

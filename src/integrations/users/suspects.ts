@@ -1,6 +1,7 @@
-import { mongo, Schema, type Types } from 'mongoose';
+import { type mongo, Schema, type Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
+import { isServerError } from '../../platform/mongo/errors.js';
 
 /** Fields by which a user can be locked. */
 const FIELDS = ['isActive', 'status', 'blockedUntil'] as const;
@@ -20,10 +21,6 @@ const INDEXES_MS = 60_000;
 /** An index may be dropped in the meantime. Then the query reads all users, at most for this long. */
 const SEARCH_MAX_MS = 500;
 
-/** Codes of MongoDB: there is no such collection, and a query took longer than its `maxTimeMS`. */
-const NAMESPACE_NOT_FOUND = 26;
-const MAX_TIME_EXPIRED = 50;
-
 /**
  * Searches for all users who may be locked. It reads these alone, in one query, so it is cheap as long as they are few.
  * @returns the search. Its parameter is how many are too many. Its result is `undefined` when there are too many, when an index is
@@ -35,7 +32,7 @@ export function createSuspectSearch({ User }: Pick<Models, 'User'>, clock: Clock
 
   const areIndexed = async (): Promise<boolean> => {
     if (clock.now() < indexedUntil) return true;
-    const indexes = await User.collection.indexes().catch(orNone(NAMESPACE_NOT_FOUND));
+    const indexes = await User.collection.indexes().catch(orNone('NAMESPACE_NOT_FOUND'));
     const first = new Set((indexes ?? []).filter(servesAnyQuery).map(({ key }) => Object.keys(key)[0]));
     if (!FIELDS.every((field) => first.has(field))) return false;
     indexedUntil = clock.now() + INDEXES_MS;
@@ -45,7 +42,7 @@ export function createSuspectSearch({ User }: Pick<Models, 'User'>, clock: Clock
   return async function findSuspects(limit: number): Promise<Types.ObjectId[] | undefined> {
     if (!(await areIndexed())) return undefined;
     const options = { projection: { _id: 1 }, limit, batchSize: limit, maxTimeMS: SEARCH_MAX_MS };
-    const found = await User.collection.find(SUSPICIOUS, options).toArray().catch(orNone(MAX_TIME_EXPIRED));
+    const found = await User.collection.find(SUSPICIOUS, options).toArray().catch(orNone('MAX_TIME_EXPIRED'));
     if (found === undefined) indexedUntil = 0;
     return found === undefined || found.length === limit ? undefined : found.map(({ _id }) => _id);
   };
@@ -55,10 +52,10 @@ export function createSuspectSearch({ User }: Pick<Models, 'User'>, clock: Clock
 const servesAnyQuery = ({ hidden, partialFilterExpression, collation }: mongo.IndexDescriptionInfo): boolean =>
   hidden !== true && partialFilterExpression === undefined && collation === undefined;
 
-/** Turns an error of the database with this code into `undefined`. */
+/** Turns this error of the database into `undefined`. */
 const orNone =
-  (code: number) =>
+  (name: Parameters<typeof isServerError>[1]) =>
   (error: unknown): undefined => {
-    if (error instanceof mongo.MongoServerError && error.code === code) return undefined;
+    if (isServerError(error, name)) return undefined;
     throw error;
   };

@@ -1,5 +1,19 @@
 import { mongo as driver, MongooseError } from 'mongoose';
 
+/** Error codes that decide what is done next. */
+export const errorCodes = {
+  /** Also the answer to a hint at an index that does not exist. */
+  BAD_VALUE: 2,
+  /** There is no such collection. */
+  NAMESPACE_NOT_FOUND: 26,
+  /** An operation took longer than its `maxTimeMS`. */
+  MAX_TIME_EXPIRED: 50,
+} as const;
+
+/** Whether the server has answered with this error. */
+export const isServerError = (error: unknown, name: keyof typeof errorCodes): boolean =>
+  error instanceof driver.MongoServerError && error.code === errorCodes[name];
+
 /**
  * Error codes of a reachable server that cannot serve: not primary, shutting down, stepping down, out of disk, a failing disk,
  * no majority, or overloaded.

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { type ClientSession, type Connection, mongo as driver } from 'mongoose';
-import { isDatabaseAway, isTransactionConflict } from './errors.js';
+import { errorCodes, isDatabaseAway, isTransactionConflict } from './errors.js';
 import { fixedOptions } from './options.js';
 
 /** Time limit for retries; then the caller's own time limit is near. The driver's own limit is two minutes. */
@@ -12,7 +12,6 @@ const FIRST_PAUSE_MS = 5;
 const PAUSE_MAX_MS = 500;
 /** Time limit of the commit. */
 const COMMIT_TIMEOUT_MS = 15_000;
-const MAX_TIME_EXPIRED = 50;
 /** How often, and for how long, the outcome of a commit is asked for afterwards. The server knows it for half an hour. */
 const SETTLING_PAUSE_MS = 1000;
 const SETTLING_MAX_MS = 1_200_000;
@@ -132,7 +131,8 @@ const hasUnknownOutcome = (error: unknown): error is driver.MongoError =>
   error instanceof driver.MongoError && error.hasErrorLabel('UnknownTransactionCommitResult');
 
 /** Not after the time limit of the commit: another wait would double it. */
-const isWorthAnother = (error: unknown): boolean => hasUnknownOutcome(error) && error.code !== MAX_TIME_EXPIRED;
+const isWorthAnother = (error: unknown): boolean =>
+  hasUnknownOutcome(error) && error.code !== errorCodes.MAX_TIME_EXPIRED;
 
 /** Whether a commit that failed may have been done. */
 const mayBeStored = (error: unknown): boolean =>

@@ -22,9 +22,9 @@ export function createClients(target: RedisTarget, key: string): Clients {
     const route = { settings: target, locate, ensureUsable: ensureMaster };
     const publisher = createRedisClient(route);
     const subscriber = createRedisClient(route);
-    const isMoved = createMoveProbe({ locate, clients: [publisher, subscriber], intervalMs: 0 });
+    const ensureNotMoved = createMoveProbe({ locate, clients: [publisher, subscriber], intervalMs: 0 });
     const probe = async (): Promise<void> => {
-      await isMoved();
+      await ensureNotMoved();
       await commands.ping();
     };
     return { commands, publisher, subscriber, probe };

@@ -1,4 +1,5 @@
 import { mongo } from 'mongoose';
+import { isServerError } from '../errors.js';
 import type { WantedIndex } from './wanted.js';
 
 /** An index as returned by `listIndexes`. */
@@ -11,6 +12,16 @@ export interface ExistingIndex {
   readonly expireAfterSeconds?: number;
   readonly partialFilterExpression?: object;
   readonly collation?: { readonly locale?: string; readonly strength?: number };
+}
+
+/** The indexes of a collection, which need not exist. */
+export async function existingIndexes(collection: mongo.Collection): Promise<ExistingIndex[]> {
+  try {
+    return (await collection.listIndexes().toArray()) as unknown as ExistingIndex[];
+  } catch (error) {
+    if (isServerError(error, 'NAMESPACE_NOT_FOUND')) return [];
+    throw error;
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 import { type Connection, mongo as driver, type Model } from 'mongoose';
 import type { MessageOf } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
-import { compareIndex, type ExistingIndex } from './compare.js';
+import { isDuplicateKey } from '../duplicate-key.js';
+import { compareIndex, existingIndexes } from './compare.js';
 import { type IndexProblem, maskKey, toConflict, toDuplicates, toMissing } from './report.js';
 import { isNeededFirst, type WantedIndex, wantedIndexes } from './wanted.js';
 
@@ -9,8 +10,6 @@ export type { IndexProblem } from './report.js';
 
 /** Codes of index commands for a conflicting index or conflicting documents. */
 const CONFLICT_CODES: ReadonlySet<unknown> = new Set([85, 86]);
-const DUPLICATE_KEY = 11_000;
-const NAMESPACE_NOT_FOUND = 26;
 /** Time limit of the search for an example of two documents with the same key. */
 const EXAMPLE_MAX_TIME_MS = 5000;
 
@@ -41,7 +40,9 @@ export async function reviewIndexes(connection: Connection, options: IndexOption
   const wanted = wantedIndexes(Object.values(options.models) as Model<never>[], options);
   const collections = [...new Set(wanted.map(({ collection }) => collection))];
   const existing = new Map(
-    await Promise.all(collections.map(async (name) => [name, await existingIndexes(connection, name)] as const)),
+    await Promise.all(
+      collections.map(async (name) => [name, await existingIndexes(collectionOf(connection, name))] as const),
+    ),
   );
   const standings = wanted.map((index) => ({
     index,
@@ -63,15 +64,6 @@ export async function reviewIndexes(connection: Connection, options: IndexOption
   };
 }
 
-async function existingIndexes(connection: Connection, collection: string): Promise<ExistingIndex[]> {
-  try {
-    return (await collectionOf(connection, collection).listIndexes().toArray()) as unknown as ExistingIndex[];
-  } catch (error) {
-    if (error instanceof driver.MongoServerError && error.code === NAMESPACE_NOT_FOUND) return [];
-    throw error;
-  }
-}
-
 /** Creates an index. @returns the problem, if it cannot be created */
 async function createIndex(connection: Connection, index: WantedIndex): Promise<IndexProblem | undefined> {
   const { collection, key, name, options } = index;
@@ -80,9 +72,9 @@ async function createIndex(connection: Connection, index: WantedIndex): Promise<
     return undefined;
   } catch (error) {
     if (!(error instanceof driver.MongoServerError)) throw error;
-    if (error.code === DUPLICATE_KEY) return toDuplicates(index, await exampleOf(connection, index, error));
+    if (isDuplicateKey(error)) return toDuplicates(index, await exampleOf(connection, index, error));
     if (!CONFLICT_CODES.has(error.code)) throw error;
-    const others = await existingIndexes(connection, collection);
+    const others = await existingIndexes(collectionOf(connection, collection));
     const standing = compareIndex(index, others);
     // Another node may have created it since the review.
     if (standing.kind === 'there') return undefined;

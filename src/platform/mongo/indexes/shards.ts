@@ -1,7 +1,7 @@
-import { type Connection, mongo as driver } from 'mongoose';
+import type { Connection } from 'mongoose';
 import { platformCollections } from '#shared/models/ownership.js';
 import { type ShardKey, shardKeys } from '#shared/models/sharding.js';
-import type { ExistingIndex } from './compare.js';
+import { existingIndexes } from './compare.js';
 import { quote, shell } from './report.js';
 
 /** A collection to shard. */
@@ -17,8 +17,6 @@ export interface ShardStep {
   run(): Promise<void>;
 }
 
-const NAMESPACE_NOT_FOUND = 26;
-
 /** What shards the collections of the gateway and of the platform by their declared keys. Changes nothing. */
 export async function planShards({ db }: Pick<Connection, 'db'>): Promise<ShardStep[]> {
   if (db === undefined) throw new Error('the database is not connected');
@@ -32,8 +30,8 @@ export async function planShards({ db }: Pick<Connection, 'db'>): Promise<ShardS
       return {
         collection,
         isOwn: !platformCollections.has(collection),
-        obstacles: (await uniqueIndexes(own))
-          .filter((index) => isHashed || Object.keys(index.key)[0] !== key.field)
+        obstacles: (await existingIndexes(own))
+          .filter((index) => index.unique === true && (isHashed || Object.keys(index.key)[0] !== key.field))
           .map(({ name }) => `db.getCollection(${quote(collection)}).dropIndex(${quote(name)})`),
         commands: [
           // A collection with documents needs the index first.
@@ -47,14 +45,4 @@ export async function planShards({ db }: Pick<Connection, 'db'>): Promise<ShardS
       };
     }),
   );
-}
-
-async function uniqueIndexes(collection: driver.Collection): Promise<ExistingIndex[]> {
-  try {
-    const found = (await collection.listIndexes().toArray()) as unknown as ExistingIndex[];
-    return found.filter(({ unique }) => unique === true);
-  } catch (error) {
-    if (error instanceof driver.MongoServerError && error.code === NAMESPACE_NOT_FOUND) return [];
-    throw error;
-  }
 }
