@@ -9,9 +9,9 @@ import type { Outside } from './outside.js';
 
 /** Who may connect, and for how long: tokens, API sessions, revocations, expiry. */
 export async function startAuthentication(base: Base, { models, cluster }: Outside, io: GatewayServer) {
-  const { config, secrets, clock, logger, cleanup } = base;
+  const { config, secrets, clock, steadyClock, logger, cleanup } = base;
   const { clockToleranceMs } = config.auth.expected;
-  const { verifier, tokenSecrets } = await configureVerifier(config, { secrets, clock, logger, cleanup });
+  const { verifier, tokenSecrets } = await configureVerifier(config, { secrets, clock, steadyClock, logger, cleanup });
   const apiSessions = createApiSessions({ model: models.ApiSession, clock });
   const revocations = new Revocations({
     ...{ model: models.Revocation, bus: cluster.bus, clock, logger, tokenSecrets },

@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import type { Machine } from '../framework/machine.js';
 import { boundLog } from '../platform/bounded-log.js';
 import { type Cleanup, createCleanup } from '../platform/cleanup.js';
-import { type Clock, steadyClock, systemClock } from '../platform/clock.js';
+import { type Clock, systemClock, steadyClock as systemSteadyClock } from '../platform/clock.js';
 import { createHealth, type Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import { createMetrics, type Metrics } from '../platform/metrics.js';
@@ -18,6 +18,8 @@ import { Traffic } from '../realtime/traffic.js';
 /** Replacements, for tests and for workers. */
 export interface Overrides {
   clock?: Clock;
+  /** Absent: `clock`. */
+  steadyClock?: Clock;
   /** Time of the admission of clients, and of its measurement of the event loop. */
   admissionClock?: Clock;
   logger?: Logger;
@@ -38,6 +40,8 @@ export interface Base {
   readonly config: Config;
   readonly secrets: LiveSecrets;
   readonly clock: Clock;
+  /** For limits of time within this process: it goes on evenly when the date of the machine is set. */
+  readonly steadyClock: Clock;
   readonly admissionClock: Clock;
   readonly logger: Logger;
   /** Writes the lines that the logger holds back. */
@@ -59,19 +63,20 @@ export interface Base {
 /** Creates what the parts of a gateway share. Connects and listens to nothing. */
 export function createBase(config: Config, overrides: Overrides): Base {
   const clock = overrides.clock ?? systemClock;
+  const steadyClock = overrides.steadyClock ?? overrides.clock ?? systemSteadyClock;
   const log = overrides.logger ?? createGatewayLogger(config);
   const { logger, flush } = boundLog(log, clock);
   const metrics = createMetrics();
-  const health = createHealth({ metrics, clock });
+  const health = createHealth({ metrics, clock: steadyClock });
   return {
-    ...{ config, clock, logger, metrics, health },
+    ...{ config, clock, steadyClock, logger, metrics, health },
     flushLog: flush,
     traffic: new Traffic(clock),
     secrets: createLiveSecrets(config),
     cleanup: createCleanup(logger),
     machine: overrides.machine ?? toSingle(health, metrics),
     drain: { durationMs: config.shutdown.drainMs },
-    admissionClock: overrides.admissionClock ?? steadyClock,
+    admissionClock: overrides.admissionClock ?? systemSteadyClock,
     pushAgent: overrides.pushAgent,
     startEmbedded: overrides.startEmbedded,
     onEmitted: overrides.onEmitted ?? (() => {}),

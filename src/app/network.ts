@@ -28,7 +28,7 @@ export interface Parts extends Started {
 
 /** Step 4: namespaces and routes, then the port. */
 export async function openNetwork(base: Base, parts: Parts): Promise<{ port: number }> {
-  const { config, clock, logger, metrics, health, traffic } = base;
+  const { config, clock, steadyClock, logger, metrics, health, traffic } = base;
   const { io, draining } = parts.realtime;
   const bounds = createBounds(base);
   const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
@@ -37,7 +37,7 @@ export async function openNetwork(base: Base, parts: Parts): Promise<{ port: num
   bounds.connectionBounds.boundTcp(server);
   draining.stopsAcceptingBy(createStopAccepting(server, clock));
   const { isDraining } = health;
-  attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics, traffic });
+  attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock: steadyClock, logger, metrics, traffic });
   reportMissingServerParts(io, logger);
   limitUnanswered(server, { logger, metrics });
   const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
@@ -72,7 +72,7 @@ function closeInOrder(
 type Bounds = ReturnType<typeof createBounds>;
 
 /** Limits on what connections can make the node hold. */
-function createBounds({ config, clock, admissionClock, logger, metrics, machine, health }: Base) {
+function createBounds({ config, steadyClock: clock, admissionClock, logger, metrics, machine, health }: Base) {
   const { openMaxBytes, messageMaxBytes, connectionsMax, addressConnectionsMax, connectTimeoutMs } = config.sockets;
   const { trustedProxies, idleMax } = config.http;
   const { isDraining } = health;
@@ -106,7 +106,7 @@ function createRoutes(base: Base, { outside, realtime, integrations }: Parts, al
 
 /** Opens the namespaces of the integrations behind the one event pipeline. */
 function openEventNamespaces(base: Base, parts: Parts, { frameGate, connectDeadline, handshakes }: Bounds): void {
-  const { config, clock, logger, metrics, traffic, machine } = base;
+  const { config, clock, steadyClock, logger, metrics, traffic, machine } = base;
   const { outside, realtime, integrations, presenceTracker } = parts;
   const { io, expiry, context } = realtime;
   const { work, userAuth, revocations } = context;
@@ -131,6 +131,6 @@ function openEventNamespaces(base: Base, parts: Parts, { frameGate, connectDeadl
   openNamespaces(io, namespaces, {
     ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline, handshakes, traffic },
     trustedProxies: config.http.trustedProxies,
-    connectLimits: createConnectLimits({ refusedOfAddressMax: refusedMax, peers: machine.peers, clock }),
+    connectLimits: createConnectLimits({ refusedOfAddressMax: refusedMax, peers: machine.peers, clock: steadyClock }),
   });
 }

@@ -47,7 +47,7 @@ export async function createRealtime(base: Base, outside: Outside) {
 }
 
 /** What operators see live, on this node and on the others. */
-function watchTraffic({ config, clock, traffic }: Base, { cluster }: Outside, io: GatewayServer) {
+function watchTraffic({ config, steadyClock: clock, traffic }: Base, { cluster }: Outside, io: GatewayServer) {
   traffic.attach(() => everySocket(io));
   const { bus, nodeId } = cluster;
   const watches = createWatches({ traffic, bus, clock, nodeId, mayShowPayloads: !config.isProduction });

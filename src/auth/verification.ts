@@ -18,6 +18,7 @@ export interface Verification {
 interface Dependencies {
   readonly secrets: LiveSecrets;
   readonly clock: Clock;
+  readonly steadyClock: Clock;
   readonly logger: Logger;
   readonly cleanup: Cleanup;
 }
@@ -25,11 +26,11 @@ interface Dependencies {
 /** The configured verifier: with a key set, else with secrets, else (never in production) with a generated secret. */
 export async function configureVerifier(
   { auth, storage }: Config,
-  { secrets, clock, logger, cleanup }: Dependencies,
+  { secrets, clock, steadyClock, logger, cleanup }: Dependencies,
 ): Promise<Verification> {
   const { expected } = auth;
   if (auth.jwksUrl !== undefined) {
-    const jwks = createKeySet({ url: auth.jwksUrl, clock, logger });
+    const jwks = createKeySet({ url: auth.jwksUrl, clock: steadyClock, logger });
     cleanup.add('key set', () => jwks.close());
     return { verifier: createTokenVerifier({ jwks, clock, expected }), tokenSecrets: createTokenSecrets(() => []) };
   }

@@ -27,6 +27,8 @@ export interface Context {
   readonly config: Config;
   readonly secrets: LiveSecrets;
   readonly clock: Clock;
+  /** For limits of time within this process: it goes on evenly when the date of the machine is set. */
+  readonly steadyClock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Of this gateway; of all behind its port: `machine`. */

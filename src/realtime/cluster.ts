@@ -37,6 +37,7 @@ export interface Cluster {
 
 interface Dependencies {
   clock: Clock;
+  steadyClock: Clock;
   logger: Logger;
   metrics: Metrics;
   cleanup: Cleanup;
@@ -69,7 +70,7 @@ async function singleNode(config: Config, { clock, logger, onLimitReached }: Dep
 
 async function overRedis(
   config: Config,
-  { url, clock, logger, metrics, cleanup, onLimitReached }: Dependencies & { url: string },
+  { url, steadyClock: clock, logger, metrics, cleanup, onLimitReached }: Dependencies & { url: string },
 ): Promise<Cluster> {
   const { startupTimeoutMs } = config;
   const { prefix, tlsFiles } = config.redis;

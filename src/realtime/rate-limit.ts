@@ -65,7 +65,8 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
 
   return {
     async consume({ name, key, limit }, points = 1) {
-      const { limiter, noteBegun, noteRefused } = counterOf(name, limit);
+      const windowMs = toSeconds(limit.windowMs) * 1000;
+      const { limiter, noteBegun, noteRefused, forgetRefused } = counterOf(name, limit);
       try {
         const { isFirstInDuration } = await limiter.consume(key, points);
         if (isFirstInDuration) noteBegun();
@@ -75,9 +76,13 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
         if (refusal.consumedPoints > 0) {
           noteRefused();
           if (refusal.consumedPoints - points < limit.points) return;
+        } else if (refusal.msBeforeNext > windowMs) {
+          // The date of the machine was set back: the window may be over.
+          forgetRefused();
+          return this.consume({ name, key, limit }, points);
         }
         options.onReached?.(name, key);
-        throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
+        throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, Math.min(refusal.msBeforeNext, windowMs)) });
       }
     },
     async refund({ name, key, limit }, points = 1) {
@@ -96,16 +101,19 @@ interface Counter {
   noteBegun(): void;
   /** To be called when a count exceeds the limit. */
   noteRefused(): void;
+  /** Forgets the callers who are remembered to be over the limit. */
+  forgetRefused(): void;
 }
 
 function createCounter({ redis, keyPrefix }: RateLimiterOptions, id: string, { points, windowMs }: Limit): Counter {
   // Redis would take a fraction of a second as no expiry at all.
-  const options = { points, duration: Math.ceil(windowMs / 1000), keyPrefix: `${keyPrefix}limit:${id}` };
+  const options = { points, duration: toSeconds(windowMs), keyPrefix: `${keyPrefix}limit:${id}` };
   const alone = new RateLimiterMemory(options);
   const noteBegun = every(LOOK_EVERY, () => {
     for (const { key } of alone.dump().storage.slice(0, -CALLERS_MAX)) void alone.delete(key);
   });
-  if (redis === undefined) return { limiter: alone, noteBegun, noteRefused: () => undefined };
+  const none = (): void => undefined;
+  if (redis === undefined) return { limiter: alone, noteBegun, noteRefused: none, forgetRefused: none };
 
   const limiter = new RateLimiterRedis({
     ...options,
@@ -114,8 +122,11 @@ function createCounter({ redis, keyPrefix }: RateLimiterOptions, id: string, { p
     inMemoryBlockOnConsumed: points + 1,
     insuranceLimiter: alone,
   });
-  return { limiter, noteBegun, noteRefused: every(REFUSALS_MAX, () => limiter.deleteInMemoryBlockedAll()) };
+  const forgetRefused = (): void => limiter.deleteInMemoryBlockedAll();
+  return { limiter, noteBegun, noteRefused: every(REFUSALS_MAX, forgetRefused), forgetRefused };
 }
+
+const toSeconds = (ms: number): number => Math.ceil(ms / 1000);
 
 /** A call of the script that counts: for one caller. */
 interface Call {

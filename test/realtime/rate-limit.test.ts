@@ -43,6 +43,13 @@ describe('one node', () => {
     expect(error.info.retryAfterMs).toBe(40_000);
   });
 
+  test('a refused call waits no longer than the window, also when the date was set back by a day', async () => {
+    const limiter = createRateLimiter({ keyPrefix: '' });
+    await exhaust(limiter, 'ann');
+    advance(-86_400_000);
+    expect((await exhaust(limiter, 'ann')).error.info.retryAfterMs).toBe(60_000);
+  });
+
   test('counts callers, names and limits apart', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     await exhaust(limiter, 'ann');
@@ -165,6 +172,16 @@ describe('two nodes over Redis', () => {
     const before = await asked(redis[0]);
     expect((await exhaust(limiters[0], 'caller 0')).uses).toBe(0);
     expect(await asked(redis[0])).toBe(before + 1);
+  });
+
+  test('let a caller go on when the window is over, also when the date was set back by a day', async () => {
+    const { server, limiters } = await startNodes();
+    await exhaust(limiters[0], 'ann');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 86_400_000 });
+    undo.push(() => vi.useRealTimers());
+    // The window of Redis is over.
+    await server.command('FLUSHALL');
+    expect((await exhaust(limiters[0], 'ann')).uses).toBe(3);
   });
 
   test('go on alone while Redis is away, and together when it is back', async () => {

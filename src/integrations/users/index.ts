@@ -26,16 +26,16 @@ export interface UserServices {
   readonly blocks: Blocks;
 }
 
-export function createUserServices({ models, clock, logger }: Context): UserServices {
+export function createUserServices({ models, clock, steadyClock, logger }: Context): UserServices {
   const people = createPeople({ models, clock });
-  return { people, admission: createAdmission({ people, clock, logger }), blocks: createBlocks(models) };
+  return { people, admission: createAdmission({ people, clock: steadyClock, logger }), blocks: createBlocks(models) };
 }
 
 /**
  * The namespaces of the platform's users: authentication, disconnection of locked users, token renewal, and `/v1/shared`.
  */
 export const createUsers = (context: Context, { people, admission }: UserServices): Integration[] => [
-  { name: 'lock watch', ...createLockWatch({ ...context, people, admission }) },
+  { name: 'lock watch', ...createLockWatch({ ...context, clock: context.steadyClock, people, admission }) },
   createSession(context, admission),
   createSharedEvents(context),
 ];

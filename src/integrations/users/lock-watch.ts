@@ -37,7 +37,7 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
   let waiting: Types.ObjectId[] = [];
   /** ObjectIds of all users in lower case, as text, kept as long as no socket comes or goes. */
   let connected: ReadonlySet<string> | undefined;
-  /** Unix time in milliseconds until which each connected user is asked for. */
+  /** By the clock, until which each connected user is asked for. */
   let eachUntil = 0;
 
   // Users with other ids are never locked.

@@ -48,7 +48,9 @@ export class Positions {
   /** The last position, to store the next message after; `undefined`: it has to be read. */
   trusted(recipient: string): number | undefined {
     const known = this.#known.get(recipient);
-    return known === undefined || this.#clock.now() - known.provedAt > TRUSTED_MS ? undefined : known.last;
+    const ageMs = this.#clock.now() - (known?.provedAt ?? 0);
+    // It is below 0 when the date of the machine was set back: the age is not known.
+    return ageMs < 0 || ageMs > TRUSTED_MS ? undefined : known?.last;
   }
 
   /** The highest position that is known to be stored. */

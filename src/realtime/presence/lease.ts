@@ -21,7 +21,7 @@ export class Lease {
   readonly #clock: Clock;
   readonly #leaseMs: number;
   #last: Renewal | undefined;
-  /** End of the lease that Redis confirmed last; Unix time in milliseconds, as below. */
+  /** End of the lease that Redis confirmed last; by the clock, as below. */
   #endsAt = 0;
   #quietUntil = 0;
   /** Why the last renewal failed. */

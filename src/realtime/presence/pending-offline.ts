@@ -22,7 +22,7 @@ export class PendingOffline {
   }
 
   /**
-   * @param until Unix time in milliseconds at which the user is forgotten; `Infinity` until Redis knows
+   * @param until time of the clock at which the user is forgotten; `Infinity` until Redis knows
    * @param wasReported `false`: it was never reported that the user came online with this socket
    */
   add({ userId, accountId }: OfflineUser, { until, wasReported }: { until: number; wasReported: boolean }): void {

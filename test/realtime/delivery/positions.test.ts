@@ -15,6 +15,17 @@ test('a response counts as received a while after it was written', () => {
   expect(positions.answered('bob')).toBeUndefined();
 });
 
+test('a position that was proved at a time in the future, as after the date was set back, is read again', () => {
+  const clock = createTestClock();
+  const positions = new Positions(clock);
+  positions.learn('ann', 7, clock.now());
+  expect(positions.trusted('ann')).toBe(7);
+  clock.advance(-60_000);
+  expect(positions.trusted('ann')).toBeUndefined();
+  positions.forget('ann');
+  expect(positions.trusted('bob')).toBeUndefined();
+});
+
 test('positions that adjoin are one range, whatever their order, and of two ranges the higher one counts', () => {
   const positions = new Positions(createTestClock());
   const mark = (...answered: number[]) => {

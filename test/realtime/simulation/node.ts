@@ -92,7 +92,7 @@ export async function startNode({ name, time, log: collection, skewMs, observer 
     sockets: { presenceGraceMs: GRACE_MS },
   } as unknown as Config;
   const cluster = await joinCluster(config, {
-    ...{ clock, logger, metrics: uncounted, cleanup, onLimitReached: () => undefined },
+    ...{ clock, steadyClock: clock, logger, metrics: uncounted, cleanup, onLimitReached: () => undefined },
   });
   const io = new Server({ ...(cluster.adapter && { adapter: cluster.adapter }) }) as unknown as GatewayServer;
   for (const namespace of userNamespaces) io.of(namespace);
