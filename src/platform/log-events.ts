@@ -52,6 +52,8 @@ export const logEvents = {
   dependency_lost: { level: 'error', message: 'dependency lost; retrying', per: ['dependency'] },
   dependency_back: { level: 'info', message: 'dependency back', per: ['dependency'] },
   database_not_ready: { level: 'warn', message: 'database: not ready yet, trying again' },
+  clock_differs: { level: 'warn', message: 'the clock of this machine differs from that of the database' },
+  clock_agrees: { level: 'info', message: 'the clock of this machine agrees with that of the database' },
   database_error: { level: 'error', message: 'database: connection error' },
   database_options_ignored: {
     level: 'warn',

@@ -5,6 +5,7 @@ import { toDataDirectoryError } from '../data-directory.js';
 import type { Dependency } from '../health.js';
 import type { LogDetails, Logger } from '../logger.js';
 import { StartError } from '../start-error.js';
+import { watchClock } from './clock-watch.js';
 import { readIsOnShards } from './cluster.js';
 import { type ConnectSettings, toConnectOptions } from './options.js';
 import { ensureServer } from './server.js';
@@ -82,6 +83,7 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
     throw StartError.of('MONGODB', error);
   }
   connection.on('error', (error: Error) => logger.error({ reason: error.message }, 'database: connection error'));
+  if (embedded === undefined) watchClock(connection.getClient(), logger);
   const kind = embedded === undefined ? 'MongoDB' : 'embedded';
   watchDependency(connection, { logger, details: { dependency: 'mongo', kind, address: target.address } });
   const ping = async (timeoutMs = PING_TIMEOUT_MS): Promise<void> => {

@@ -185,3 +185,11 @@ test('names a server whose host name cannot be resolved', async () => {
   expect(failure).toMatch(/^MongoDB at gateway\.invalid cannot be used: .*_mongodb\._tcp\.gateway\.invalid/);
   expect(failure).not.toContain('secret-word');
 });
+
+test('a clock that differs from that of the server is logged', async () => {
+  const mongo = await start(database.url, 60_000);
+  const client = mongo.connection.getClient();
+  const reply = { isWritablePrimary: true, localTime: new Date(Date.now() - 3_600_000) };
+  for (let i = 0; i < 3; i += 1) client.emit('serverHeartbeatSucceeded', { reply } as never);
+  expect(logged.join('')).toContain('the clock of this machine differs from that of the database');
+});
