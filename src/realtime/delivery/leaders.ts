@@ -3,10 +3,12 @@ import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { KeyedRecipient, Recipient } from './message.js';
 
-/** Recipients whose leader is remembered, and nodes that did not respond. */
+/** A recipient gets a leader when two collisions are no further apart. Fewer cost less than to send its messages to a leader. */
+const COLLIDING_MS = 50;
+/** Recipients whose collisions and leader are remembered, and nodes that did not respond. */
 const RECIPIENTS_MAX = 20_000;
 const SILENT_MAX = 100;
-/** How long the messages of a recipient are sent to its leader after a collision. */
+/** How long the messages of a recipient are sent to its leader after the last collision. */
 const LEADING_MS = 5000;
 /** How long a node that did not respond is no leader: it has died, or has an earlier version. */
 const SILENT_MS = 60_000;
@@ -21,9 +23,9 @@ interface Dependencies {
 
 /**
  * Which other node stores the messages of a recipient. When several nodes store messages of one recipient at once, each insert
- * takes the position that another node was about to use, which has to read and to insert again. So the nodes agree on one: the lowest
- * id of those with sockets of the recipient, which then need not send the messages to another node; without sockets the lowest id
- * of those that collide. It is a hint: the unique index of the log decides when a message is stored.
+ * takes the position that another node was about to use, which has to read and to insert again. When that happens often, the nodes
+ * agree on one: the lowest id of those with sockets of the recipient, which then need not send the messages to another node; without
+ * sockets the lowest id of those that collide. It is a hint: the unique index of the log decides when a message is stored.
  */
 export class Leaders {
   readonly #nodeId: string;
@@ -31,6 +33,8 @@ export class Leaders {
   readonly #clock: Clock;
   readonly #logger: Pick<Logger, 'warn'>;
   readonly #known: BoundedMap<{ readonly node: string; readonly until: number }> = createBoundedMap(RECIPIENTS_MAX);
+  /** When the messages of a recipient collided last. */
+  readonly #collisions: BoundedMap<number> = createBoundedMap(RECIPIENTS_MAX);
   readonly #silent: BoundedMap<number> = createBoundedMap(SILENT_MAX);
 
   constructor({ nodeId, holdersOf, clock, logger }: Dependencies) {
@@ -42,6 +46,10 @@ export class Leaders {
 
   /** Another node has taken a position that this one was about to use. Never rejects. */
   async noteTaken(recipient: KeyedRecipient, by: string): Promise<void> {
+    const now = this.#clock.now();
+    const lastAt = this.#collisions.get(recipient.key);
+    this.#collisions.set(recipient.key, now);
+    if (lastAt === undefined || now - lastAt > COLLIDING_MS) return;
     const holders = (await this.#holdersOf(recipient)).filter((holder) => !this.isSilent(holder));
     const candidates = holders.length > 0 ? holders : [by, this.#nodeId];
     const node = candidates.reduce((lowest, other) => (other < lowest ? other : lowest));

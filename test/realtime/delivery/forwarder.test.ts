@@ -2,12 +2,18 @@ import { expect, test } from 'vitest';
 import { type Bus, silentBus } from '../../../src/realtime/bus.js';
 import { Forwarder } from '../../../src/realtime/delivery/forwarder.js';
 import { Leaders } from '../../../src/realtime/delivery/leaders.js';
-import { type IdentifiedMessage, withKey } from '../../../src/realtime/delivery/message.js';
+import { type IdentifiedMessage, type KeyedRecipient, withKey } from '../../../src/realtime/delivery/message.js';
 import { createNodeCalls } from '../../../src/realtime/node-calls.js';
 import { createTestClock } from '../../support/clock.js';
 
 const user = withKey({ site: '', userId: 'user' });
 const other = withKey({ site: '', userId: 'other' });
+
+/** Messages of a recipient collide often enough for a leader. @param by the other node */
+async function collide(leaders: Leaders, recipient: KeyedRecipient, by: string): Promise<void> {
+  await leaders.noteTaken(recipient, by);
+  await leaders.noteTaken(recipient, by);
+}
 
 /** Two nodes on a bus in memory, of which the first leads the user. @param holders nodes with sockets of each recipient */
 async function createNodes({ losesAnswers = false, isFailing = false, holders = [] as string[] } = {}) {
@@ -38,7 +44,7 @@ async function createNodes({ losesAnswers = false, isFailing = false, holders = 
     };
   };
   const [, { leaders, forwarder }] = [create('a'), create('b')];
-  await leaders.noteTaken(user, 'a');
+  await collide(leaders, user, 'a');
   const forward = (message: IdentifiedMessage) => forwarder.forward({ leader: 'a', message });
   return { clock, stored, leaders, forward, warnings };
 }
@@ -85,10 +91,10 @@ test('a leader that does not respond is none for a minute, and the log has it on
   expect(await forwarded).toBeUndefined();
   const line = [{ leader: 'a', messages: 1 }, 'delivery: a node did not respond; storing its messages here'];
   expect(warnings).toEqual([line]);
-  await leaders.noteTaken(user, 'a');
+  await collide(leaders, user, 'a');
   expect(leaders.of(user.key)).toBeUndefined();
   clock.advance(60_000);
-  await leaders.noteTaken(user, 'a');
+  await collide(leaders, user, 'a');
   expect(leaders.of(user.key)).toBe('a');
 });
 
@@ -113,9 +119,22 @@ test('large messages, and those after them, are not forwarded', async () => {
   expect(stored.map(({ id }) => id)).toEqual(['id-0', 'id-1']);
 });
 
+test('messages that collide now and then get no leader', async () => {
+  const { clock, leaders } = await createNodes();
+  for (let collision = 0; collision < 3; collision += 1) {
+    await leaders.noteTaken(other, 'a');
+    expect(leaders.of(other.key)).toBeUndefined();
+    clock.advance(51);
+  }
+  await leaders.noteTaken(other, 'a');
+  clock.advance(50);
+  await leaders.noteTaken(other, 'a');
+  expect(leaders.of(other.key)).toBe('a');
+});
+
 test('without sockets a node with a lower id is the leader, for five seconds after a collision', async () => {
   const { clock, leaders } = await createNodes();
-  await leaders.noteTaken(other, 'c');
+  await collide(leaders, other, 'c');
   expect([leaders.of(user.key), leaders.of(other.key)]).toEqual(['a', undefined]);
   clock.advance(5000);
   expect(leaders.of(user.key)).toBeUndefined();
@@ -130,14 +149,14 @@ test('a node stops forwarding when it is the one with sockets', async () => {
   const holders: string[] = [];
   const { leaders } = await createNodes({ holders });
   holders.push('b');
-  await leaders.noteTaken(user, 'a');
+  await collide(leaders, user, 'a');
   expect(leaders.of(user.key)).toBeUndefined();
 });
 
 test('a node with sockets that does not respond is no leader', async () => {
   const { leaders } = await createNodes({ holders: ['c', 'd'] });
   leaders.noteSilent('c', 1);
-  await leaders.noteTaken(user, 'a');
+  await collide(leaders, user, 'a');
   expect(leaders.of(user.key)).toBe('d');
 });
 
@@ -146,6 +165,6 @@ test('a forwarded message goes on to a node with a lower id only, so nodes that 
   const { leaders } = await createNodes({ holders });
   expect(leaders.ofForwarded(user.key)).toBe('a');
   holders[0] = 'c';
-  await leaders.noteTaken(user, 'a');
+  await collide(leaders, user, 'a');
   expect([leaders.of(user.key), leaders.ofForwarded(user.key)]).toEqual(['c', undefined]);
 });
