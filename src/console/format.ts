@@ -1,23 +1,31 @@
 /** A number that is not known is shown as this. */
 export const UNKNOWN = '–';
 
+type Measured = number | null | undefined;
+
+const isKnown = (value: Measured): value is number => Number.isFinite(value);
+
 /** `12345.6` → `12,346`; below 100 with one decimal, below 1 with two. */
-export function formatNumber(value: number | null | undefined): string {
-  if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
+export function formatNumber(value: Measured): string {
+  if (!isKnown(value)) return UNKNOWN;
   const decimals = DECIMALS.findIndex((limit) => Math.abs(value) >= limit);
   return value.toLocaleString('en', { maximumFractionDigits: decimals });
 }
 
+/** `1` and `socket` → `1 socket`; `1200` → `1,200 sockets`. */
+export const countOf = (count: number, noun: string): string =>
+  `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
+
 /** For axes and tiles: `12,345` → `12.3k`. */
-export function formatShort(value: number | null | undefined): string {
-  if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
+export function formatShort(value: Measured): string {
+  if (!isKnown(value)) return UNKNOWN;
   const [size, unit] = SIZES.find(([limit]) => Math.abs(value) >= limit * 9.9995) ?? [1, ''];
   return `${formatNumber(value / size)}${unit}`;
 }
 
 /** Bytes in binary units: `1536` → `1.5 KiB`. */
-export function formatBytes(bytes: number | null | undefined): string {
-  if (bytes === null || bytes === undefined || !Number.isFinite(bytes)) return UNKNOWN;
+export function formatBytes(bytes: Measured): string {
+  if (!isKnown(bytes)) return UNKNOWN;
   let value = bytes;
   let unit = 0;
   while (value >= 1023.5 && unit < BYTE_UNITS.length - 1) {
@@ -28,8 +36,8 @@ export function formatBytes(bytes: number | null | undefined): string {
 }
 
 /** `0.42` → `0.42 ms`, `12_345` → `12.3 s`. */
-export function formatMs(ms: number | null | undefined): string {
-  if (ms === null || ms === undefined || !Number.isFinite(ms)) return UNKNOWN;
+export function formatMs(ms: Measured): string {
+  if (!isKnown(ms)) return UNKNOWN;
   return Math.abs(ms) < 999.5 ? `${formatNumber(ms)} ms` : `${formatNumber(ms / 1000)} s`;
 }
 

@@ -1,3 +1,4 @@
+import type { Signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useId } from 'preact/hooks';
 
@@ -43,3 +44,36 @@ export function Field({ label, hint, error, children }: FieldProps): JSX.Element
     </div>
   );
 }
+
+interface TextFieldProps extends Omit<FieldProps, 'children'> {
+  readonly text: string;
+  readonly setText: (text: string) => void;
+  readonly maxLength?: number;
+  readonly required?: boolean;
+}
+
+/** A field for one line that is no prose, such as a name or a token. */
+export function TextField({ label, hint, error, text, setText, ...limits }: TextFieldProps): JSX.Element {
+  return (
+    <Field label={label} hint={hint} error={error}>
+      {(control) => (
+        <input
+          {...control}
+          {...limits}
+          value={text}
+          autocomplete="off"
+          spellcheck={false}
+          onInput={({ currentTarget }) => setText(currentTarget.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
+/** Lets a field show and change a signal. */
+export const bound = (of: Signal<string>): Pick<TextFieldProps, 'text' | 'setText'> => ({
+  text: of.value,
+  setText(text) {
+    of.value = text;
+  },
+});

@@ -14,10 +14,13 @@ export function parseJson(text: string): Parsed {
 /** JSON to read and to edit; binary data is named. `undefined` is an empty text. */
 export const toPretty = (value: unknown): string => JSON.stringify(value, nameBinary, 2) ?? '';
 
-/** JSON on one line, cut to `length` characters; binary data is named. */
-export function toShort(value: unknown, length = 200): string {
+/** Characters of JSON that are shown on one line. */
+const SHORT_MAX = 200;
+
+/** JSON on one line, the end cut off; binary data is named. */
+export function toShort(value: unknown): string {
   const text = JSON.stringify(value, nameBinary) ?? '';
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+  return text.length <= SHORT_MAX ? text : `${text.slice(0, SHORT_MAX - 1)}…`;
 }
 
 /** Bytes of binary data that are shown. */

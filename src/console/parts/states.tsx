@@ -39,28 +39,26 @@ export function Failed({ error, retry }: { error: Error; retry?: () => void }): 
           The log of the gateway has the cause under <code>{requestId}</code>.
         </p>
       )}
-      {retry === undefined ? null : (
-        <button type="button" onClick={retry}>
-          Try again
-        </button>
-      )}
+      {retry === undefined ? null : <Retry retry={retry} />}
     </div>
   );
 }
 
-/** Stands above data that is no longer new: since when, and why. */
-function Stale({ since, error, retry }: { since: number; error: Error; retry: () => void }): JSX.Element {
+/** Stands above data that is not new, or not whole: why. */
+export function Note({ children, retry }: { children: ComponentChildren; retry?: () => void }): JSX.Element {
   return (
     <div class="stale-note" role="status">
-      <span>
-        {error.message}. This is the answer of <Time at={since} />.
-      </span>
-      <button type="button" onClick={retry}>
-        Try again
-      </button>
+      <span>{children}</span>
+      {retry === undefined ? null : <Retry retry={retry} />}
     </div>
   );
 }
+
+const Retry = ({ retry }: { retry: () => void }): JSX.Element => (
+  <button type="button" onClick={retry}>
+    Try again
+  </button>
+);
 
 /**
  * The states of what a view loads: loading, failed, stale and there. Data that is stale stays, greyed.
@@ -71,7 +69,11 @@ export function Shown<T>({ of, children }: { of: Loaded<T>; children: (data: T) 
   if (data === undefined) return error === undefined ? <Loading /> : <Failed error={error} retry={reload} />;
   return (
     <>
-      {error === undefined ? null : <Stale since={answeredAt} error={error} retry={reload} />}
+      {error === undefined ? null : (
+        <Note retry={reload}>
+          {error.message}. This is the answer of <Time at={answeredAt} />.
+        </Note>
+      )}
       <div class={error === undefined ? 'shown' : 'shown stale'}>{children(data)}</div>
     </>
   );

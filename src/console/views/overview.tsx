@@ -5,7 +5,7 @@ import { type Answer, toCall } from '../api.js';
 import { formatNumber } from '../format.js';
 import { mergeNodes, type NodeRow, stateOf } from '../nodes.js';
 import { PageHead } from '../parts/page.js';
-import { Shown } from '../parts/states.js';
+import { Note, Shown } from '../parts/states.js';
 import { useLoaded } from '../polling.js';
 import { type History, mergeHistory, stepsToAsk } from '../series.js';
 import { Charts } from './overview-charts.js';
@@ -91,11 +91,9 @@ function Missing({ snapshot: { rows, missingNodes } }: { snapshot: Snapshot }): 
   if (missingNodes.length === 0) return null;
   const names = missingNodes.map((id) => rows.find(({ node }) => node.id === id)?.node.name ?? id);
   return (
-    <div class="stale-note" role="status">
-      <span>
-        The totals and the last samples are without {names.join(', ')}: {names.length === 1 ? 'it does' : 'they do'} not
-        answer.
-      </span>
-    </div>
+    <Note>
+      The totals and the last samples are without {names.join(', ')}: {names.length === 1 ? 'it does' : 'they do'} not
+      answer.
+    </Note>
   );
 }

@@ -4,7 +4,7 @@ import { type Answer, toCall } from '../api.js';
 import { formatMs, formatNumber } from '../format.js';
 import { Id } from '../parts/copy.js';
 import { PageHead } from '../parts/page.js';
-import { Empty, Shown } from '../parts/states.js';
+import { Empty, Note, Shown } from '../parts/states.js';
 import { type Column, Table } from '../parts/table.js';
 import { Ago, Time } from '../parts/time.js';
 import { useLoaded } from '../polling.js';
@@ -26,9 +26,7 @@ export function Sites(): JSX.Element {
         {({ sites, missingNodes }) => (
           <>
             {missingNodes.length === 0 ? null : (
-              <div class="stale-note" role="status">
-                <span>These numbers are without {missingNodes.join(', ')}: no answer.</span>
-              </div>
+              <Note>These numbers are without {missingNodes.join(', ')}: no answer.</Note>
             )}
             {sites.length === 0 ? (
               <Empty>

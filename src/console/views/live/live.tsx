@@ -1,9 +1,9 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { formatNumber } from '../../format.js';
+import { countOf, formatNumber } from '../../format.js';
 import { Field } from '../../parts/field.js';
 import { PageHead } from '../../parts/page.js';
-import { Empty, Failed, Loading } from '../../parts/states.js';
+import { Empty, Failed, Loading, Note } from '../../parts/states.js';
 import { Ago } from '../../parts/time.js';
 import { hrefTo } from '../../paths.js';
 import { navigate, place } from '../../routes.js';
@@ -66,8 +66,7 @@ function Status({
               : 'live'}
       </span>
       <span class="quiet">
-        {formatNumber(rows.length)} {rows.length >= ROWS_MAX ? 'newest ' : ''}
-        {rows.length === 1 ? 'record' : 'records'}
+        {countOf(rows.length, rows.length >= ROWS_MAX ? 'newest record' : 'record')}
         {isPaused && held > 0 ? `, ${formatNumber(held)} held` : ''}
       </span>
       {dropped === 0 ? null : (
@@ -150,14 +149,9 @@ function Content({ live: { phase, error, rows, retry, heardAt }, filters }: Cont
   return (
     <>
       {error === undefined ? null : (
-        <div class="stale-note" role="status">
-          <span>
-            {error.message}. The last line came <Ago at={heardAt} />.
-          </span>
-          <button type="button" onClick={retry}>
-            Try again
-          </button>
-        </div>
+        <Note retry={retry}>
+          {error.message}. The last line came <Ago at={heardAt} />.
+        </Note>
       )}
       {rows.length === 0 ? (
         <Empty>

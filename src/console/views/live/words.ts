@@ -1,5 +1,5 @@
 import type { LiveRecord } from '#shared/contracts/traffic.js';
-import { formatBytes, isolate } from '../../format.js';
+import { countOf, formatBytes, isolate } from '../../format.js';
 import type { Tone } from '../../parts/reason.js';
 
 /** How a record looks. */
@@ -29,8 +29,8 @@ export function toFacts(record: LiveRecord): string {
     address === undefined ? '' : `from ${address}`,
     deviceId === undefined ? '' : `device ${isolate(deviceId)}`,
     detail === undefined ? '' : isolate(detail),
-    kind === 'sent' ? `to ${sockets} ${sockets === 1 ? 'socket' : 'sockets'}` : '',
-    kind === 'push' ? `${sockets} ${sockets === 1 ? 'token' : 'tokens'}` : '',
+    kind === 'sent' ? `to ${countOf(sockets, 'socket')}` : '',
+    kind === 'push' ? countOf(sockets, 'token') : '',
     bytes === null ? '' : `${formatBytes(bytes)}${kind === 'slow' ? ' dropped' : ''}`,
     isDurable === true ? 'durable' : '',
   ];

@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { ApiError } from '../../api-error.js';
 import { Card } from '../../parts/card.js';
 import { JsonField } from '../../parts/code.js';
-import { Field } from '../../parts/field.js';
+import { bound, Field, TextField } from '../../parts/field.js';
 import { parseJson, toPretty } from '../../parts/json.js';
 import { Failed } from '../../parts/states.js';
 import { place } from '../../routes.js';
@@ -70,7 +70,7 @@ export function ConnectionForm({ namespace, choose, namespaces }: ConnectionProp
               </select>
             )}
           </Field>
-          {hasSite ? <Text label="Site" of={site} isRequired /> : null}
+          {hasSite ? <TextField label="Site" {...bound(site)} required /> : null}
           {takesToken ? <OfToken access={access} /> : null}
         </div>
         {takesToken ? (
@@ -114,21 +114,16 @@ function OfToken({ access }: { access: string }): JSX.Element {
     return <p class="quiet">In production the gateway makes no tokens: paste one below.</p>;
   return (
     <>
-      <Text label="User" of={userId} isRequired />
-      <Field label="Scopes" hint={access}>
-        {(control) => (
-          <input
-            {...control}
-            value={scope.value ?? scopeIn(access)}
-            autocomplete="off"
-            spellcheck={false}
-            onInput={({ currentTarget }) => {
-              scope.value = currentTarget.value;
-            }}
-          />
-        )}
-      </Field>
-      <Text label="Account (optional)" of={accountId} />
+      <TextField label="User" {...bound(userId)} required />
+      <TextField
+        label="Scopes"
+        hint={access}
+        text={scope.value ?? scopeIn(access)}
+        setText={(typed) => {
+          scope.value = typed;
+        }}
+      />
+      <TextField label="Account (optional)" {...bound(accountId)} />
     </>
   );
 }
@@ -137,35 +132,8 @@ function OwnToken(): JSX.Element {
   return (
     <details open={session.value?.isDevelopment !== true}>
       <summary>Use a token of your own</summary>
-      <Text label="Token" of={token} />
+      <TextField label="Token" {...bound(token)} />
     </details>
-  );
-}
-
-function Text({
-  label,
-  of,
-  isRequired = false,
-}: {
-  label: string;
-  of: { value: string };
-  isRequired?: boolean;
-}): JSX.Element {
-  return (
-    <Field label={label}>
-      {(control) => (
-        <input
-          {...control}
-          value={of.value}
-          required={isRequired}
-          autocomplete="off"
-          spellcheck={false}
-          onInput={({ currentTarget }) => {
-            of.value = currentTarget.value;
-          }}
-        />
-      )}
-    </Field>
   );
 }
 

@@ -3,10 +3,10 @@ import type { JSX } from 'preact';
 import type { emitApi } from '#shared/contracts/emit-api.js';
 import { type Answer, toCall } from '../../api.js';
 import { toFailure } from '../../api-error.js';
-import { formatMs } from '../../format.js';
+import { countOf, formatMs } from '../../format.js';
 import { Card } from '../../parts/card.js';
 import { Code, JsonField } from '../../parts/code.js';
-import { Field } from '../../parts/field.js';
+import { bound, TextField } from '../../parts/field.js';
 import { parseJson, toPretty } from '../../parts/json.js';
 import { Failed } from '../../parts/states.js';
 import { hrefTo } from '../../paths.js';
@@ -132,62 +132,22 @@ function Form(): JSX.Element {
     >
       <p>This page connects as a user, and the gateway sends that user an event.</p>
       <div class="fields">
-        <Field label="User">
-          {(control) => (
-            <input
-              {...control}
-              value={userId.value}
-              maxLength={128}
-              required
-              spellcheck={false}
-              autocomplete="off"
-              onInput={({ currentTarget }) => {
-                userId.value = currentTarget.value;
-              }}
-            />
-          )}
-        </Field>
-        <Field label="Event">
-          {(control) => (
-            <input
-              {...control}
-              value={event.value}
-              maxLength={128}
-              required
-              spellcheck={false}
-              autocomplete="off"
-              onInput={({ currentTarget }) => {
-                event.value = currentTarget.value;
-              }}
-            />
-          )}
-        </Field>
+        <TextField label="User" {...bound(userId)} maxLength={128} required />
+        <TextField label="Event" {...bound(event)} maxLength={128} required />
       </div>
       {needsToken ? (
-        <Field label="Token of the user" hint="In production the gateway makes no tokens.">
-          {(control) => (
-            <input
-              {...control}
-              value={token.value}
-              required
-              spellcheck={false}
-              autocomplete="off"
-              onInput={({ currentTarget }) => {
-                token.value = currentTarget.value;
-                userId.value = userOfToken(currentTarget.value) || userId.value;
-              }}
-            />
-          )}
-        </Field>
+        <TextField
+          label="Token of the user"
+          hint="In production the gateway makes no tokens."
+          text={token.value}
+          setText={(typed) => {
+            token.value = typed;
+            userId.value = userOfToken(typed) || userId.value;
+          }}
+          required
+        />
       ) : null}
-      <JsonField
-        label="Payload"
-        text={text.value}
-        rows={3}
-        setText={(changed) => {
-          text.value = changed;
-        }}
-      />
+      <JsonField label="Payload" {...bound(text)} rows={3} />
       <label class="check">
         <input
           type="checkbox"
@@ -271,7 +231,7 @@ function Answered({ sent: { answer } }: { sent: Sent }): JSX.Element {
   const { id, sockets = 0 } = answer ?? {};
   return (
     <>
-      Sent to {sockets} {sockets === 1 ? 'socket' : 'sockets'}
+      Sent to {countOf(sockets, 'socket')}
       {id === undefined ? null : (
         <>
           , stored as <a href={hrefTo('/console/messages/:id', { id })}>{id}</a>

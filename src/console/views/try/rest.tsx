@@ -5,7 +5,7 @@ import { toFailure } from '../../api-error.js';
 import { formatBytes, formatMs } from '../../format.js';
 import { Card } from '../../parts/card.js';
 import { Code, JsonField, Marked } from '../../parts/code.js';
-import { Field } from '../../parts/field.js';
+import { bound, Field, TextField } from '../../parts/field.js';
 import { parseJson } from '../../parts/json.js';
 import { Empty, Shown } from '../../parts/states.js';
 import { hrefTo } from '../../paths.js';
@@ -171,22 +171,11 @@ function toAuth({ caller }: RouteOffer): Record<string, string> {
 
 function Credential({ caller }: Pick<RouteOffer, 'caller'>): JSX.Element {
   return (
-    <Field
+    <TextField
       label={caller === 'user' ? 'Token of the user' : 'Key of the site'}
       hint="This route does not take the session of the console."
-    >
-      {(control) => (
-        <input
-          {...control}
-          value={credential.value}
-          autocomplete="off"
-          spellcheck={false}
-          onInput={({ currentTarget }) => {
-            credential.value = currentTarget.value;
-          }}
-        />
-      )}
-    </Field>
+      {...bound(credential)}
+    />
   );
 }
 

@@ -4,9 +4,10 @@ import type { administration } from '#shared/contracts/administration.js';
 import type { emitApi } from '#shared/contracts/emit-api.js';
 import { toCall } from '../../api.js';
 import { ApiError } from '../../api-error.js';
+import { countOf } from '../../format.js';
 import { Act } from '../../parts/act.js';
 import { JsonField } from '../../parts/code.js';
-import { Field } from '../../parts/field.js';
+import { Field, TextField } from '../../parts/field.js';
 import { parseJson } from '../../parts/json.js';
 import { Time } from '../../parts/time.js';
 import { hrefTo } from '../../paths.js';
@@ -36,14 +37,14 @@ export function SendEvent({ userId, done }: ActContext): JSX.Element {
   const [text, setText] = useState('{ "title": "Hello", "message": "A test from the console" }');
 
   const run = async (): Promise<void> => {
-    const { value, error } = toPayload(text);
-    if (error !== undefined) throw toInputError('payload', error);
+    const parsed = parseJson(text);
+    if (parsed.error !== undefined) throw toInputError('payload', parsed.error);
     const { id, sockets } = await emit({
       params: { userId, event: event.trim() },
       query: { namespace, ...(way === 'plain' ? {} : { [way]: 'true' }) },
-      body: value,
+      body: parsed.value ?? {},
     });
-    const reached = `It reached ${sockets} ${sockets === 1 ? 'socket' : 'sockets'} of the node that answered.`;
+    const reached = `It reached ${countOf(sockets, 'socket')} of the node that answered.`;
     done(
       <>
         <bdi>{event}</bdi> was sent. {reached}{' '}
@@ -54,17 +55,7 @@ export function SendEvent({ userId, done }: ActContext): JSX.Element {
 
   return (
     <Act label="Send an event" subject={`to ${userId}`} run={run}>
-      <Field label="Event">
-        {(control) => (
-          <input
-            {...control}
-            value={event}
-            maxLength={128}
-            required
-            onInput={({ currentTarget }) => setEvent(currentTarget.value)}
-          />
-        )}
-      </Field>
+      <TextField label="Event" text={event} setText={setEvent} maxLength={128} required />
       <Field label="Namespace">
         {(control) => (
           <select
@@ -94,13 +85,6 @@ export function SendEvent({ userId, done }: ActContext): JSX.Element {
       <JsonField label="Payload" text={text} setText={setText} rows={5} />
     </Act>
   );
-}
-
-/** The body of an emit; an absent body counts as `{}`. */
-function toPayload(text: string): { readonly value: unknown; readonly error?: string | undefined } {
-  const parsed = parseJson(text);
-  if (parsed.error !== undefined) return { value: undefined, error: parsed.error };
-  return { value: parsed.value ?? {} };
 }
 
 const toInputError = (path: string, message: string): ApiError =>

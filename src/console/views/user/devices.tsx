@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { administration } from '#shared/contracts/administration.js';
 import { toCall } from '../../api.js';
-import { formatNumber, UNKNOWN } from '../../format.js';
+import { countOf, formatNumber, UNKNOWN } from '../../format.js';
 import { Act } from '../../parts/act.js';
 import { Card } from '../../parts/card.js';
 import { DeviceName } from '../../parts/device.js';
@@ -94,8 +94,7 @@ function ClearQueue({ userId, device: { deviceId, waiting }, done }: DeviceActPr
     const { cleared } = await clearDevice({ params: { userId }, query: { deviceId } });
     done(
       <>
-        The queue of <bdi>{toName(deviceId)}</bdi> is cleared. It had {formatNumber(cleared)}{' '}
-        {cleared === 1 ? 'message' : 'messages'}.
+        The queue of <bdi>{toName(deviceId)}</bdi> is cleared. It had {countOf(cleared, 'message')}.
       </>,
     );
   };

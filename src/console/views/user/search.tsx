@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { inspection } from '#shared/contracts/inspection.js';
 import { type Answer, toCall } from '../../api.js';
-import { UNKNOWN } from '../../format.js';
+import { countOf, UNKNOWN } from '../../format.js';
 import { Id } from '../../parts/copy.js';
 import { PageHead } from '../../parts/page.js';
 import { SearchForm } from '../../parts/search.js';
@@ -72,7 +72,7 @@ function Results({ asked }: { asked: string }): JSX.Element {
 
 const toNote = (count: number, hasMore: boolean): string => {
   if (hasMore) return `The first ${count}. Type more of the name to see others.`;
-  return count === 0 ? '' : `${count} ${count === 1 ? 'user' : 'users'}`;
+  return count === 0 ? '' : countOf(count, 'user');
 };
 
 function NoNames(): JSX.Element {

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { inspection } from '#shared/contracts/inspection.js';
 import { toCall } from '../../api.js';
+import { countOf } from '../../format.js';
 import { Id } from '../../parts/copy.js';
 import { PageHead } from '../../parts/page.js';
 import { Shown } from '../../parts/states.js';
@@ -73,7 +74,7 @@ function State({ user: { isOnline, blockedUntil, connections } }: { user: User }
   return (
     <>
       <span class={isOnline ? 'tag good' : 'tag'}>
-        {isOnline ? `online · ${connections} ${connections === 1 ? 'socket' : 'sockets'}` : 'offline'}
+        {isOnline ? `online · ${countOf(connections, 'socket')}` : 'offline'}
       </span>
       {blockedUntil === null ? null : (
         <span class="tag bad">
