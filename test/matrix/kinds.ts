@@ -1,5 +1,5 @@
 import type { ErrorCode } from '#shared/contracts/errors.js';
-import type { Random } from '../embedded/support/random.js';
+import type { Random } from '../support/random.js';
 import type { Witness } from './witnesses.js';
 
 /** The callers of the matrix. `member` is the control: it may do everything that is asked for. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defineContract } from '#shared/contracts/contract.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { sharedEvents } from '#shared/contracts/shared-events.js';
-import { createRandom } from '../embedded/support/random.js';
+import { createRandom } from '../support/random.js';
 import { compareRows } from './completeness.js';
 import { chooseKinds } from './kinds.js';
 import { chooseOperations } from './operations.js';

@@ -1,6 +1,6 @@
 import type { ClientEvent, Contract, Route } from '#shared/contracts/contract.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
-import { createRandom } from '../embedded/support/random.js';
+import { createRandom } from '../support/random.js';
 
 /** Connecting to a namespace. */
 export interface Connect {

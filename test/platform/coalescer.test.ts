@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createCoalescer } from '../../src/platform/coalescer.js';
 import { createTestClock } from '../support/clock.js';
+import { createRandom } from '../support/random.js';
 
 /** A stored state, and what a coalescer sends of it. */
 function setUp() {
@@ -106,21 +107,12 @@ describe('coalescers of two nodes', () => {
       const nodes = [coalescer, createCoalescer({ clock, windowMs: 1000 })];
       let last = '';
       for (let changes = 0; changes < 12; changes += 1) {
-        last = ['away', 'busy', 'online'][Math.floor(random() * 3)] ?? '';
-        change(last, { node: nodes[Math.floor(random() * 2)] ?? coalescer });
-        clock.advance(Math.floor(random() * 700));
+        last = random.pick(['away', 'busy', 'online']);
+        change(last, { node: random.pick(nodes) });
+        clock.advance(random.integer(700));
       }
       clock.advance(5000);
       expect(sent.at(-1)).toBe(`ann ${last}`);
     }
   });
 });
-
-/** Numbers from 0 to 1, the same for the same seed. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return state / 2 ** 31;
-  };
-}

@@ -4,7 +4,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openBackup } from '../../src/embedded/maintenance/backup-file.js';
-import { createRandom } from '../embedded/support/random.js';
+import { createRandom } from '../support/random.js';
 import { compiled, projectDirectory, runScript } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { contentOf, serveDatabase } from './moved.js';

@@ -16,7 +16,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { decodeDocument } from '../../../src/embedded/bson/decode.js';
 import { encodeDocument } from '../../../src/embedded/bson/encode.js';
-import { createRandom, type Random } from '../support/random.js';
+import { createRandom, type Random } from '../../support/random.js';
 
 type Fields = Record<string, unknown>;
 

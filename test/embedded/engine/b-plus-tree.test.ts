@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { BPlusTree } from '../../../src/embedded/engine/tree/b-plus-tree.js';
 import type { Sequenced } from '../../../src/embedded/engine/tree/node.js';
-import { createRandom } from '../support/random.js';
+import { createRandom } from '../../support/random.js';
 
 interface Entry {
   readonly key: string;

@@ -8,8 +8,8 @@ import { planOf, type ReadRequest, readDocuments } from '../../../src/embedded/e
 import { DatabaseError } from '../../../src/embedded/errors.js';
 import { compileFilter, type Matcher } from '../../../src/embedded/query/filters/filter.js';
 import { compileSort } from '../../../src/embedded/query/sort.js';
+import { createRandom, type Random } from '../../support/random.js';
 import { createMemoryStorage } from '../support/memory-storage.js';
-import { createRandom, type Random } from '../support/random.js';
 
 /*
  * Compares the planner with a full scan: random queries on random documents of mixed types with random indexes. A plan

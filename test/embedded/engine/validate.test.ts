@@ -3,7 +3,7 @@ import { byteLengthOf } from '../../../src/embedded/bson/size.js';
 import { Collection } from '../../../src/embedded/engine/collection.js';
 import { toIndexDefinition } from '../../../src/embedded/engine/indexes/index-definition.js';
 import { validateCollection } from '../../../src/embedded/engine/validate.js';
-import { createRandom } from '../support/random.js';
+import { createRandom } from '../../support/random.js';
 
 type Fields = Record<string, unknown>;
 

@@ -10,7 +10,7 @@ import { backUp } from '../../../src/embedded/maintenance/backup.js';
 import { allCollections, checkBackup, checkSnapshot } from '../../../src/embedded/maintenance/check.js';
 import { openSnapshot } from '../../../src/embedded/maintenance/snapshot.js';
 import { createDiskStorage } from '../../../src/embedded/store/disk-storage.js';
-import { createRandom } from '../support/random.js';
+import { createRandom } from '../../support/random.js';
 import { createTemporaryDirectory } from '../support/running-server.js';
 import { checkDamaged, createSmallDatabase } from './damage.js';
 import { checkStopped, serveInTest } from './served-directory.js';

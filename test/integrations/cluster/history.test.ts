@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Columns, History } from '../../../src/integrations/cluster/history.js';
 import { mergeColumns } from '../../../src/integrations/cluster/merge.js';
 import { type Buckets, quantileBetween, type Reading } from '../../../src/integrations/cluster/readings.js';
-import { createRandom } from '../../embedded/support/random.js';
+import { createRandom } from '../../support/random.js';
 
 const STEP_MS = 10_000;
 const NO_BUCKETS: Buckets = new Map();

@@ -1,4 +1,4 @@
-import { createRandom } from '../../embedded/support/random.js';
+import { createRandom } from '../../support/random.js';
 import type { Caller } from './callers.js';
 import { eventsOf, makeEvent, type Sent } from './events.js';
 import type { Play, TrafficGenerator } from './generator.js';

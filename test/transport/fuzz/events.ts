@@ -1,6 +1,6 @@
 import type { ClientEvent } from '#shared/contracts/contract.js';
 import { publishedContracts } from '#shared/contracts/index.js';
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import { type Json, toText } from './json.js';
 import type { Learning } from './learning.js';
 import { hostile, mutate } from './mutate.js';

@@ -1,4 +1,4 @@
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import type { Judge } from './judge.js';
 
 /** Sends inputs as one caller, sequentially. Generators run concurrently, each with its own random numbers. */

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import type { Play, TrafficGenerator } from './generator.js';
 import { spoil, spoilBytes } from './malformed-frames.js';
 

@@ -1,4 +1,4 @@
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import type { Json } from './json.js';
 import type { Pools } from './samples.js';
 

@@ -1,5 +1,5 @@
-import type { Random } from '../../embedded/support/random.js';
 import { signToken } from '../../support/gateway.js';
+import type { Random } from '../../support/random.js';
 import type { Caller } from './callers.js';
 import { eventsOf, makeEvent } from './events.js';
 import { type Json, nested, toText } from './json.js';

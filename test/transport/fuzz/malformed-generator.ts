@@ -1,4 +1,4 @@
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import type { Caller } from './callers.js';
 import type { Play, TrafficGenerator } from './generator.js';
 import { makeMalformedFrames } from './malformed-frames.js';

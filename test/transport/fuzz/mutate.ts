@@ -1,4 +1,4 @@
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import { type Json, nested, objectOf, token, toText } from './json.js';
 
 const proto = JSON.parse(

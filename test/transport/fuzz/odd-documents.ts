@@ -1,6 +1,6 @@
 import { createConnection, mongo, type Types } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import { hostile } from './mutate.js';
 import type { Circle } from './world.js';
 

@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import type { Route } from '#shared/contracts/contract.js';
 import { fieldsOf, type JsonSchema } from '../../../src/documents/json-schema.js';
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import { type Json, toText } from './json.js';
 import { spoil } from './malformed-frames.js';
 import { hostile, mutate } from './mutate.js';

@@ -1,7 +1,7 @@
 import type { Route } from '#shared/contracts/contract.js';
 import { publishedContracts } from '#shared/contracts/index.js';
-import type { Random } from '../../embedded/support/random.js';
 import { API_KEY } from '../../support/gateway.js';
+import type { Random } from '../../support/random.js';
 import type { Caller } from './callers.js';
 import type { TrafficGenerator } from './generator.js';
 import { createLearning } from './learning.js';

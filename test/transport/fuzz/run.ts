@@ -1,6 +1,6 @@
 import type { Route } from '#shared/contracts/contract.js';
 import { publishedContracts } from '#shared/contracts/index.js';
-import { createRandom } from '../../embedded/support/random.js';
+import { createRandom } from '../../support/random.js';
 import { until } from '../../support/until.js';
 import { createPlaces, type TrafficGenerator } from './generator.js';
 import { createJudge, type Judge } from './judge.js';

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type JsonSchema, toJsonSchema } from '../../../src/documents/json-schema.js';
-import type { Random } from '../../embedded/support/random.js';
+import type { Random } from '../../support/random.js';
 import { type Json, objectOf } from './json.js';
 
 /** Values that exist in the database, by field name. */

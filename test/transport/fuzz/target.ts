@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRandom } from '../../embedded/support/random.js';
 import { openWebsite } from '../../integrations/push-sites/website.js';
 import { connect } from '../../support/client.js';
 import { startDatabase } from '../../support/database.js';
 import { API_KEY, signToken } from '../../support/gateway.js';
+import { createRandom } from '../../support/random.js';
 import { startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 import { type Caller, inventCallers, SITE, SITE_TOKEN } from './callers.js';

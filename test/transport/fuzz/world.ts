@@ -1,7 +1,7 @@
 import { createConnection, mongo, type Types } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
-import { createRandom } from '../../embedded/support/random.js';
+import { createRandom } from '../../support/random.js';
 
 /** The users of one account with their conversations. Ids are hexadecimal. */
 export interface Circle {

@@ -5,6 +5,7 @@ import { addConversation, addDepartment, openChat, openDepartment } from '../../
 import { accessesOf } from '../../integrations/query-plans.js';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
+import { createRandom } from '../../support/random.js';
 import { until } from '../../support/until.js';
 
 /** The default of `EVENT_LIMIT`, and the work that it pays for. */
@@ -45,10 +46,10 @@ test('members on two nodes get few changes of a user on both, and the stored sta
   const beganAt = Date.now();
   const random = createRandom(11);
   for (let n = 0; n < 60; n += 1) {
-    const tab = tabs[random() < 0.5 ? 0 : 1];
-    await tab.ask(random() < 0.5 ? 'group:join' : 'group:leave', { groupType: 'healing' });
+    const tab = random.pick(tabs);
+    await tab.ask(random.chance(0.5) ? 'group:join' : 'group:leave', { groupType: 'healing' });
     if (n % 4 > 0) continue;
-    await tab.ask('presence:update_status', { status: ['away', 'busy', 'online'][Math.floor(3 * random())] });
+    await tab.ask('presence:update_status', { status: random.pick(['away', 'busy', 'online']) });
   }
   // What is due on both nodes is sent within a second.
   const user = await environment.models.User.findById(mallory.id).lean();
@@ -225,13 +226,4 @@ async function addUsers({ accountId }: TestUser, count: number): Promise<TestUse
 async function pointsOf({ id }: TestUser): Promise<number> {
   const script = "return redis.call('GET', redis.call('KEYS', ARGV[1])[1] or '')";
   return Number((await environment.redis().command('EVAL', script, '0', `*limit:events:*user:${id}`)) ?? 0);
-}
-
-/** Numbers from 0 to 1, the same for the same seed. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return state / 2 ** 31;
-  };
 }

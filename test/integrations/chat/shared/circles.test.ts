@@ -10,7 +10,7 @@ import { createUserServices } from '../../../../src/integrations/users/index.js'
 import { defineGatewayModels } from '../../../../src/models/index.js';
 import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../../support/environment.js';
-import { createRandom } from './history.js';
+import { createRandom } from '../../../support/random.js';
 
 /*
  * A node remembers who was in a conversation at its last event, to ask for them together with the caller. Whatever other
@@ -64,9 +64,9 @@ test('what is remembered of a conversation decides nothing', async () => {
   const department = await models.Department.create({ name: 'Sales', members: users.slice(0, 2) });
   await models.SupportConversation.create({ _id: shared, participants: users });
   await models.Chat.create({ _id: shared, participants: users, type: 'group' });
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const { pick } = random;
   const anyForm = (id: Types.ObjectId): unknown => pick([id, id.toHexString()]);
-  const some = (): Types.ObjectId[] => users.filter(() => random() < 0.7);
+  const some = (): Types.ObjectId[] => users.filter(() => random.chance(0.7));
   const changeUser = (change: object) => models.User.collection.updateOne({ _id: pick(users) }, { $set: change });
   const changeSupport = (change: object) =>
     models.SupportConversation.collection.updateOne({ _id: shared }, { $set: change });

@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
 import type { TestEnvironment } from '../../../support/environment.js';
+import { createRandom } from '../../../support/random.js';
 import { chatKinds } from './chats.js';
-import { createDelays, createRandom, runHistory } from './history.js';
+import { createDelays, runHistory } from './history.js';
 
 /** Runs a random history in each chat, and compares what readers ended up with to what is stored. */
 export async function expectOneOrder(
@@ -49,7 +50,7 @@ export async function expectOneOrder(
       const own = await kind.open(environment, reader.person, 1);
       const other = await kind.open(environment, reader.person, 0);
       // Two tabs on two nodes: the further one counts.
-      const marks = [own, other].map((tab) => ({ tab, index: Math.floor(random() * stored.length) }));
+      const marks = [own, other].map((tab) => ({ tab, index: random.integer(stored.length) }));
       await Promise.all(marks.map(({ tab, index }) => kind.markRead(tab, id, stored[index]?.id ?? '')));
       const furthest = Math.max(...marks.map(({ index }) => index));
       const unread = stored.slice(furthest + 1).filter(({ sender }) => sender !== reader.person.id).length;

@@ -3,24 +3,9 @@ import type { TestClient } from '../../../support/client.js';
 import type { TestEnvironment } from '../../../support/environment.js';
 import { dataOf } from '../../../support/environment.js';
 import type { ProxyRules } from '../../../support/mongo-proxy.js';
+import type { Random } from '../../../support/random.js';
 import { until } from '../../../support/until.js';
 import type { ChatKind, Known, Person } from './chats.js';
-
-/** Numbers from 0 to 1 that are the same for the same seed. */
-export type Random = () => number;
-
-/** Mulberry32. */
-export function createRandom(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const below = (random: Random, limit: number): number => Math.floor(random() * limit);
 
 /**
  * Delays commands and replies about messages, each by a time of its own: a slow database, in which commands overtake each
@@ -30,7 +15,7 @@ export const createDelays = (random: Random, longestMs: number): ProxyRules => {
   const isAboutMessages = (command: object): boolean =>
     /[".](?:support|community)\.messages"/.test(JSON.stringify(command));
   const delay = async (command: object): Promise<void> => {
-    if (isAboutMessages(command) && random() < 0.3) await sleep(below(random, longestMs));
+    if (isAboutMessages(command) && random.chance(0.3)) await sleep(random.integer(longestMs));
   };
   return {
     async onCommand(command) {
@@ -88,20 +73,20 @@ export async function runHistory(
     const said: string[] = [];
     for (let number = 0; number < messages; ) {
       // Several at once through one node, in order; some twice, and some again through the other node.
-      const [client, other] = random() < 0.5 ? clients : clients.toReversed();
-      const burst = Math.min(1 + below(random, 3), messages - number);
+      const [client, other] = random.chance(0.5) ? clients : clients.toReversed();
+      const burst = Math.min(1 + random.integer(3), messages - number);
       const contents = Array.from({ length: burst }, () => `${person.name}-${number++}`);
       const sayTo = async (via: TestClient | undefined, content: string): Promise<string> =>
         via === undefined ? '' : dataOf(await kind.say(via, id, { content, clientMessageId: content }))._id;
-      const twice = contents.flatMap((content) => (random() < 0.2 ? [content, content] : [content]));
+      const twice = contents.flatMap((content) => (random.chance(0.2) ? [content, content] : [content]));
       const answers = await Promise.all(twice.map(async (content) => [content, await sayTo(client, content)] as const));
       const ids = new Map(answers);
       if (answers.some(([content, messageId]) => ids.get(content) !== messageId)) throw new Error('stored twice');
       const [again = ''] = contents;
-      if (random() < 0.2 && (await sayTo(other, again)) !== ids.get(again)) throw new Error('stored twice');
+      if (random.chance(0.2) && (await sayTo(other, again)) !== ids.get(again)) throw new Error('stored twice');
       said.push(...contents);
       // Some go on at once, some when a reader knows what they said.
-      const reader = readers[below(random, 2 * readers.length)];
+      const reader = readers[random.integer(2 * readers.length)];
       await until(() => reader === undefined || reader.known.some(({ content }) => content === said.at(-1)));
     }
     for (const client of clients) client.close();
@@ -126,7 +111,7 @@ async function readOnce(
   kind: ChatKind,
   { reader, id, random, over }: { reader: Reader; id: string; random: Random; over: Promise<void> },
 ): Promise<void> {
-  const node = below(random, 2);
+  const node = random.integer(2);
   const client = await kind.open(environment, reader.person, node);
   const ids = new Set(reader.known.map((one) => one.id));
   const learn = (message: Known): void => {
@@ -134,9 +119,9 @@ async function readOnce(
     ids.add(message.id);
     reader.known.push(message);
   };
-  await catchUp(environment, kind, { reader, client, node, id, limit: 1 + below(random, 10), learn });
+  await catchUp(environment, kind, { reader, client, node, id, limit: 1 + random.integer(10), learn });
   const heard = new Set<string>();
-  for (let wanted = below(random, 8); wanted > 0; wanted -= 1) {
+  for (let wanted = random.integer(8); wanted > 0; wanted -= 1) {
     const next = await nextOf(client, kind, over);
     if (next === undefined) break;
     if (heard.has(next.id)) reader.repeated.push(next.content);

@@ -4,11 +4,11 @@ import type { Recorder } from '../../../queries/recorder.js';
 import type { TestClient } from '../../../support/client.js';
 import type { TestClock } from '../../../support/clock.js';
 import { dataOf, type TestEnvironment } from '../../../support/environment.js';
+import { createRandom, type Random } from '../../../support/random.js';
 import { createRecordedEnvironment } from '../../../support/recorded-environment.js';
 import { until } from '../../../support/until.js';
 import { addDepartment } from '../support/chat.js';
 import { type ChatKind, chatKinds, type Person } from './chats.js';
-import { createRandom, type Random } from './history.js';
 
 /*
  * A node stores the messages of conversations and senders that it knows without reading them. Whatever other services change
@@ -29,7 +29,6 @@ beforeAll(async () => {
 });
 afterAll(() => environment.close());
 
-const pick = <T>(random: Random, items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
 const ids = (people: Iterable<string>): Types.ObjectId[] => [...people].map((id) => new Types.ObjectId(id));
 
 /** What other services have stored. */
@@ -85,9 +84,9 @@ async function storeConversation(id: string, fields: object): Promise<void> {
 /** Another service changes something. */
 async function change({ kind, id, people, state }: Scene, random: Random): Promise<void> {
   const { User } = environment.models;
-  const one = pick(random, people).id;
-  const other = pick(random, people).id;
-  const what = Math.floor(random() * 6);
+  const one = random.pick(people).id;
+  const other = random.pick(people).id;
+  const what = random.integer(6);
   if (what === 0) {
     if (!state.participants.delete(one)) state.participants.add(one);
     await storeConversation(id, { participants: ids(state.participants) });
@@ -95,12 +94,12 @@ async function change({ kind, id, people, state }: Scene, random: Random): Promi
     const blocked = one === other || state.blocks.get(one) !== undefined ? undefined : other;
     state.blocks.set(one, blocked);
     // As an id or as text.
-    const blockedUsers = blocked === undefined ? [] : [random() < 0.5 ? new Types.ObjectId(blocked) : blocked];
+    const blockedUsers = blocked === undefined ? [] : [random.chance(0.5) ? new Types.ObjectId(blocked) : blocked];
     await User.collection.updateOne({ _id: new Types.ObjectId(one) }, { $set: { blockedUsers } } as never);
   } else if (what === 3) {
-    await rename(state, one, `Name ${Math.floor(random() * 1000)}`);
+    await rename(state, one, `Name ${random.integer(1000)}`);
   } else if (kind.name === 'support' && what === 4) {
-    const account = pick(random, [...state.accounts.values()]);
+    const account = random.pick([...state.accounts.values()]);
     state.accounts.set(one, account);
     await User.collection.updateOne(
       { _id: new Types.ObjectId(one) },
@@ -142,8 +141,8 @@ describe.each(chatKinds)('the $name chat', (kind) => {
     const before = recorder.commands.length;
 
     const say = async (number: number): Promise<void> => {
-      const sender = pick(random, scene.people).id;
-      const client = pick(random, scene.clients.get(sender) ?? []);
+      const sender = random.pick(scene.people).id;
+      const client = random.pick(scene.clients.get(sender) ?? []);
       const outcome = outcomeOf(scene, sender);
       const answer = await kind.say(client, scene.id, { content: `message ${number}` });
       if (typeof outcome === 'string') {
@@ -157,9 +156,9 @@ describe.each(chatKinds)('the $name chat', (kind) => {
     };
 
     for (let step = 0; step < STEPS; step += 1) {
-      if (random() < 0.6) await change(scene, random);
-      for (let times = Math.floor(random() * 3); times >= 0; times -= 1) await say(step * 10 + times);
-      if (random() < 0.7) clock.advance(PAUSE_MS);
+      if (random.chance(0.6)) await change(scene, random);
+      for (let times = random.integer(3); times >= 0; times -= 1) await say(step * 10 + times);
+      if (random.chance(0.7)) clock.advance(PAUSE_MS);
     }
     for (const [id, clients] of scene.clients) {
       for (const client of clients) {

@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
 import type { TestClock } from '../../../support/clock.js';
 import { dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
+import { createRandom } from '../../../support/random.js';
 import { until } from '../../../support/until.js';
 
 /** What a history runs on. */
@@ -31,7 +32,7 @@ export async function runHistory(
   { seed, acts }: { seed: number; acts: number },
 ): Promise<void> {
   const random = createRandom(seed);
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+  const { pick } = random;
   const actors: Actor[] = [];
   for (const user of await environment.people('Ann', 'Bob', 'Cid', 'Dan')) {
     const exp = Math.floor(clock.now() / 1000) + 10_000_000;
@@ -51,11 +52,11 @@ export async function runHistory(
   const conversations: { id: string; isProspect: boolean }[] = [];
   const messages: string[] = [];
 
-  const others = (): string[] => actors.filter(() => random() < 0.5).map(({ user }) => user.id);
+  const others = (): string[] => actors.filter(() => random.chance(0.5)).map(({ user }) => user.id);
 
   const create = async (client: TestClient): Promise<void> => {
     const users = [pick(actors).user.id, ...others()];
-    if (random() < 0.3) {
+    if (random.chance(0.3)) {
       const data = { contact_id: String(contact._id), channel_id: pick(CHANNELS), users };
       await client.ask('prospect_add_conversation', data);
       const found = await environment.models.ConversationProspect.findOne({ contact_id: contact._id })
@@ -74,39 +75,39 @@ export async function runHistory(
     const { id: conversation_id, isProspect } = pick(conversations);
     const ask = (event: string, data: object = {}) =>
       client.ask(isProspect ? `prospect_${event}` : event, { conversation_id, ...data });
-    const kind = random();
+    const kind = random.next();
     if (kind < 0.06) await create(client);
     else if (kind < 0.4) {
-      const mentions = random() < 0.3 ? [pick(actors).user.id] : [];
+      const mentions = random.chance(0.3) ? [pick(actors).user.id] : [];
       const answer = isProspect
         ? await ask('add_note', { data: 'note' })
         : await ask('message', {
             data: 'text',
             mentions,
-            ...(random() < 0.2 && { UUID: `u${Math.floor(random() * 5)}` }),
+            ...(random.chance(0.2) && { UUID: `u${random.integer(5)}` }),
           });
       if (answer.success) messages.push(answer.data.message._id);
     } else if (kind < 0.55)
-      await ask('read', random() < 0.5 && messages.length > 0 ? { message_id: pick(messages) } : {});
+      await ask('read', random.chance(0.5) && messages.length > 0 ? { message_id: pick(messages) } : {});
     else if (kind < 0.65) {
-      const in5Minutes = new Date(clock.now() + 300_000 * random() + 1000).toISOString();
-      await ask('snooze', { until: random() < 0.2 ? null : in5Minutes });
-    } else if (kind < 0.73) await ask('archive', { archive: random() < 0.5 });
-    else if (kind < 0.83) await ask('open', { is_open: random() < 0.5 });
-    else if (kind < 0.91) await ask('show_on_top', { show_on_top: random() < 0.5 });
+      const in5Minutes = new Date(clock.now() + 300_000 * random.next() + 1000).toISOString();
+      await ask('snooze', { until: random.chance(0.2) ? null : in5Minutes });
+    } else if (kind < 0.73) await ask('archive', { archive: random.chance(0.5) });
+    else if (kind < 0.83) await ask('open', { is_open: random.chance(0.5) });
+    else if (kind < 0.91) await ask('show_on_top', { show_on_top: random.chance(0.5) });
     else if (kind < 0.96) await ask('add_participant', { users: [pick(actors).user.id] });
     else
       await client.ask(
         'channel',
-        random() < 0.5 ? {} : { channel_id: pick([...CHANNELS, 'you', 'mentions', 'prospect']) },
+        random.chance(0.5) ? {} : { channel_id: pick([...CHANNELS, 'you', 'mentions', 'prospect']) },
       );
   };
 
   await create(pick(first.clients));
   for (let act = 0; act < acts; act += 1) {
-    await Promise.all(Array.from({ length: 1 + Math.floor(random() * 4) }, doSomething));
-    if (random() < 0.2) {
-      clock.advance(Math.floor(random() * 200_000));
+    await Promise.all(Array.from({ length: 1 + random.integer(4) }, doSomething));
+    if (random.chance(0.2)) {
+      clock.advance(random.integer(200_000));
       await until(async () => (await environment.models.Member.countDocuments(due(clock))) === 0);
     }
     await compare(environment, actors, `seed ${seed}, act ${act}`);
@@ -191,15 +192,4 @@ export async function countUnread(
       : { $or: [{ createdAt: { $gt: last_read_at } }, { createdAt: last_read_at, _id: { $gt: last_read } }] }),
   };
   return kind === 'team' ? models.Message.countDocuments(filter) : models.Communication.countDocuments(filter);
-}
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
