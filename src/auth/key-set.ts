@@ -1,6 +1,7 @@
 import { createLocalJWKSet, errors, type JWTVerifyGetKey, type LocalJWKSet } from 'jose';
 import { z } from 'zod';
 import { GatewayError } from '../errors.js';
+import { readBounded } from '../platform/bounded-body.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 
@@ -101,16 +102,7 @@ async function download(
     await response.body?.cancel();
     throw new Error(`the JWKS answered ${response.status}`);
   }
-  return keySetBody.parse(JSON.parse(await readBounded(response)));
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES) throw new Error(`the JWKS is larger than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  const body = await readBounded(response, MAX_BODY_BYTES);
+  if (body === undefined) throw new Error(`the JWKS is larger than ${MAX_BODY_BYTES} bytes`);
+  return keySetBody.parse(JSON.parse(body.toString('utf8')));
 }

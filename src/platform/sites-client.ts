@@ -1,3 +1,4 @@
+import { readBounded } from './bounded-body.js';
 import type { Clock } from './clock.js';
 
 /** Time limit of one call, including waiting. */
@@ -113,12 +114,7 @@ async function read(response: Response): Promise<SiteAnswer> {
     await response.body?.cancel();
     return { status, body: '' };
   }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > BODY_MAX_BYTES) throw new SiteFault('the response is too large');
-    chunks.push(chunk);
-  }
-  return { status, body: new TextDecoder().decode(Buffer.concat(chunks)) };
+  const body = await readBounded(response, BODY_MAX_BYTES);
+  if (body === undefined) throw new SiteFault('the response is too large');
+  return { status, body: new TextDecoder().decode(body) };
 }

@@ -12,6 +12,7 @@ import {
   type GatewayClientError,
   type NamespaceName,
 } from '#shared/client/index.js';
+import type { TestUser } from '../../support/environment.js';
 import { signToken, type TestGateway } from '../../support/gateway.js';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
@@ -52,6 +53,20 @@ export function openClient<const N extends NamespaceName, A extends ApplicationE
 ): Watched<GatewayClient<N, A>> {
   return watch((own) => connect<N, A>({ ...own, ...options }));
 }
+
+/** The tokens of a user of the test environment. */
+export const tokenOf =
+  ({ id, accountId }: TestUser) =>
+  async (): Promise<string> =>
+    signToken({ uid: id, account_id: accountId });
+
+/** A client of the chats. */
+export const openChat = (user: TestUser, url: string) =>
+  openClient({ url, namespace: '/', token: tokenOf(user), events: {} }).client;
+
+/** A client of the conversations of a team. */
+export const openTeam = (user: TestUser, url: string) =>
+  openClient({ url, namespace: '/v1/conversation', token: tokenOf(user), events: {} }).client;
 
 /** The same for a push site. */
 export function openSiteClient<A extends ApplicationEvents = ApplicationEvents>(

@@ -12,9 +12,8 @@ import { addChat } from '../../integrations/chat/community/community.js';
 import { addConversation, addDepartment } from '../../integrations/chat/support/chat.js';
 import { createRandom } from '../../realtime/delivery/chaos.js';
 import type { TestEnvironment, TestUser } from '../../support/environment.js';
-import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
-import { openClient, openRoad, type Road } from './environment.js';
+import { openChat, openRoad, openTeam, type Road, tokenOf } from './environment.js';
 
 interface Shown {
   readonly _id: string;
@@ -35,15 +34,6 @@ type People = readonly [TestUser, TestUser, TestUser];
 
 /** More than a page. */
 const CONVERSATIONS = 56;
-
-const tokenOf =
-  ({ id, accountId }: TestUser) =>
-  async (): Promise<string> =>
-    signToken({ uid: id, account_id: accountId });
-const openChat = (user: TestUser, url: string) =>
-  openClient({ url, namespace: '/', token: tokenOf(user), events: {} }).client;
-const openTeam = (user: TestUser, url: string) =>
-  openClient({ url, namespace: '/v1/conversation', token: tokenOf(user), events: {} }).client;
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 

@@ -12,24 +12,14 @@ import { addChat } from '../../integrations/chat/community/community.js';
 import { addConversation } from '../../integrations/chat/support/chat.js';
 import { createRandom } from '../../realtime/delivery/chaos.js';
 import { createTestEnvironment, type TestEnvironment, type TestUser } from '../../support/environment.js';
-import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
-import { openClient, openRoad, type Road } from './environment.js';
+import { openChat, openRoad, openTeam, type Road, tokenOf } from './environment.js';
 
 let environment: TestEnvironment;
 beforeAll(async () => {
   environment = await createTestEnvironment({ nodes: 2 });
 });
 afterAll(() => environment.close());
-
-const tokenOf =
-  ({ id, accountId }: TestUser) =>
-  async (): Promise<string> =>
-    signToken({ uid: id, account_id: accountId });
-const openChat = (user: TestUser, url: string) =>
-  openClient({ url, namespace: '/', token: tokenOf(user), events: {} }).client;
-const openTeam = (user: TestUser, url: string) =>
-  openClient({ url, namespace: '/v1/conversation', token: tokenOf(user), events: {} }).client;
 
 interface Shown {
   readonly _id: string;
