@@ -14,13 +14,16 @@ export interface Coalescer {
   isNew(key: string): boolean;
   /** To be called when the change is stored. @returns resolves when what is sent at once has been sent */
   offer(key: string, notice: Notice): Promise<void>;
+  /** Sends the current state, at once or at the end of the window, if nothing is due. To be called when clients have another one. */
+  correct(key: string, notice: Pick<Notice, 'later'>): Promise<void>;
   /** Sends all pending states. */
   flush(): Promise<void>;
 }
 
 /**
- * With several nodes each has windows of its own. The last that is sent is right all the same: every change is followed by a
- * notice of its node, which sends the change itself or reads the state after it.
+ * With several nodes each has windows of its own. Every change is followed by a notice of its node, which sends the change itself
+ * or reads the state after it. First changes of two nodes can be sent in the other order: who sends them compares later, see
+ * `settling.ts`.
  * @param windowMs of several changes of one key within this time the last state is sent
  */
 export function createCoalescer({ clock, windowMs }: { clock: Clock; windowMs: number }): Coalescer {
@@ -49,14 +52,18 @@ export function createCoalescer({ clock, windowMs }: { clock: Clock; windowMs: n
     else void begin(key, due.later);
   };
 
+  const isNew = (key: string): boolean => windows.get(key) === undefined;
+
+  const offer: Coalescer['offer'] = async (key, notice) => {
+    if (windows.has(key)) windows.set(key, notice);
+    else await begin(key, notice.now);
+  };
+
   return {
-    isNew: (key) => windows.get(key) === undefined,
-    async offer(key, notice) {
-      if (windows.has(key)) {
-        windows.set(key, notice);
-        return;
-      }
-      await begin(key, notice.now);
+    isNew,
+    offer,
+    async correct(key, { later }) {
+      if (isNew(key)) await offer(key, { now: later, later });
     },
     async flush() {
       const due = [...windows.values()];

@@ -198,7 +198,7 @@ export const logEvents = {
   chat_order_lost: { level: 'error', message: 'chats: messages were sent without earlier ones that could not be read' },
   chat_position_failed: { level: 'warn', message: 'chats: storing the positions of sent messages failed' },
   chat_read_failed: { level: 'warn', message: 'chats: reading missing messages failed; retrying' },
-  chat_compare_failed: { level: 'warn', message: 'chats: comparing what was sent with what is stored failed' },
+  chat_compare_failed: { level: 'warn', message: 'comparing what was sent with what is stored failed' },
   chat_message_invalid: { level: 'warn', message: 'chats: an invalid message of another node was dropped' },
   chat_presence_failed: { level: 'warn', message: 'chats: sending a presence event failed', per: ['name'] },
   chat_snapshot_failed: { level: 'warn', message: 'chats: sending the presence snapshot failed' },

@@ -89,6 +89,23 @@ describe('a coalescer', () => {
     await expect.poll(() => sent).toEqual(['old', 'new']);
   });
 
+  test('corrects what was sent, once, at most in each window, and by what is due if there is something', async () => {
+    const { clock, sent, coalescer, change } = setUp();
+    const correct = () => coalescer.correct('ann', { later: () => void sent.push('ann corrected') });
+    change('away');
+    await correct();
+    await correct();
+    expect(sent).toEqual(['ann away']);
+    clock.advance(1000);
+    expect(sent).toEqual(['ann away', 'ann corrected']);
+    change('busy');
+    await correct();
+    clock.advance(5000);
+    expect(sent).toEqual(['ann away', 'ann corrected', 'ann busy']);
+    await correct();
+    expect(sent.at(-1)).toBe('ann corrected');
+  });
+
   test('sends what is due when it is flushed, and not again', async () => {
     const { clock, sent, coalescer, change } = setUp();
     change('away');

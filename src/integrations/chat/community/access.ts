@@ -122,6 +122,11 @@ export function createAccess({
     },
     /** To be called when a condition of known access did not hold. */
     noteChange: (principal: Principal, chatId: string): void => known.noteChange(principal, toId(chatId)),
+    /** The same with the participants of now, for what follows from an event; `undefined`: the chat was deleted. */
+    async again<A extends ChatAccess>(opened: A): Promise<A | undefined> {
+      const found = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean<Pick<Chat, 'participants'>>();
+      return found === null ? undefined : { ...opened, chat: { ...opened.chat, participants: found.participants } };
+    },
     /** As `open`, for events to the others. @throws ChatError also `FORBIDDEN`, for a block in a direct chat */
     openToSpeak: async (principal: Principal, id: string): Promise<ChatAccess> =>
       ensureHeard(await open(principal, id)),

@@ -23,6 +23,8 @@ export interface ActiveViewers {
   enter(socket: ChatSocket, chatId: string): Promise<void>;
   /** The users without a socket in the chat. @throws GatewayError `UNAVAILABLE` while Redis is unreachable */
   absentFrom(chatId: string, userIds: readonly string[]): Promise<Absentee[]>;
+  /** Whether a user has a socket in the chat; `undefined` for a user without any socket. @throws as `absentFrom` */
+  has(chatId: string, userId: string): Promise<boolean | undefined>;
   readonly listener: SocketListener;
   start(): () => Promise<void>;
 }
@@ -65,6 +67,18 @@ export function createActiveViewers(store: PresenceStore): ActiveViewers {
     await store.remove(entry(keys.connected(socket.userId), socket.socketId));
   };
 
+  const absentFrom: ActiveViewers['absentFrom'] = async (chatId, userIds) => {
+    const [left, ...sockets] = await store.get([keys.left(chatId), ...userIds.map(keys.connected)]);
+    const people = userIds.map((userId, index) => ({ userId, connections: sockets[index]?.connections ?? 0 }));
+    const connected = people.filter(({ connections }) => connections > 0);
+    const absent = people.filter(({ connections }) => connections === 0);
+    const gone = absent.map(({ userId }) => ({ userId, isConnected: false }));
+    if (left?.online !== true || connected.length === 0) return gone;
+    const leftBy = await store.get(connected.map(({ userId }) => keys.leftBy(chatId, userId)));
+    const lookingAway = connected.filter(({ connections }, index) => (leftBy[index]?.connections ?? 0) >= connections);
+    return [...gone, ...lookingAway.map(({ userId }) => ({ userId, isConnected: true }))];
+  };
+
   return {
     async leave(socket, chatId) {
       // The socket may have disconnected during the access check.
@@ -76,18 +90,10 @@ export function createActiveViewers(store: PresenceStore): ActiveViewers {
       await Promise.all(entriesOf(socket, chatId).map(store.add));
     },
     enter,
-    async absentFrom(chatId, userIds) {
-      const [left, ...sockets] = await store.get([keys.left(chatId), ...userIds.map(keys.connected)]);
-      const people = userIds.map((userId, index) => ({ userId, connections: sockets[index]?.connections ?? 0 }));
-      const connected = people.filter(({ connections }) => connections > 0);
-      const absent = people.filter(({ connections }) => connections === 0);
-      const gone = absent.map(({ userId }) => ({ userId, isConnected: false }));
-      if (left?.online !== true || connected.length === 0) return gone;
-      const leftBy = await store.get(connected.map(({ userId }) => keys.leftBy(chatId, userId)));
-      const lookingAway = connected.filter(
-        ({ connections }, index) => (leftBy[index]?.connections ?? 0) >= connections,
-      );
-      return [...gone, ...lookingAway.map(({ userId }) => ({ userId, isConnected: true }))];
+    absentFrom,
+    async has(chatId, userId) {
+      const [absentee] = await absentFrom(chatId, [userId]);
+      return absentee?.isConnected === false ? undefined : absentee === undefined;
     },
     listener: {
       connected({ id, nsp, data: { principal } }) {

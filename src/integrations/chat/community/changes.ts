@@ -5,8 +5,11 @@ import { spellingsOf } from '#shared/utilities/emoji.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { storedForms } from '../../../models/index.js';
-import { ChatError, type Settling } from '../shared/index.js';
+import type { Settling } from '../../../platform/settling.js';
+import type { OutgoingEvent } from '../../../realtime/emitter.js';
+import { ChatError } from '../shared/index.js';
 import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
+import type { ChatLog } from './log.js';
 import type { Notifications } from './notifications.js';
 import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
@@ -20,6 +23,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   summaries: UserSummaries;
   notifications: Notifications;
   settling: Settling;
+  log: ChatLog;
 }
 
 /** How long a message can be edited. */
@@ -36,39 +40,50 @@ export function createChanges({
   summaries,
   notifications,
   settling,
+  log,
 }: Dependencies) {
   const show = async (message: ChatMessage): Promise<WireMessage> =>
     toWireMessage(message, (await summaries.read([message.sender])).get(String(message.sender)));
 
-  /** Sends what is stored later, if that is not what was sent and the caller still may. */
-  const settle = (principal: Principal, message: ChatMessage, { what, stateOf, send }: Sent): void => {
-    const [messageId, sent] = [message._id.toHexString(), stateOf(message)];
-    settling.settle(`${what} ${messageId}`, async () => {
-      const stored = await models.ChatMessage.findOne({ _id: messageId, chat: message.chat }).lean<ChatMessage>();
-      if (stored !== null && stateOf(stored) !== sent) send(await access.openMessage(principal, { messageId }));
+  /** Sends a change of a message, and later what is stored if that is something else or came before the message. */
+  const publish = <S>(opened: MessageAccess, { what, toState, toEvent }: Change<S>): S => {
+    const { _id, chat } = opened.message;
+    const sent = toState(opened.message);
+    publisher.all(opened, toEvent(sent));
+    settling.settle(`${what} ${_id.toHexString()}`, {
+      sent: log.isOnItsWay(chat, opened.message) ? undefined : sent,
+      read: async () => {
+        const stored = await models.ChatMessage.findOne({ _id, chat }).lean<ChatMessage>();
+        return stored === null ? undefined : toState(stored);
+      },
+      async send(stored) {
+        const now = await access.again(opened);
+        if (now !== undefined) publisher.all(now, toEvent(stored));
+      },
     });
+    return sent;
   };
 
-  const sendEdited = (principal: Principal, opened: MessageAccess): WireMessage => {
-    const { caller, message } = opened;
-    const shown = toWireMessage(message, caller);
-    const { content, editedAt } = shown;
-    const payload = { ...idsOf(message), content, editedAt, message: shown };
-    publisher.all(opened, { event: 'chat:message_edited', payload });
-    const send = (now: MessageAccess) => void sendEdited(principal, now);
-    settle(principal, message, { what: 'edit', stateOf: editedState, send });
-    return shown;
-  };
+  const publishEdited = (opened: MessageAccess): WireMessage =>
+    publish(opened, {
+      what: 'edit',
+      toState: (message) => toWireMessage(message, opened.caller),
+      toEvent: (message) => ({
+        event: 'chat:message_edited',
+        payload: { ...idsOf(opened.message), content: message.content, editedAt: message.editedAt, message },
+      }),
+    });
 
   /** @param own the reaction that the caller has added or removed */
-  const sendReactions = (principal: Principal, opened: MessageAccess, own: Reaction): void => {
-    const { caller, message } = opened;
-    const reactions = toWireReactions(message.reactions);
-    const payload = { ...idsOf(message), userId: caller.id, ...own, reactions };
-    publisher.all(opened, { event: 'chat:message_reaction', payload });
-    const send = (now: MessageAccess) => sendReactions(principal, now, own);
-    settle(principal, message, { what: 'reaction', stateOf: reactedState, send });
-  };
+  const publishReactions = (opened: MessageAccess, own: Reaction): WireMessage['reactions'] =>
+    publish(opened, {
+      what: 'reaction',
+      toState: ({ reactions }) => toWireReactions(reactions),
+      toEvent: (reactions) => ({
+        event: 'chat:message_reaction',
+        payload: { ...idsOf(opened.message), userId: opened.caller.id, ...own, reactions },
+      }),
+    });
 
   return {
     /** @throws ChatError `FORBIDDEN` for a message of another user, or one that is too old */
@@ -87,7 +102,7 @@ export function createChanges({
         { returnDocument: 'after' },
       ).lean<ChatMessage>();
       if (edited === null) throw messageNotFound();
-      const shown = sendEdited(principal, { ...opened, message: edited });
+      const shown = publishEdited({ ...opened, message: edited });
       await notifications.follow(edited);
       return shown;
     },
@@ -107,8 +122,14 @@ export function createChanges({
       );
       if (modifiedCount === 0) return;
       await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
-      const payload = { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() };
-      publisher.all(opened, { event: 'chat:message_deleted', payload });
+      publish(opened, {
+        what: 'deletion',
+        toState: () => true,
+        toEvent: () => ({
+          event: 'chat:message_deleted',
+          payload: { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() },
+        }),
+      });
       await notifications.follow(message);
     },
 
@@ -122,7 +143,7 @@ export function createChanges({
       if (before.length === after.length) throw new ChatError('CONFLICT', 'The message has too many reactions');
       const action = after.length > before.length ? 'added' : 'removed';
       const message = { ...stored, reactions: after };
-      sendReactions(principal, { ...opened, message }, { emoji, action });
+      publishReactions({ ...opened, message }, { emoji, action });
       return show(message);
     },
   };
@@ -161,23 +182,17 @@ function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }
   return { $cond: [isThere, others, { $cond: [hasRoom, added, reactions] }] };
 }
 
-/** What of a message was sent. */
-interface Sent {
-  readonly what: 'edit' | 'reaction';
-  readonly stateOf: (message: ChatMessage) => string;
-  /** Sends what is stored. */
-  readonly send: (opened: MessageAccess) => void;
+/** What of a message has changed, and the event that shows it. */
+interface Change<S> {
+  readonly what: 'edit' | 'reaction' | 'deletion';
+  readonly toState: (message: ChatMessage) => S;
+  readonly toEvent: (state: S) => OutgoingEvent;
 }
 
 interface Reaction {
   readonly emoji: string;
   readonly action: 'added' | 'removed';
 }
-
-const reactedState = ({ reactions }: ChatMessage): string => JSON.stringify(toWireReactions(reactions));
-
-const editedState = (message: ChatMessage): string =>
-  JSON.stringify([message.content, message.editedAt, message.isDeleted === true, reactedState(message)]);
 
 const idsOf = ({ _id, chat }: Pick<ChatMessage, '_id' | 'chat'>) => ({
   chatId: chat.toHexString(),

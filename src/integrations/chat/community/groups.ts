@@ -7,6 +7,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import type { Coalescer } from '../../../platform/coalescer.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
+import type { Settling } from '../../../platform/settling.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Authentication, type Blocks, ChatError, nameOf, type UserCaller } from '../shared/index.js';
 import type { ActiveViewers } from './active-viewers.js';
@@ -19,6 +20,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'config' | 'lo
   rateLimits: RateLimits;
   activeViewers: ActiveViewers;
   coalescer: Coalescer;
+  settling: Settling;
   authentication: Authentication;
   publisher: Publisher;
 }
@@ -35,6 +37,14 @@ interface Here {
 
 type GroupEvent = 'group:user_joined' | 'group:user_left';
 
+interface Change {
+  readonly type: GroupType;
+  readonly event: GroupEvent;
+}
+
+/** The comings and goings of one user in one group. */
+const keyOf = (type: GroupType, userId: string): string => `group ${type} ${userId}`;
+
 type Move = (caller: UserCaller) => Promise<void>;
 
 /** The name of a group among the chats of the active viewers. */
@@ -49,7 +59,7 @@ const CHUNK = 500;
 /** The groups of the community. Membership is stored in the user, and read again for each event. */
 export function createGroups(dependencies: Dependencies) {
   const { models, clock, config, logger, presence, emitter, rateLimits, blocks } = dependencies;
-  const { activeViewers, coalescer, authentication, publisher } = dependencies;
+  const { activeViewers, coalescer, settling, authentication, publisher } = dependencies;
   const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
 
   const ensureMember = async (principal: Principal, type: GroupType): Promise<UserCaller> => {
@@ -62,11 +72,18 @@ export function createGroups(dependencies: Dependencies) {
     return caller;
   };
 
-  const publishOthers = async ({ _id, id, name, blocked }: UserCaller, type: GroupType, event: GroupEvent) => {
+  /** Sends that a user is in a group or not, and later what is so if that is something else. */
+  const publishOthers = async (principal: Principal, caller: UserCaller, { type, event }: Change): Promise<void> => {
+    const { _id, id, name, blocked } = caller;
     const payload = { groupType: type, userId: id, userName: name, timestamp: new Date(clock.now()).toISOString() };
     try {
       const except = [id, ...(await blocks.all(_id, blocked))];
       publisher.people({ userIds: [], groups: [type], except }, { event, payload });
+      settling.settle(keyOf(type, id), {
+        sent: event === 'group:user_joined',
+        read: () => activeViewers.has(placeOf(type), id),
+        send: () => coalescer.correct(keyOf(type, id), { later: () => publishState(principal, type) }),
+      });
     } catch (error) {
       logger.warn({ err: error, name: event }, 'community: notifying a group failed');
     }
@@ -76,34 +93,39 @@ export function createGroups(dependencies: Dependencies) {
   const publishState = async (principal: Principal, type: GroupType): Promise<void> => {
     try {
       const caller = await authentication.userOf(principal);
-      const isThere =
-        caller.groups.includes(type) && (await activeViewers.absentFrom(placeOf(type), [caller.id])).length === 0;
-      await publishOthers(caller, type, isThere ? 'group:user_joined' : 'group:user_left');
+      const isThere = caller.groups.includes(type) && (await activeViewers.has(placeOf(type), caller.id)) === true;
+      await publishOthers(principal, caller, { type, event: isThere ? 'group:user_joined' : 'group:user_left' });
     } catch (error) {
       logger.warn({ err: error }, 'community: notifying a group failed');
     }
   };
 
+  /** With another socket. Without Redis none is known. */
+  const isStillThere = (type: GroupType, { id }: UserCaller): Promise<boolean> =>
+    activeViewers.has(placeOf(type), id).then(
+      (isThere) => isThere === true,
+      () => false,
+    );
+
   /**
    * In the order in which the socket asked, so that it ends where it asked last.
    * @param move the socket joins or leaves the group; called when the notification is paid for
    */
-  const change = (here: Here, to: { type: GroupType; event: GroupEvent }, move: Move): Promise<void> =>
+  const change = (here: Here, to: Change, move: Move): Promise<void> =>
     mutex.run([`${here.socketId} ${to.type}`], () => changeNow(here, to, move));
 
-  const changeNow = async (
-    { principal }: Here,
-    { type, event }: { type: GroupType; event: GroupEvent },
-    move: Move,
-  ): Promise<void> => {
+  const changeNow = async ({ principal }: Here, { type, event }: Change, move: Move): Promise<void> => {
     const caller = await ensureMember(principal, type);
-    const key = `group ${type} ${caller.id}`;
+    const key = keyOf(type, caller.id);
     if (coalescer.isNew(key)) {
       await rateLimits.pay(principal, { receivers: emitter.sizeHere([chatNamespace], rooms.group(type)) });
     }
     await move(caller);
     await coalescer.offer(key, {
-      now: () => publishOthers(caller, type, event),
+      async now() {
+        const isMove = event === 'group:user_joined' || !(await isStillThere(type, caller));
+        if (isMove) await publishOthers(principal, caller, { type, event });
+      },
       later: () => publishState(principal, type),
     });
   };

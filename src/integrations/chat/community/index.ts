@@ -34,7 +34,7 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
     start() {
       const end = services.activeViewers.start();
       return async () => {
-        await Promise.all([services.coalescer.flush(), services.settling.flush()]);
+        await Promise.all([services.coalescer.flush(), services.settling.stop()]);
         await Promise.all([end(), services.log.stop()]);
       };
     },

@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import type { Context } from '../../../framework/context.js';
-import type { Settling, UserCaller } from '../shared/index.js';
+import type { Settling } from '../../../platform/settling.js';
+import type { UserCaller } from '../shared/index.js';
 import type { Publisher } from './publisher.js';
 
 /** Unread notifications are counted up to this number. */
@@ -18,11 +19,11 @@ export function createNotificationCount({ models, publisher, settling }: Depende
 
   /** Sends the number, and later the one there is if that is another one. */
   const publish = async ({ _id, id }: Pick<UserCaller, '_id' | 'id'>): Promise<number> => {
+    const send = (count: number): void =>
+      publisher.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count } });
     const count = await of(_id);
-    publisher.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count } });
-    settling.settle(`unread ${id}`, async () => {
-      if ((await of(_id)) !== count) await publish({ _id, id });
-    });
+    send(count);
+    settling.settle(`unread ${id}`, { sent: count, read: () => of(_id), send });
     return count;
   };
 

@@ -1,7 +1,8 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
+import type { Settling } from '../../../platform/settling.js';
 import { ChatError } from '../shared/index.js';
-import { type ChatsAccess, ensureHeard, type MessageRef } from './access.js';
+import { type ChatsAccess, ensureHeard, type MessageAccess, type MessageRef } from './access.js';
 import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
 
@@ -9,23 +10,46 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
   rateLimits: RateLimits;
   publisher: Publisher;
+  settling: Settling;
 }
 
 /** Maximum number of pinned messages in a chat. */
 const PINS_MAX = 50;
 
 /** Pins messages for all participants. Every participant can pin and unpin. */
-export function createPins({ models, clock, access, rateLimits, publisher }: Dependencies) {
-  const payloadOf = (chatId: string, messageId: string) => ({
-    ...{ chatId, messageId },
-    timestamp: new Date(clock.now()).toISOString(),
-  });
+export function createPins({ models, clock, access, rateLimits, publisher, settling }: Dependencies) {
+  const send = (opened: MessageAccess, isPinned: boolean): void => {
+    const { caller, chat, message } = opened;
+    const timestamp = new Date(clock.now()).toISOString();
+    const about = { chatId: chat._id.toHexString(), messageId: message._id.toHexString(), timestamp };
+    publisher.all(
+      opened,
+      isPinned
+        ? { event: 'chat:message_pinned', payload: { ...about, pinnedBy: caller.id } }
+        : { event: 'chat:message_unpinned', payload: { ...about, unpinnedBy: caller.id } },
+    );
+  };
+
+  /** Sends whether a message is pinned, and later what is stored if that is something else. */
+  const publish = (opened: MessageAccess, isPinned: boolean): void => {
+    const { chat, message } = opened;
+    send(opened, isPinned);
+    settling.settle(`pin ${message._id.toHexString()}`, {
+      sent: isPinned,
+      read: async () => (await models.Chat.exists({ _id: chat._id, pinnedMessages: message._id })) !== null,
+      async send(stored) {
+        const now = await access.again(opened);
+        if (now !== undefined) send(now, stored);
+      },
+    });
+  };
+
   return {
     /** Idempotent. @throws ChatError `CONFLICT` for too many pinned messages */
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
       const opened = await access.openMessageToSpeak(principal, ref);
       await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
-      const { caller, chat, message } = opened;
+      const { chat, message } = opened;
       const unpinned = { _id: chat._id, pinnedMessages: { $ne: message._id } };
       const lastPlace = `pinnedMessages.${PINS_MAX - 1}`;
       const { modifiedCount } = await models.Chat.updateOne(
@@ -38,22 +62,19 @@ export function createPins({ models, clock, access, rateLimits, publisher }: Dep
         // It was pinned already; another user may have unpinned it since then.
         return;
       }
-      const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), pinnedBy: caller.id };
-      publisher.all(opened, { event: 'chat:message_pinned', payload });
+      publish(opened, true);
     },
 
     /** Idempotent. Also of a deleted message: another service may have deleted it without that. */
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
       const opened = ensureHeard(await access.openMessage(principal, ref));
       await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
-      const { caller, chat, message } = opened;
+      const { chat, message } = opened;
       const { modifiedCount } = await models.Chat.updateOne(
         { _id: chat._id, pinnedMessages: message._id },
         { $pull: { pinnedMessages: message._id } },
       );
-      if (modifiedCount === 0) return;
-      const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), unpinnedBy: caller.id };
-      publisher.all(opened, { event: 'chat:message_unpinned', payload });
+      if (modifiedCount > 0) publish(opened, false);
     },
   };
 }

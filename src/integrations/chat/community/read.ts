@@ -3,8 +3,9 @@ import type { Chat, ChatSetting } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
+import type { Settling } from '../../../platform/settling.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
-import type { ChatsAccess } from './access.js';
+import type { ChatAccess, ChatsAccess } from './access.js';
 import type { ChatLog } from './log.js';
 import type { Notifications } from './notifications.js';
 import type { Publisher } from './publisher.js';
@@ -19,6 +20,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   publisher: Publisher;
   log: ChatLog;
   notifications: Notifications;
+  settling: Settling;
 }
 
 /** Maximum number of messages marked as read one by one; the read position counts in any case. */
@@ -28,7 +30,8 @@ const MARKED_MAX = 500;
  * Moves the read position of a user to a message of another user. Each participant has one position. An atomic write moves
  * it forward, never back, so that of concurrent calls of several tabs and nodes one sends the event.
  */
-export function createRead({ models, clock, access, rateLimits, publisher, log, notifications }: Dependencies) {
+export function createRead(dependencies: Dependencies) {
+  const { models, clock, access, rateLimits, publisher, log, notifications, settling } = dependencies;
   /** The caller's unread messages of others, up to the given one, newest first. */
   const findUnread = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined) => {
     const parent = chat._id;
@@ -96,6 +99,34 @@ export function createRead({ models, clock, access, rateLimits, publisher, log, 
       { updatePipeline: true },
     );
 
+  const send = (opened: ChatAccess, messageId: string, readAt: Date): void => {
+    const { caller, chat } = opened;
+    const payload = { chatId: chat._id.toHexString(), messageId, userId: caller.id, readAt: readAt.toISOString() };
+    publisher.others(opened, { event: 'chat:message_read', payload });
+  };
+
+  const readAtOf = async ({ caller, chat }: ChatAccess, messageId: string): Promise<Date> => {
+    const found = await models.ChatMessage.findOne({ _id: messageId, chat: chat._id }, { readBy: 1 }).lean();
+    return found?.readBy?.find(({ user }) => caller._id.equals(user))?.readAt ?? new Date(clock.now());
+  };
+
+  /** Sends how far the caller has read, and later what is stored if that is further. */
+  const publish = (opened: ChatAccess, messageId: string, readAt: Date): void => {
+    const { caller, chat } = opened;
+    send(opened, messageId, readAt);
+    settling.settle(`read ${chat._id.toHexString()} ${caller.id}`, {
+      sent: messageId,
+      async read() {
+        const stored = await models.Chat.findById(chat._id, { participantSettings: 1 }).lean<Chat>();
+        return (stored && settingOf(stored, caller._id))?.lastReadMessage?.toHexString();
+      },
+      async send(stored) {
+        const now = await access.again(opened);
+        if (now !== undefined) send(now, stored, await readAtOf(now, stored));
+      },
+    });
+  };
+
   return async function markRead(
     principal: Principal,
     data: { chatId: string; messageId?: string | null | undefined },
@@ -114,8 +145,7 @@ export function createRead({ models, clock, access, rateLimits, publisher, log, 
     const readAt = new Date(clock.now());
     await mark(chat._id, messages, { user: caller._id, readAt });
     if (!(await advance(chat, caller._id, target))) return;
-    const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
-    publisher.others(opened, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
+    publish(opened, target._id.toHexString(), readAt);
     const position = isPositioned(target) ? target.position : 0;
     await notifications.readOf(caller, { chat, position, at: sentAt(target) });
   };

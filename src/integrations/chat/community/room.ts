@@ -2,6 +2,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import type { Coalescer } from '../../../platform/coalescer.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
+import type { Settling } from '../../../platform/settling.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Typing } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';
@@ -9,10 +10,11 @@ import type { ActiveViewers } from './active-viewers.js';
 import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'config' | 'logger'> {
+interface Dependencies extends Pick<Context, 'clock' | 'config' | 'logger'> {
   access: ChatsAccess;
   rateLimits: RateLimits;
   coalescer: Coalescer;
+  settling: Settling;
   publisher: Publisher;
   activeViewers: ActiveViewers;
   typing: Typing;
@@ -33,7 +35,7 @@ type MoveEvent = 'chat:user_joined' | 'chat:user_left';
 
 /** Joins, leaves and typing events: sent only to active viewers of a chat. */
 export function createRoom(dependencies: Dependencies) {
-  const { models, clock, config, logger, access, rateLimits, coalescer, publisher, activeViewers, typing } =
+  const { clock, config, logger, access, rateLimits, coalescer, settling, publisher, activeViewers, typing } =
     dependencies;
   const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
 
@@ -49,8 +51,8 @@ export function createRoom(dependencies: Dependencies) {
   /** Reads the participants again, because one may have been removed since. */
   const publishStopped = async (opened: ChatAccess): Promise<void> => {
     try {
-      const chat = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean();
-      if (chat !== null) publishOthers({ ...opened, chat }, 'chat:user_stopped_typing');
+      const now = await access.again(opened);
+      if (now !== undefined) publishOthers(now, 'chat:user_stopped_typing');
     } catch (error) {
       logger.warn({ err: error }, 'community: sending the end of typing failed');
     }
@@ -69,23 +71,40 @@ export function createRoom(dependencies: Dependencies) {
     if (coalescer.isNew(keyOf(opened))) await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
   };
 
-  const publishMove = (opened: ChatAccess, event: MoveEvent): void =>
+  /** Sends that the user is in the chat or not, and later what is so if that is something else. */
+  const publishMove = (principal: Principal, opened: ChatAccess, event: MoveEvent): void => {
     publishOthers(opened, event, { userName: opened.caller.name, timestamp: new Date(clock.now()).toISOString() });
+    const chatId = opened.chat._id.toHexString();
+    settling.settle(keyOf(opened), {
+      sent: event === 'chat:user_joined',
+      read: () => activeViewers.has(chatId, opened.caller.id),
+      send: () => coalescer.correct(keyOf(opened), { later: () => publishState(principal, chatId) }),
+    });
+  };
 
   /** Sends whether the user has a socket in the chat now, on any node. */
   const publishState = async (principal: Principal, chatId: string): Promise<void> => {
     try {
       const opened = await access.open(principal, chatId);
-      const absent = await activeViewers.absentFrom(chatId, [opened.caller.id]);
-      publishMove(opened, absent.length === 0 ? 'chat:user_joined' : 'chat:user_left');
+      const isThere = (await activeViewers.has(chatId, opened.caller.id)) === true;
+      publishMove(principal, opened, isThere ? 'chat:user_joined' : 'chat:user_left');
     } catch (error) {
       logger.warn({ err: error }, 'community: notifying a chat failed');
     }
   };
 
+  /** With another socket. Without Redis none is known. */
+  const isStillThere = ({ caller, chat }: ChatAccess): Promise<boolean> =>
+    activeViewers.has(chat._id.toHexString(), caller.id).then(
+      (isThere) => isThere === true,
+      () => false,
+    );
+
   const offer = (principal: Principal, opened: ChatAccess, event: MoveEvent): Promise<void> =>
     coalescer.offer(keyOf(opened), {
-      now: () => publishMove(opened, event),
+      async now() {
+        if (event === 'chat:user_joined' || !(await isStillThere(opened))) publishMove(principal, opened, event);
+      },
       later: () => publishState(principal, opened.chat._id.toHexString()),
     });
 

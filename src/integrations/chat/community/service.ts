@@ -1,6 +1,7 @@
 import type { Context } from '../../../framework/context.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
-import { type ChatServices, createSettling, createTyping } from '../shared/index.js';
+import { createSettling } from '../../../platform/settling.js';
+import { type ChatServices, createTyping } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createActiveViewers } from './active-viewers.js';
 import { createChanges } from './changes.js';

@@ -6,6 +6,7 @@ import type { User } from '#shared/models/user.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import type { Coalescer } from '../../../platform/coalescer.js';
+import type { Settling } from '../../../platform/settling.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Authentication, Blocks, UserCaller } from '../shared/index.js';
 import type { ChatsAccess } from './access.js';
@@ -17,6 +18,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'pr
   blocks: Blocks;
   rateLimits: RateLimits;
   coalescer: Coalescer;
+  settling: Settling;
   authentication: Authentication;
   access: ChatsAccess;
   community: Community;
@@ -40,7 +42,7 @@ const ANSWER_MAX = 500;
 /** The statuses that users set, and their presence. */
 export function createStatuses(dependencies: Dependencies) {
   const { models, clock, logger, presence, emitter, blocks } = dependencies;
-  const { rateLimits, coalescer, authentication, access, community, publisher } = dependencies;
+  const { rateLimits, coalescer, settling, authentication, access, community, publisher } = dependencies;
 
   const nowIso = (): string => new Date(clock.now()).toISOString();
 
@@ -82,21 +84,33 @@ export function createStatuses(dependencies: Dependencies) {
     return rateLimits.pay(principal, { receivers: sizes.reduce((sum, size) => sum + size, userIds.length) });
   };
 
-  const send = (audience: Audience, userId: string, { presenceStatus, lastSeen }: Status): void => {
+  /** Sends a status, and later the stored one if that is another one. */
+  const send = (
+    audience: Audience,
+    { principal, userId, status }: { principal: Principal; userId: string; status: Status },
+  ): void => {
+    const { presenceStatus, lastSeen } = status;
     const payload = { userId, status: presenceStatus, lastSeen: lastSeen.toISOString(), timestamp: nowIso() };
     publisher.people(audience, { event: 'presence:status_changed', payload });
+    settling.settle(keyOf(userId), {
+      sent: presenceStatus,
+      read: async () => (await readStatus(userId))?.presenceStatus,
+      send: () => coalescer.correct(keyOf(userId), { later: () => publishStored(principal) }),
+    });
+  };
+
+  const readStatus = async (userId: string): Promise<Status | undefined> => {
+    const fields = { presenceStatus: 1, lastSeen: 1 } as const;
+    const { presenceStatus, lastSeen } = (await models.User.findById(userId, fields).lean<Partial<Status>>()) ?? {};
+    return presenceStatus == null || lastSeen == null ? undefined : { presenceStatus, lastSeen };
   };
 
   /** Sends the stored status. */
   const publishStored = async (principal: Principal): Promise<void> => {
     try {
       const caller = await authentication.userOf(principal);
-      const [stored, audience] = await Promise.all([
-        models.User.findById(caller._id, { presenceStatus: 1, lastSeen: 1 }).lean<Partial<Status>>(),
-        readAudience(caller),
-      ]);
-      const { presenceStatus, lastSeen } = stored ?? {};
-      if (presenceStatus != null && lastSeen != null) send(audience, caller.id, { presenceStatus, lastSeen });
+      const [status, audience] = await Promise.all([readStatus(caller.id), readAudience(caller)]);
+      if (status !== undefined) send(audience, { principal, userId: caller.id, status });
     } catch (error) {
       logger.warn({ err: error }, 'community: notifying of a status failed');
     }
@@ -107,14 +121,17 @@ export function createStatuses(dependencies: Dependencies) {
 
     async update(principal: Principal, presenceStatus: Status['presenceStatus']): Promise<PersonPresence> {
       const caller = await authentication.userOf(principal);
-      const key = `status ${caller.id}`;
+      const key = keyOf(caller.id);
       // A delayed event reads it itself.
       const audience = coalescer.isNew(key) ? await readAudience(caller) : undefined;
       if (audience !== undefined) await payFor(principal, audience);
       const lastSeen = new Date(clock.now());
       await models.User.updateOne({ _id: caller._id }, { presenceStatus, lastSeen }, { timestamps: false });
       await coalescer.offer(key, {
-        now: async () => send(audience ?? (await readAudience(caller)), caller.id, { presenceStatus, lastSeen }),
+        now: async () => {
+          const status = { presenceStatus, lastSeen };
+          send(audience ?? (await readAudience(caller)), { principal, userId: caller.id, status });
+        },
         later: () => publishStored(principal),
       });
       return { userId: caller.id, status: presenceStatus, lastSeen: lastSeen.toISOString() };
@@ -127,6 +144,8 @@ export function createStatuses(dependencies: Dependencies) {
     },
   };
 }
+
+const keyOf = (userId: string): string => `status ${userId}`;
 
 /** @param isOnline whether the user has a socket anywhere; without one the status is offline */
 export const toPersonPresence = (

@@ -35,7 +35,6 @@ export {
 } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { type ChatServices, createChatServices } from './services.js';
-export { createSettling, type Settling } from './settling.js';
 export type { Snapshots } from './snapshots.js';
 export { createTyping, type Typing } from './typing.js';
 

@@ -4,10 +4,11 @@ import type { SupportConversation } from '#shared/models/support-conversation.js
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Work } from '../../../realtime/work.js';
-import { type Blocks, blockedUser, ChatError, isSameAccount, type People, type Settling } from '../shared/index.js';
+import { type Blocks, blockedUser, ChatError, isSameAccount, type People } from '../shared/index.js';
 import { type ConversationAccess, ensureOpen, isAgentOf, type UserAccess } from './access.js';
-import { createShow } from './conversations.js';
 import type { Publisher } from './publisher.js';
+import { createShow } from './show.js';
+import type { States } from './states.js';
 import { complete } from './stored-conversations.js';
 import type { WireConversation } from './to-wire.js';
 
@@ -19,11 +20,11 @@ interface Dependencies {
   publisher: Publisher;
   work: Work;
   clock: Clock;
-  settling: Settling;
+  states: States;
 }
 
 /** Assigns and closes conversations. Each change is one atomic write, so one of several concurrent changes wins. */
-export function createAssignment({ models, people, blocks, access, publisher, work, clock, settling }: Dependencies) {
+export function createAssignment({ models, people, blocks, access, publisher, work, clock, states }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -41,35 +42,9 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
     return changed === null ? null : complete(changed);
   };
 
-  const publish = async (
-    { conversation, opened }: Changed,
-    event: 'conversation_assigned' | 'conversation_closed',
-    who: object,
-  ): Promise<WireConversation> => {
-    const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation, opened)]);
-    const payload = { conversationId: wire._id, ...who, conversation: wire };
-    publisher.all(audience, { event, payload });
-    if (wire.departmentId !== null) publisher.department(wire.departmentId, { event, payload });
-    return wire;
-  };
-
   /** Before a change, for the events about it. */
   const pay = (principal: Principal, { audience, conversation }: UserAccess): Promise<void> =>
     work.pay(principal, { receivers: audience.rooms.length + publisher.agentsHere(conversation.departmentId) });
-
-  /** Sends an assignment, and later what is stored if that is another one, or the conversation is closed. */
-  const publishAssigned = async ({ conversation, opened }: Changed): Promise<WireConversation> => {
-    const { _id, assignedTo, assignedBy = opened.caller._id, status } = conversation;
-    const who = { assignedTo: assignedTo?.toHexString(), assignedBy: assignedBy.toHexString() };
-    const wire = await publish({ conversation, opened }, 'conversation_assigned', who);
-    settling.settle(`assigned ${wire._id}`, async () => {
-      const stored = await Conversation.findById(_id).lean<SupportConversation | null>();
-      // Another service may have unassigned it.
-      if (stored?.assignedTo == null || (stored.assignedTo.equals(assignedTo) && stored.status === status)) return;
-      await publishAssigned({ conversation: complete(stored), opened });
-    });
-    return wire;
-  };
 
   /** @throws ChatError `NOT_FOUND` for a user who cannot be assigned, `FORBIDDEN` for a block */
   const ensureAgent = async (opened: UserAccess, agentId: string): Promise<Types.ObjectId> => {
@@ -96,7 +71,7 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       await pay(principal, opened);
       const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo, assignedBy: opened.caller._id });
       if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
-      return publishAssigned({ opened, conversation: assigned });
+      return states.assigned(after(opened, assigned));
     },
 
     /** Assigns an unassigned conversation to the caller. @throws ChatError `ALREADY_ASSIGNED` for all but the first */
@@ -108,7 +83,7 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       await pay(principal, opened);
       const where = { ...NOT_CLOSED, assignedTo: null };
       const claimed = await change(opened.conversation._id, where, { assignedTo: _id, assignedBy: _id });
-      if (claimed !== null) return publishAssigned({ opened, conversation: claimed });
+      if (claimed !== null) return states.assigned(after(opened, claimed));
       const { conversation } = await access.openAsUser(principal, conversationId);
       ensureOpen(conversation);
       // A retry.
@@ -123,18 +98,16 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       const opened = await access.openAsUser(principal, conversationId);
       await pay(principal, opened);
       const closed = await change(opened.conversation._id, NOT_CLOSED, { status: 'closed' });
-      const who = { closedBy: opened.caller.id };
-      if (closed !== null) return publish({ opened, conversation: closed }, 'conversation_closed', who);
+      if (closed !== null) return states.closed(after(opened, closed));
       return show.one({ ...opened.conversation, status: 'closed' });
     },
   };
 }
 
-/** A conversation after a change. */
-interface Changed {
-  readonly opened: UserAccess;
-  readonly conversation: SupportConversation;
-}
+/** A conversation after a change by the caller. */
+const after = (opened: UserAccess, conversation: SupportConversation) => ({
+  ...{ conversation, caller: opened.caller, excluded: opened },
+});
 
 const NOT_CLOSED = { status: { $ne: 'closed' } };
 

@@ -22,8 +22,10 @@ import type { Candidate, ConversationAccess } from './access.js';
 import { namesIn } from './accounts.js';
 import { toPage } from './page.js';
 import type { Publisher } from './publisher.js';
+import { createShow } from './show.js';
+import type { States } from './states.js';
 import { complete } from './stored-conversations.js';
-import { toWireConversation, type WireConversation } from './to-wire.js';
+import type { WireConversation } from './to-wire.js';
 
 type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };
 
@@ -33,31 +35,14 @@ interface Dependencies {
   people: People;
   access: ConversationAccess;
   publisher: Publisher;
+  states: States;
   work: Work;
   clock: Clock;
 }
 
-/** Converts conversations to the wire, with their last messages. */
-export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMessage'>) {
-  const all = async (conversations: readonly SupportConversation[]): Promise<WireConversation[]> => {
-    const ids = conversations.flatMap(({ lastMessage }) => lastMessage ?? []);
-    const conversationId = { $in: conversations.map(({ _id }) => _id) };
-    const found = ids.length === 0 ? [] : await Message.find({ _id: { $in: ids }, conversationId }).lean();
-    const byId = new Map(found.map((message) => [message._id.toHexString(), message]));
-    return conversations.map((one) => toWireConversation(one, byId.get(one.lastMessage?.toHexString() ?? '')));
-  };
-  return {
-    all,
-    async one(conversation: SupportConversation): Promise<WireConversation> {
-      const { _id: conversationId, lastMessage } = conversation;
-      const found = lastMessage == null ? null : await Message.findOne({ _id: lastMessage, conversationId }).lean();
-      return toWireConversation(conversation, found ?? undefined);
-    },
-  };
-}
-
 /** Creates and lists conversations. */
-export function createConversations({ models, authentication, people, access, publisher, work, clock }: Dependencies) {
+export function createConversations(dependencies: Dependencies) {
+  const { models, authentication, people, access, publisher, states, work, clock } = dependencies;
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -172,12 +157,7 @@ export function createConversations({ models, authentication, people, access, pu
         updatedAt: now,
       };
       await Conversation.insertMany([conversation], { timestamps: false });
-      const wire = toWireConversation(conversation, undefined);
-      publisher.all(await access.audienceAfter(conversation), { event: 'new_conversation', payload: wire });
-      if (wire.departmentId !== null) {
-        publisher.department(wire.departmentId, { event: 'new_conversation', payload: wire });
-      }
-      return wire;
+      return states.created({ conversation, caller });
     },
 
     /** Lists conversations of the caller, or of one of their departments; last changed first. */

@@ -95,7 +95,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
         onError: (error) => logger.warn({ err: error }, 'support: sweeping abandoned files failed'),
       });
       return async () => {
-        await Promise.all([stopSweeping(), services.settling.flush()]);
+        await Promise.all([stopSweeping(), services.settling.stop()]);
         await Promise.all([end(), services.log.stop(), services.typing.settle()]);
       };
     },

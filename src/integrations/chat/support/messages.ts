@@ -5,8 +5,10 @@ import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
+import type { Settling } from '../../../platform/settling.js';
+import type { OutgoingEvent } from '../../../realtime/emitter.js';
 import type { Work } from '../../../realtime/work.js';
-import { ChatError, type Settling } from '../shared/index.js';
+import { ChatError } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
 import type { FileStore } from './file-store.js';
 import type { SupportLog } from './log.js';
@@ -49,21 +51,21 @@ export function createMessages(dependencies: Dependencies) {
     isDeleted: { $ne: true },
   });
 
-  /** Sends an edited message, and later what is stored if that is something else. */
-  const sendEdited = (
-    principal: Principal,
-    { audience }: Pick<Access, 'audience'>,
-    edited: SupportMessage,
-  ): WireMessage => {
-    const wire = toWireMessage(edited);
-    publisher.all(audience, { event: 'message_edited', payload: wire });
-    settling.settle(wire._id, async () => {
-      const { _id, conversationId } = edited;
-      const stored = await Message.findOne({ _id, conversationId }).lean<SupportMessage>();
-      if (stored === null || JSON.stringify(toWireMessage(stored)) === JSON.stringify(wire)) return;
-      sendEdited(principal, await access.open(principal, conversationId.toHexString()), stored);
+  /** Sends a change of a message, and later what is stored if that is something else or came before the message. */
+  const publish = <S>(opened: Access, changed: SupportMessage, { what, toState, toEvent }: Change<S>): S => {
+    const { _id, conversationId } = changed;
+    const sent = toState(changed);
+    publisher.all(opened.audience, toEvent(sent));
+    settling.settle(`${what} ${_id.toHexString()}`, {
+      sent: log.isOnItsWay(conversationId, changed) ? undefined : sent,
+      read: async () => {
+        const stored = await Message.findOne({ _id, conversationId }).lean<SupportMessage>();
+        return stored === null ? undefined : toState(stored);
+      },
+      send: async (stored) =>
+        publisher.all(await access.audienceOf(conversationId.toHexString(), opened), toEvent(stored)),
     });
-    return wire;
+    return sent;
   };
 
   return {
@@ -99,7 +101,11 @@ export function createMessages(dependencies: Dependencies) {
           { returnDocument: 'after' },
         ).lean<SupportMessage>();
         if (edited === null) throw notFound();
-        return sendEdited(principal, opened, edited);
+        return publish(opened, edited, {
+          what: 'edit',
+          toState: toWireMessage,
+          toEvent: (payload) => ({ event: 'message_edited', payload }),
+        });
       }),
 
     /** Deletes the content of a message; the message stays as deleted. @throws ChatError `NOT_FOUND` as `edit` */
@@ -118,10 +124,21 @@ export function createMessages(dependencies: Dependencies) {
           messageId: toId(messageId),
           deletedBy: opened.caller.id,
         };
-        publisher.all(opened.audience, { event: 'message_deleted', payload });
+        publish(opened, before, {
+          what: 'deletion',
+          toState: () => true,
+          toEvent: () => ({ event: 'message_deleted', payload }),
+        });
         if (before.file != null) await files.discard(before.file.fileId);
       }),
   };
+}
+
+/** What of a message has changed, and the event that shows it. */
+interface Change<S> {
+  readonly what: 'edit' | 'deletion';
+  readonly toState: (message: SupportMessage) => S;
+  readonly toEvent: (state: S) => OutgoingEvent;
 }
 
 const notFound = () => new ChatError('NOT_FOUND', 'Message not found or access denied');

@@ -7,10 +7,13 @@ import type { Principal } from '../../../auth/principal.js';
 import { toIdText } from '../../../models/index.js';
 import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import type { Settling } from '../../../platform/settling.js';
 import type { Work } from '../../../realtime/work.js';
 import { type Cursor, isPositioned } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
+import type { Audience } from './audience.js';
 import type { SupportLog } from './log.js';
+import { ownRoomOf } from './people.js';
 import type { Publisher } from './publisher.js';
 
 /** The read positions of participants. */
@@ -23,12 +26,15 @@ interface Dependencies {
   log: SupportLog;
   work: Work;
   clock: Clock;
+  settling: Settling;
 }
+
+type WireRead = z.output<typeof supportRead>;
 
 type Reader = Pick<SupportRead, 'conversationId' | 'readerId' | 'readerType'>;
 type Progress = Pick<SupportRead, 'messageId' | 'position' | 'messageAt' | 'readAt'>;
 
-export function createReads({ models, access, publisher, log, work, clock }: Dependencies) {
+export function createReads({ models, access, publisher, log, work, clock, settling }: Dependencies) {
   const { SupportRead: Read } = models;
 
   /** @returns whether the position moved */
@@ -46,14 +52,15 @@ export function createReads({ models, access, publisher, log, work, clock }: Dep
 
   return {
     /** The read positions of a conversation. */
-    async of(conversationId: string): Promise<z.output<typeof supportRead>[]> {
+    async of(conversationId: string): Promise<WireRead[]> {
       return (await Read.find({ conversationId }).lean()).map(toWire);
     },
 
     /** Moves the read position to a message. Only a move forward is stored and sent. */
     async mark(principal: Principal, data: { conversationId: string; messageId: string }): Promise<void> {
-      const { caller, conversation, audience } = await access.open(principal, data.conversationId);
-      await work.pay(principal, { receivers: audience.rooms.length });
+      const opened = await access.open(principal, data.conversationId);
+      const { caller, conversation } = opened;
+      await work.pay(principal, { receivers: opened.audience.rooms.length });
       const message = await log.find(conversation._id, data.messageId);
       const reader = { conversationId: conversation._id, readerId: caller.id, readerType: caller.kind };
       const read = {
@@ -63,19 +70,23 @@ export function createReads({ models, access, publisher, log, work, clock }: Dep
         readAt: new Date(clock.now()),
       };
       if (!(await move(reader, read, log.cursorOf(message)))) return;
-      const payload = toWire({ ...reader, ...read });
-      publisher.others(audience, caller, { event: 'message_read', payload });
+      const send = (audience: Audience, payload: WireRead): void =>
+        publisher.others(audience, caller, { event: 'message_read', payload });
+      const sent = toWire({ ...reader, ...read });
+      send(opened.audience, sent);
+      settling.settle(`read ${sent.conversationId} ${ownRoomOf(caller)}`, {
+        sent,
+        read: async () => {
+          const stored = await Read.findOne(reader).lean();
+          return stored === null ? undefined : toWire(stored);
+        },
+        send: async (stored) => send(await access.audienceOf(sent.conversationId, opened), stored),
+      });
     },
   };
 }
 
-const toWire = ({
-  conversationId,
-  messageId,
-  messageAt,
-  readerId,
-  readAt,
-}: Reader & Progress): z.output<typeof supportRead> => ({
+const toWire = ({ conversationId, messageId, messageAt, readerId, readAt }: Reader & Progress): WireRead => ({
   conversationId: toIdText(conversationId),
   messageId: toIdText(messageId),
   readBy: readerId,

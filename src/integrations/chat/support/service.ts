@@ -1,6 +1,7 @@
 import { support } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
-import { type ChatServices, createSettling } from '../shared/index.js';
+import { createSettling } from '../../../platform/settling.js';
+import type { ChatServices } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createAssignment } from './assignment.js';
 import { createConversations } from './conversations.js';
@@ -14,6 +15,7 @@ import { createPublisher } from './publisher.js';
 import { createReads } from './reads.js';
 import { createRoom } from './room.js';
 import { createSend } from './send.js';
+import { createStates } from './states.js';
 import { createConversationTyping } from './typing.js';
 
 const { limit: uploads } = support.clientEvents.file_upload;
@@ -30,8 +32,9 @@ export function createSupportServices(context: Context, { authentication, people
   const log = createSupportLog(context);
   const findStored = createFindSaid(models);
   const files = createFileStore({ models, clock, logger, quotaBytes: fileQuotaBytes, unsentTtlMs: unsentFileTtlMs });
-  const reads = createReads({ models, access, publisher, log, work, clock });
   const settling = createSettling(context);
+  const reads = createReads({ models, access, publisher, log, work, clock, settling });
+  const states = createStates({ models, access, publisher, settling });
   const lastMessages = createLastMessages({ models, logger });
   const send = createSend({
     access,
@@ -54,8 +57,8 @@ export function createSupportServices(context: Context, { authentication, people
     typing: createConversationTyping({ access, publisher, work, clock, logger }),
     settling,
     messages: createMessages({ models, access, publisher, log, reads, files, work, clock, settling, turnWaitMs }),
-    conversations: createConversations({ models, authentication, people, access, publisher, work, clock }),
-    assignment: createAssignment({ models, people, blocks, access, publisher, work, clock, settling }),
+    conversations: createConversations({ models, authentication, people, access, publisher, states, work, clock }),
+    assignment: createAssignment({ models, people, blocks, access, publisher, work, clock, states }),
     files: createFiles({
       findStored,
       access,

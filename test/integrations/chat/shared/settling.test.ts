@@ -4,7 +4,14 @@ import { wireFaults } from '../../../support/contract.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { createGate } from '../../../support/gate.js';
 import { until } from '../../../support/until.js';
-import { addChat, members, open as openCommunity, say, talk as talkInCommunity } from '../community/community.js';
+import {
+  addChat,
+  cameTo,
+  members,
+  open as openCommunity,
+  say,
+  talk as talkInCommunity,
+} from '../community/community.js';
 import { openChat, talk as talkInSupport } from '../support/chat.js';
 
 let environment: TestEnvironment;
@@ -141,6 +148,101 @@ test('the number of unread notifications is the stored one in the end', async ()
   );
   expect(await lastOf(b, 'notification:unread_count', 3)).toEqual({ count: 2 });
   expect(b.received('notification:unread_count').slice(0, 2)).toEqual([[{ count: 2 }], [{ count: 1 }]]);
+});
+
+test('a message that is pinned and unpinned on two nodes at once is shown as it is stored', async () => {
+  const { a, b, chatId } = await talkInCommunity(environment);
+  const { _id: messageId } = await say(a, chatId, 'text');
+  await inOtherOrder(
+    ['update', 'community.chats'],
+    () => a.ask('chat:pin_message', { messageId }),
+    () => b.ask('chat:unpin_message', { messageId }),
+  );
+  for (const client of [a, b]) {
+    await client.next('chat:message_pinned');
+    expect(await lastOf(client, 'chat:message_unpinned', 2)).toMatchObject({ chatId, messageId });
+  }
+});
+
+test('of two read positions of one user on two nodes the further one is shown in the end', async () => {
+  const { bob, a, b, chatId } = await talkInCommunity(environment);
+  const elsewhere = await openCommunity(environment, bob);
+  const [first, earlier, later] = [await say(a, chatId, '1'), await say(a, chatId, '2'), await say(a, chatId, '3')];
+  dataOf(await b.ask('chat:mark_read', { chatId, messageId: first._id }));
+  await inOtherOrder(
+    ['update', 'community.chats'],
+    () => elsewhere.ask('chat:mark_read', { chatId, messageId: earlier._id }),
+    () => b.ask('chat:mark_read', { chatId, messageId: later._id }),
+  );
+  expect(await lastOf(a, 'chat:message_read', 4)).toMatchObject({ messageId: later._id, userId: bob.id });
+});
+
+test('of two read positions of one participant on two nodes the further one is shown in the end', async () => {
+  const { bob, a, b, conversationId } = await talkInSupport(environment);
+  const elsewhere = await openChat(environment, bob);
+  const send = async () => dataOf(await a.ask('send_message', { conversationId, content: 'text' }))._id;
+  const [earlier, later] = [await send(), await send()];
+  const mark = (client: TestClient, messageId: string) => client.ask('mark_as_read', { conversationId, messageId });
+  await inOtherOrder(
+    ['update', 'support.reads'],
+    () => mark(elsewhere, earlier),
+    () => mark(b, later),
+  );
+  expect(await lastOf(a, 'message_read', 3)).toMatchObject({ messageId: later, readBy: bob.id });
+});
+
+test('of two statuses of one user on two nodes the stored one is shown in the end', async () => {
+  const { bob, a, b } = await talkInCommunity(environment);
+  const elsewhere = await openCommunity(environment, bob);
+  const set = (client: TestClient, status: string) => () => client.ask('presence:update_status', { status });
+  await inOtherOrder(['update', '_users'], set(elsewhere, 'away'), set(b, 'busy'));
+  expect(await lastOf(a, 'presence:status_changed', 3)).toMatchObject({ userId: bob.id, status: 'busy' });
+});
+
+test('the others end with what is stored, also when the user who changed it lost access', async () => {
+  const { ann, a, b, chatId } = await talkInCommunity(environment);
+  const elsewhere = await openCommunity(environment, ann, { node: 1 });
+  const { _id: messageId } = await say(a, chatId, 'text');
+  const edit = (client: TestClient, content: string) => client.ask('chat:edit_message', { messageId, content });
+  await inOtherOrder(
+    changeOf('community.messages'),
+    () => edit(a, 'first'),
+    async () => {
+      const answer = await edit(elsewhere, 'second');
+      await environment.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: ann.id } });
+      return answer;
+    },
+  );
+  expect(await lastOf(b, 'chat:message_edited', 3)).toMatchObject({ content: 'second' });
+});
+
+test('a conversation that was assigned before the others hear of it is shown as assigned', async () => {
+  const { ann, bob, a, b } = await talkInSupport(environment);
+  await environment.models.User.updateMany({ _id: { $in: [ann.id, bob.id] } }, { role: 'agent' });
+  await inOtherOrder(
+    ['insert', 'support.conversations'],
+    () => a.ask('create_conversation', { participants: [bob.id] }),
+    async () => {
+      const made = await environment.models.SupportConversation.findOne({ createdBy: ann.id, participants: bob.id })
+        .sort({ _id: -1 })
+        .lean();
+      return b.ask('claim_conversation', { conversationId: String(made?._id) });
+    },
+  );
+  for (const client of [a, b]) {
+    await client.next('new_conversation');
+    expect(await lastOf(client, 'conversation_assigned', 2)).toMatchObject({ assignedTo: bob.id });
+  }
+});
+
+test('a user who leaves a chat on one node and is in it on the other has not left', async () => {
+  const { ann, bob, a, b, chatId } = await talkInCommunity(environment);
+  const elsewhere = await openCommunity(environment, ann, { node: 1 });
+  dataOf(await a.ask('chat:leave', { chatId }));
+  const came = { speaker: [ann, a], listener: [bob, b] } as const;
+  expect(await cameTo(environment, came, 'chat:user_left')).toEqual([]);
+  dataOf(await elsewhere.ask('chat:leave', { chatId }));
+  expect((await b.next('chat:user_left'))[0]).toMatchObject({ chatId, userId: ann.id });
 });
 
 test('a message that is unpinned while it is pinned once more is no sign of too many', async () => {

@@ -36,6 +36,8 @@ export interface MessageLog<M> extends MessageReader<M>, WriteQueue<M>, MessageL
   /** Sends a stored message to its receivers on every node, after the earlier messages. */
   readonly send: OrderedSender['send'];
   readonly sentUpTo: OrderedSender['sentUpTo'];
+  /** Whether a message waits for earlier ones: what is sent about it can reach clients before it. */
+  isOnItsWay(parent: Types.ObjectId, message: M): boolean;
   /** To be called when a message was sent that was stored together with its conversation. */
   readonly noteSent: SentPositions['note'];
   /** Assigns positions to messages of other services. To be called before messages are read. */
@@ -92,6 +94,8 @@ export function createMessageLog<M extends OrderedMessage>(
     backfill,
     send: sender.send,
     sentUpTo: sender.sentUpTo,
+    isOnItsWay: (parent, { position }) =>
+      (sender.sentUpTo(parent.toHexString()) ?? Number.POSITIVE_INFINITY) < (position ?? 0),
     noteSent: sentPositions.note,
     async stop() {
       await queue.flush();

@@ -1,0 +1,104 @@
+import type { Models } from '#shared/models/index.js';
+import type { SupportConversation } from '#shared/models/support-conversation.js';
+import type { Settling } from '../../../platform/settling.js';
+import type { OutgoingEvent } from '../../../realtime/emitter.js';
+import type { UserCaller } from '../shared/index.js';
+import type { ConversationAccess } from './access.js';
+import { type Excluded, NONE_EXCLUDED } from './audience.js';
+import type { Publisher } from './publisher.js';
+import { createShow } from './show.js';
+import { complete } from './stored-conversations.js';
+import type { WireConversation } from './to-wire.js';
+
+interface Dependencies {
+  models: Models;
+  access: ConversationAccess;
+  publisher: Publisher;
+  settling: Settling;
+}
+
+/** A conversation after a change, and who made it. */
+interface Changed {
+  readonly conversation: SupportConversation;
+  readonly caller: UserCaller;
+  /** Absent: the caller has created it. */
+  readonly excluded?: Excluded;
+}
+
+/** Sends that conversations were created, assigned or closed. */
+export type States = ReturnType<typeof createStates>;
+
+export function createStates({ models, access, publisher, settling }: Dependencies) {
+  const { SupportConversation: Conversation } = models;
+  const show = createShow(models);
+
+  const publish = async (
+    { conversation, excluded = NONE_EXCLUDED }: Changed,
+    toEvent: (wire: WireConversation) => OutgoingEvent,
+  ): Promise<WireConversation> => {
+    const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation, excluded)]);
+    const outgoing = toEvent(wire);
+    publisher.all(audience, outgoing);
+    if (wire.departmentId !== null) publisher.department(wire.departmentId, outgoing);
+    return wire;
+  };
+
+  const publishCreated = (changed: Changed): Promise<WireConversation> =>
+    publish(changed, (payload) => ({ event: 'new_conversation', payload }));
+
+  const publishAssigned = (changed: Changed): Promise<WireConversation> => {
+    const { assignedTo, assignedBy = changed.caller._id } = changed.conversation;
+    const who = { assignedTo: assignedTo?.toHexString(), assignedBy: assignedBy.toHexString() };
+    const toPayload = (conversation: WireConversation) => ({ conversationId: conversation._id, ...who, conversation });
+    return publish(changed, (wire) => ({ event: 'conversation_assigned', payload: toPayload(wire) }));
+  };
+
+  const publishClosed = (changed: Changed): Promise<WireConversation> => {
+    const who = { closedBy: changed.caller.id };
+    const toPayload = (conversation: WireConversation) => ({ conversationId: conversation._id, ...who, conversation });
+    return publish(changed, (wire) => ({ event: 'conversation_closed', payload: toPayload(wire) }));
+  };
+
+  /** Sends what is stored. An assignment can be that of a closed conversation. */
+  const publishStored = async (changed: Changed): Promise<void> => {
+    const { assignedTo, status } = changed.conversation;
+    if (assignedTo !== null) await publishAssigned(changed);
+    else if (status === 'closed') await publishClosed(changed);
+  };
+
+  const settle = (changed: Changed): void => {
+    const { _id } = changed.conversation;
+    const read = async (): Promise<SupportConversation | undefined> => {
+      const stored = await Conversation.findById(_id).lean<SupportConversation | null>();
+      return stored === null ? undefined : complete(stored);
+    };
+    settling.settle(`state ${_id.toHexString()}`, {
+      sent: stateOf(changed.conversation),
+      async read() {
+        const stored = await read();
+        return stored && stateOf(stored);
+      },
+      async send() {
+        const conversation = await read();
+        if (conversation !== undefined) await publishStored({ ...changed, conversation });
+      },
+    });
+  };
+
+  /** Sends a change, and later what is stored if the conversation is assigned or closed otherwise. */
+  const settled =
+    (send: (changed: Changed) => Promise<WireConversation>) =>
+    async (changed: Changed): Promise<WireConversation> => {
+      const wire = await send(changed);
+      settle(changed);
+      return wire;
+    };
+
+  return { created: settled(publishCreated), assigned: settled(publishAssigned), closed: settled(publishClosed) };
+}
+
+/** What the events of several nodes could leave at clients otherwise than it is stored. */
+const stateOf = ({ assignedTo, status }: SupportConversation) => ({
+  assignedTo: assignedTo?.toHexString() ?? null,
+  isClosed: status === 'closed',
+});

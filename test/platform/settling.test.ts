@@ -1,0 +1,100 @@
+import { expect, test, vi } from 'vitest';
+import { createSettling } from '../../src/platform/settling.js';
+import { createTestClock } from '../support/clock.js';
+
+/** One stored state, and what is sent of it. */
+function setUp() {
+  const clock = createTestClock();
+  const warn = vi.fn();
+  const settling = createSettling({ clock, logger: { warn } as never });
+  const sent: string[] = [];
+  const stored = { state: 'a' as string | undefined, reads: 0 };
+  const settle = (state: string | undefined): void =>
+    settling.settle('key', {
+      sent: state,
+      async read() {
+        stored.reads += 1;
+        return stored.state;
+      },
+      send: (now) => sent.push(now),
+    });
+  /** Lets time pass, and what is read meanwhile arrive. */
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      clock.advance(100);
+      for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+    }
+  };
+  return { settling, sent, stored, settle, pass, warn };
+}
+
+test('what is stored is sent when something else was sent, and nothing else', async () => {
+  const { sent, stored, settle, pass } = setUp();
+  settle('a');
+  await pass(5000);
+  expect([sent, stored.reads]).toEqual([[], 1]);
+  stored.state = 'b';
+  settle('a');
+  await pass(5000);
+  expect([sent, stored.reads]).toEqual([['b'], 3]);
+});
+
+test('of several changes the last one is compared', async () => {
+  const { sent, stored, settle, pass } = setUp();
+  for (const state of ['c', 'b', 'a']) settle(state);
+  await pass(5000);
+  expect(sent).toEqual([]);
+  stored.state = 'b';
+  for (const state of ['a', 'b']) settle(state);
+  await pass(5000);
+  expect(sent).toEqual([]);
+});
+
+test('what changes all the time is compared all the same', async () => {
+  const { sent, stored, settle, pass } = setUp();
+  stored.state = 'b';
+  for (let change = 0; change < 50; change += 1) {
+    settle('a');
+    await pass(100);
+  }
+  expect(sent.length).toBeGreaterThan(1);
+});
+
+test('a change that came while there was a wait is compared after a whole wait', async () => {
+  const { sent, stored, settle, pass } = setUp();
+  settle('a');
+  await pass(1400);
+  settle('a');
+  await pass(600);
+  stored.state = 'b';
+  await pass(2000);
+  expect(sent).toEqual(['b']);
+});
+
+test('what came too early for its receivers is sent once more', async () => {
+  const { sent, settle, pass } = setUp();
+  settle(undefined);
+  await pass(10_000);
+  expect(sent).toEqual(['a']);
+});
+
+test('what is gone is not sent', async () => {
+  const { sent, stored, settle, pass, warn } = setUp();
+  stored.state = undefined;
+  settle('a');
+  await pass(5000);
+  expect(sent).toEqual([]);
+  expect(warn).not.toHaveBeenCalled();
+});
+
+test('a node that stops compares first, and nothing after that', async () => {
+  const { settling, sent, stored, settle, pass } = setUp();
+  stored.state = 'b';
+  settle('a');
+  await settling.stop();
+  expect(sent).toEqual(['b']);
+  stored.state = 'c';
+  settle('b');
+  await pass(5000);
+  expect([sent, stored.reads]).toEqual([['b'], 1]);
+});
