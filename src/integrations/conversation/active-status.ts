@@ -4,6 +4,7 @@ import type { UserPrincipal } from '../../auth/principal.js';
 import type { Context } from '../../framework/context.js';
 import { createBatcher } from '../../platform/batcher.js';
 import { createCoalescer } from '../../platform/coalescer.js';
+import type { Settling } from '../../platform/settling.js';
 import { rooms } from '../../realtime/rooms.js';
 import type { Blocks } from '../users/index.js';
 
@@ -15,6 +16,11 @@ interface StatusUser {
 
 const statuses = ['active', 'away'] as const;
 type Status = (typeof statuses)[number];
+
+interface Dependencies {
+  blocks: Blocks;
+  settling: Settling;
+}
 
 /** Users in one update. */
 const GROUP_MAX = 1000;
@@ -30,6 +36,8 @@ export interface ActiveStatus {
   flush(): Promise<void>;
 }
 
+const keyOf = ({ accountId, userId }: StatusUser): string => `${accountId} ${userId}`;
+
 /** Within this time only the last of several changes of a user is sent. */
 const WINDOW_MS = 1000;
 
@@ -37,7 +45,7 @@ const WINDOW_MS = 1000;
  * Sends the status of a user to the account, except users with a block, on both conversation namespaces. A burst of changes
  * is sent as its first and its last.
  */
-export function createActiveStatus(context: Context, blocks: Blocks): ActiveStatus {
+export function createActiveStatus(context: Context, { blocks, settling }: Dependencies): ActiveStatus {
   const { models, emitter, clock, logger, work } = context;
   const coalescer = createCoalescer({ clock, windowMs: WINDOW_MS });
 
@@ -52,14 +60,22 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
     return changes.map(() => undefined);
   }, GROUP_MAX);
 
-  /** @param toStatus gets the stored status, if there is one. It is read with the blocks, for all users of a turn. */
+  const readStored = async (userId: string): Promise<Status | undefined> =>
+    (await blocks.withUser(userId))?.user.conversation_active_status ?? undefined;
+
+  /**
+   * Sends a status, and later the stored one if that is another one.
+   * @param toStatus gets the stored status, if there is one. It is read with the blocks, for all users of a turn.
+   */
   const send = async (
-    { userId, accountId }: StatusUser,
+    user: StatusUser,
     toStatus: (stored: Status | null | undefined) => Status,
     exceptSocketId?: string,
   ): Promise<void> => {
+    const { userId, accountId } = user;
     try {
       const found = await blocks.withUser(userId);
+      const status = toStatus(found?.user.conversation_active_status);
       emitter.emit(
         {
           namespaces: conversationNamespaces,
@@ -69,9 +85,14 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
         },
         {
           event: 'active_status',
-          payload: { userID: userId, conversation_active_status: toStatus(found?.user.conversation_active_status) },
+          payload: { userID: userId, conversation_active_status: status },
         },
       );
+      settling.settle(`status ${keyOf(user)}`, {
+        sent: status,
+        read: () => readStored(userId),
+        send: () => coalescer.correct(keyOf(user), { later: () => send(user, (stored) => stored ?? status) }),
+      });
     } catch (error) {
       logger.warn({ err: error }, 'sending a status to an account failed');
     }
@@ -80,7 +101,7 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
   return {
     async set(user, status, exceptSocketId) {
       const { userId, accountId } = user;
-      const key = `${accountId} ${userId}`;
+      const key = keyOf(user);
       if ('kind' in user && accountId !== '' && coalescer.isNew(key)) {
         await work.pay(user, { receivers: emitter.sizeHere(conversationNamespaces, rooms.account(accountId)) });
       }

@@ -8,9 +8,8 @@ import { type Access, ensureAccess, ensureFullAccess, ensureHeard, type FullAcce
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
-import { toUpdate } from './publish.js';
 import type { Snoozes } from './snoozes.js';
-import { type ConversationView, prepareToShow } from './to-wire.js';
+import type { ConversationView } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 type Shared = Pick<FullAccess, 'conversation' | 'members'>;
@@ -21,16 +20,13 @@ type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_to
 export function createChanges<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M> & { readonly snoozes: Pick<Snoozes, 'expect'> },
 ) {
-  const { models, kind, counters, blocks, publish, work, clock, snoozes } = dependencies;
+  const { models, kind, counters, blocks, tell, work, clock, snoozes } = dependencies;
 
   /** Changes the viewer's member and notifies their sockets. */
   const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
     const pay = payOnce((people) => work.pay(viewer.principal, { rows: people }));
-    const tell = async ({ conversation, member }: Access): Promise<ConversationView<D, M>> => {
-      const view = (await prepareToShow(models, kind, [conversation]))(conversation, member);
-      publish([viewer.id], toUpdate(view));
-      return view;
-    };
+    const tellViewer = async ({ conversation, member }: Access): Promise<ConversationView<D, M>> =>
+      (await tell({ conversation, members: [member] }))(conversation, member);
     const changeMember = async ({ session, record }: CountedTransaction): Promise<Access> => {
       const access = await ensureAccess(models, kind, { viewer, id, session });
       await pay(access.conversation.users.length);
@@ -39,7 +35,7 @@ export function createChanges<D extends Description, M extends WireMessage>(
       record(access.member, after);
       return { conversation: access.conversation, member: after };
     };
-    return tell(await counters.transact([id, viewer.id], changeMember, tell));
+    return tellViewer(await counters.transact([id, viewer.id], changeMember, tellViewer));
   };
 
   /**
@@ -53,12 +49,9 @@ export function createChanges<D extends Description, M extends WireMessage>(
   ): Promise<ConversationView<D, M>> => {
     const blocked = await blocks.of(viewer.id);
     const pay = payOnce((people) => work.pay(viewer.principal, amountsOfConversation(people)));
-    const tell = async ({ conversation, members }: Shared): Promise<ConversationView<D, M>> => {
-      const toWire = await prepareToShow(models, kind, [conversation]);
-      for (const member of members) {
-        const user = member.user.toHexString();
-        if (!blocked.has(user)) publish([user], toUpdate(toWire(conversation, member)));
-      }
+    const tellAll = async ({ conversation, members }: Shared): Promise<ConversationView<D, M>> => {
+      const heard = members.filter(({ user }) => !blocked.has(user.toHexString()));
+      const toWire = await tell({ conversation, members: heard });
       const own = members.find(({ user }) => user.equals(viewer.userId));
       if (own === undefined) throw new GatewayError('NOT_FOUND');
       return toWire(conversation, own);
@@ -78,7 +71,7 @@ export function createChanges<D extends Description, M extends WireMessage>(
       for (const [index, member] of before.members.entries()) record(member, changed[index]);
       return { conversation: after, members: changed };
     };
-    return tell(await counters.transact([id], changeAll, tell));
+    return tellAll(await counters.transact([id], changeAll, tellAll));
   };
 
   return {

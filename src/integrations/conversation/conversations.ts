@@ -1,5 +1,6 @@
 import type { Context } from '../../framework/context.js';
 import { createWriteTogether } from '../../platform/mongo/write-together.js';
+import type { Settling } from '../../platform/settling.js';
 import type { Blocks } from '../users/index.js';
 import { ensureAccess, participantsOf } from './access.js';
 import { createChanges } from './changes.js';
@@ -15,6 +16,7 @@ import { createRead } from './read.js';
 import { createRepublish } from './republish.js';
 import { createSend } from './send.js';
 import { createSnoozes } from './snoozes.js';
+import { createTell } from './tell.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -26,15 +28,23 @@ export { toViewer, type Viewer } from './viewer.js';
 /** The operations on conversations of one kind. */
 export type Conversations<D extends Description, M extends WireMessage> = ReturnType<typeof createConversations<D, M>>;
 
+interface Basis<D extends Description, M extends WireMessage> {
+  kind: ConversationKind<D, M>;
+  counters: CounterStore;
+  blocks: Blocks;
+  settling: Settling;
+}
+
 /** The rules of one kind of conversation. Every operation stores, then sends, then returns. */
 export function createConversations<D extends Description, M extends WireMessage>(
   context: Context,
-  { kind, counters, blocks }: { kind: ConversationKind<D, M>; counters: CounterStore; blocks: Blocks },
+  { kind, counters, blocks, settling }: Basis<D, M>,
 ) {
   const { models, clock, logger, work } = context;
   const publish = createPublish(context.emitter);
   const pages = createPages(clock);
-  const basis = { models, kind, counters, blocks, publish, clock, logger, pages, work };
+  const shared = { models, kind, counters, blocks, publish, settling, clock, logger, pages, work };
+  const basis = { ...shared, tell: createTell(shared) };
   const messages = createMessageLists(basis);
   const membership = createMembership(basis);
   const snoozes = createSnoozes(basis);

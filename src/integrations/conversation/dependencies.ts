@@ -1,12 +1,14 @@
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
+import type { Settling } from '../../platform/settling.js';
 import type { Work } from '../../realtime/work.js';
 import type { Blocks } from '../users/index.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import type { Pages } from './pages.js';
 import type { Publish } from './publish.js';
+import type { Tell } from './tell.js';
 
 /** What the operations on conversations of one kind share. */
 export interface ConversationDependencies<D extends Description, M extends WireMessage> {
@@ -15,6 +17,8 @@ export interface ConversationDependencies<D extends Description, M extends WireM
   readonly counters: CounterStore;
   readonly blocks: Blocks;
   readonly publish: Publish;
+  readonly tell: Tell<D, M>;
+  readonly settling: Settling;
   readonly pages: Pages;
   readonly work: Work;
   readonly clock: Clock;

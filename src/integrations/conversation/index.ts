@@ -18,7 +18,7 @@ export function createConversation(context: Context, { blocks }: UserServices): 
 }
 
 const createTeamConversations = (context: Context, services: ConversationServices): Integration => {
-  const activeStatus = createActiveStatus(context, services.blocks);
+  const activeStatus = createActiveStatus(context, services);
   const { snoozes } = services.team;
   return {
     name: conversation.name,
@@ -37,6 +37,7 @@ const createTeamConversations = (context: Context, services: ConversationService
       const end = snoozes.start();
       return async () => {
         await activeStatus.flush();
+        await services.settling.stop();
         await end();
       };
     },

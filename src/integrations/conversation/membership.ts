@@ -12,7 +12,7 @@ import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { createMembers } from './members.js';
 import { toUpdate } from './publish.js';
-import { type ConversationView, prepareToShow } from './to-wire.js';
+import type { ConversationView } from './to-wire.js';
 import { canParticipate, type Viewer } from './viewer.js';
 
 /** A conversation to create. */
@@ -37,8 +37,9 @@ interface Joined {
 export function createMembership<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M>,
 ) {
-  const { models, kind, counters, blocks, publish, work, clock } = dependencies;
+  const { models, kind, counters, blocks, tell, work, clock } = dependencies;
   const members = createMembers(dependencies);
+  const toAdded = (payload: ConversationView<D, M>) => ({ event: kind.events.added, payload });
 
   /** @throws GatewayError `FORBIDDEN` when users would be brought together who have a block between them */
   const ensureNoBlock = async (added: readonly string[], all: readonly string[]): Promise<void> => {
@@ -62,12 +63,8 @@ export function createMembership<D extends Description, M extends WireMessage>(
       await ensureNoBlock(users, users);
       await work.pay(viewer.principal, amountsOfConversation(users.length));
       const conversation = toConversation(viewer, { draft, users, now: new Date(clock.now()) });
-      const tell = async (added: readonly Member[]): Promise<ConversationView<D, M>> => {
-        const toWire = await prepareToShow(models, kind, [conversation]);
-        for (const member of added) {
-          const payload = toWire(conversation, member);
-          publish([member.user.toHexString()], { event: kind.events.added, payload });
-        }
+      const tellAll = async (added: readonly Member[]): Promise<ConversationView<D, M>> => {
+        const toWire = await tell({ conversation, members: added }, { toEvent: toAdded });
         const [own] = added;
         if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
         return toWire(conversation, own);
@@ -77,7 +74,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
         await kind.conversations.collection.insertOne({ ...conversation, __v: 0 }, { session });
         return members.insert(conversation, users, transaction);
       };
-      return tell(await counters.transact(users, insert, tell));
+      return tellAll(await counters.transact(users, insert, tellAll));
     },
 
     /** Adds participants. Existing participants do not change. @throws GatewayError as `create` */
@@ -87,14 +84,11 @@ export function createMembership<D extends Description, M extends WireMessage>(
     ) {
       const [others, blocked] = await Promise.all([ensureColleagues(models, viewer, users), blocks.of(viewer.id)]);
       const pay = payOnce((people) => work.pay(viewer.principal, amountsOfConversation(people)));
-      const tell = async ({ conversation, all, added }: Joined): Promise<ConversationView<D, M>> => {
-        const toWire = await prepareToShow(models, kind, [conversation]);
-        for (const member of all) {
-          const user = member.user.toHexString();
-          const payload = toWire(conversation, member);
-          if (!blocked.has(user))
-            publish([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));
-        }
+      const tellAll = async ({ conversation, all, added }: Joined): Promise<ConversationView<D, M>> => {
+        const heard = all.filter(({ user }) => !blocked.has(user.toHexString()));
+        const toEvent = (view: ConversationView<D, M>, user: string) =>
+          added.has(user) ? toAdded(view) : toUpdate(view);
+        const toWire = await tell({ conversation, members: heard }, { toEvent });
         const own = all.find(({ user }) => user.equals(viewer.userId));
         if (own === undefined) throw new GatewayError('NOT_FOUND');
         return toWire(conversation, own);
@@ -127,7 +121,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
           added: new Set([...invited, ...missing]),
         };
       };
-      return tell(await counters.transact([id, ...others], add, tell));
+      return tellAll(await counters.transact([id, ...others], add, tellAll));
     },
   };
 }

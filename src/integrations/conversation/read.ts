@@ -2,13 +2,11 @@ import type { ClientSession, Types } from 'mongoose';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
 import { payOnce } from '../../realtime/work.js';
-import { ensureFullAccess, type FullAccess } from './access.js';
+import { ensureFullAccess, type FullAccess, namedIn } from './access.js';
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
-import { toUpdate } from './publish.js';
 import { madeAt } from './times.js';
-import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 /** A message id and its time. */
@@ -23,7 +21,7 @@ interface Position {
  * Reading an older message than before changes nothing.
  */
 export function createRead<D extends Description, M extends WireMessage>(dependencies: ConversationDependencies<D, M>) {
-  const { models, kind, counters, blocks, publish, work, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, tell, settling, work, clock } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` for a message of another conversation */
   const findTarget = async (
@@ -76,19 +74,36 @@ export function createRead<D extends Description, M extends WireMessage>(depende
     const blocked = await blocks.of(viewer.id);
     // Each participant is notified, and read for the viewer.
     const pay = payOnce((people) => work.pay(viewer.principal, { rows: people, receivers: people }));
-    const tell = async ({ conversation, members, member }: FullAccess): Promise<void> => {
+    /** Sends how far the viewer has read, and later what is stored if that is further. */
+    const tellOthers = (members: readonly Member[], { last_read, ...place }: Member): void => {
       const others = members
         .map(({ user }) => user.toHexString())
         .filter((user) => user !== viewer.id && !blocked.has(user));
-      const payload = {
-        conversation_id: id,
-        userID: viewer.id,
-        message_id: member.last_read?.toHexString() ?? null,
-        read_at: new Date(clock.now()).toISOString(),
+      const send = (users: readonly string[], message_id: string | null): void => {
+        const read_at = new Date(clock.now()).toISOString();
+        const payload = { conversation_id: id, userID: viewer.id, message_id, read_at };
+        publish(users, { event: kind.events.read, payload });
       };
-      publish(others, { event: kind.events.read, payload });
-      const toWire = await prepareToShow(models, kind, [conversation]);
-      publish([viewer.id], toUpdate(toWire(conversation, member)), viewer.socketId);
+      const sent = last_read?.toHexString() ?? null;
+      send(others, sent);
+      settling.settle(`read ${id} ${viewer.id}`, {
+        sent,
+        async read() {
+          const stored = await tell.readStored(place);
+          return stored && (stored.member.last_read?.toHexString() ?? null);
+        },
+        async send(stored) {
+          const named = namedIn((await kind.conversations.findById(id, { users: 1 }).lean()) ?? { users: [] });
+          send(
+            others.filter((user) => named.has(user)),
+            stored,
+          );
+        },
+      });
+    };
+    const tellAll = async ({ conversation, members, member }: FullAccess): Promise<void> => {
+      tellOthers(members, member);
+      await tell({ conversation, members: [member] }, { exceptSocketId: viewer.socketId });
     };
     const markRead = async (transaction: CountedTransaction): Promise<FullAccess> => {
       const { session, record } = transaction;
@@ -107,6 +122,6 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       record(access.member, after);
       return { ...access, member: after };
     };
-    await tell(await counters.transact([id, viewer.id], markRead, tell));
+    await tellAll(await counters.transact([id, viewer.id], markRead, tellAll));
   };
 }

@@ -3,7 +3,6 @@ import { participantsOf } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
 import type { createMembership } from './membership.js';
-import { prepareToShow } from './to-wire.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
   membership: ReturnType<typeof createMembership<D, M>>;
@@ -14,7 +13,7 @@ interface Dependencies<D extends Description, M extends WireMessage> extends Con
  * a conversation without members.
  */
 export function createRepublish<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, publish, membership } = dependencies;
+  const { models, kind, counters, publish, tell, membership } = dependencies;
 
   const readParticipants = async (conversation: Conversation) => {
     await membership.ensureMembers(conversation);
@@ -48,11 +47,10 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
     /** Sends a conversation to its participants. @param more additional fields */
     async conversation(conversation: Conversation, more: object): Promise<void> {
       const participants = await readParticipants(conversation);
-      const toWire = await prepareToShow(models, kind, [conversation]);
-      for (const member of participants) {
-        const payload = { ...toWire(conversation, member), ...more };
-        publish([member.user.toHexString()], { event: kind.events.added, payload });
-      }
+      await tell(
+        { conversation, members: participants },
+        { toEvent: (view) => ({ event: kind.events.added, payload: { ...view, ...more } }) },
+      );
     },
   };
 }

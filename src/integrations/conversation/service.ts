@@ -5,6 +5,7 @@ import type { payloads } from '#shared/contracts/conversation-parts.js';
 import type { Counters } from '#shared/models/counter.js';
 import type { Attachment, Message } from '#shared/models/message.js';
 import type { Context } from '../../framework/context.js';
+import { createSettling, type Settling } from '../../platform/settling.js';
 import type { Blocks } from '../users/index.js';
 import { type Conversations, createConversations, type Viewer } from './conversations.js';
 import { type CountedMembers, type CounterStore, createCounterStore, noCounters } from './counters/index.js';
@@ -20,6 +21,7 @@ type ProspectConversations = Conversations<ProspectDescription, ProspectMessage>
 /** Both kinds of conversation and their shared counters. */
 export interface ConversationServices {
   readonly blocks: Blocks;
+  readonly settling: Settling;
   readonly counters: CounterStore;
   readonly team: TeamConversations;
   readonly prospects: ProspectConversations;
@@ -28,7 +30,7 @@ export interface ConversationServices {
 /** Created once, because work on one conversation is serialized. */
 export function createConversationServices(context: Context, blocks: Blocks): ConversationServices {
   const counters = createCounterStore(context);
-  const basis = { counters, blocks };
+  const basis = { counters, blocks, settling: createSettling(context) };
   return {
     ...basis,
     team: createConversations(context, { ...basis, kind: createTeamKind(context.models) }),

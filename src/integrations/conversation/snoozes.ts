@@ -4,8 +4,6 @@ import { isNamed } from './access.js';
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
-import { toUpdate } from './publish.js';
-import { prepareToShow } from './to-wire.js';
 
 /** Ends snoozes when their time is over. */
 export interface Snoozes {
@@ -31,7 +29,7 @@ const BATCH = 100;
 export function createSnoozes<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M>,
 ): Snoozes {
-  const { models, kind, counters, publish, clock, logger } = dependencies;
+  const { models, kind, counters, tell, clock, logger } = dependencies;
   let looking: Promise<void> | undefined;
   /** A pass was requested while one was running. */
   let isAskedAgain = false;
@@ -43,12 +41,11 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
   /** Removes one snooze. Does nothing when another node was faster. */
   const wakeOne = async (member: Pick<Member, '_id' | 'conversation' | 'user'>): Promise<void> => {
     const now = new Date(clock.now());
-    const tell = async (woken: Member | undefined): Promise<void> => {
+    const tellUser = async (woken: Member | undefined): Promise<void> => {
       if (woken === undefined) return;
       const conversation = await kind.conversations.findById(woken.conversation).lean();
       if (conversation === null || !isNamed(conversation, woken.user)) return;
-      const toWire = await prepareToShow(models, kind, [conversation]);
-      publish([woken.user.toHexString()], toUpdate(toWire(conversation, woken)));
+      await tell({ conversation, members: [woken] });
     };
     const wake = async ({ session, record }: CountedTransaction): Promise<Member | undefined> => {
       const before = await models.Member.findOneAndUpdate(
@@ -61,7 +58,7 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
       record(before, after);
       return after;
     };
-    await tell(await counters.transact([member.user.toHexString()], wake, tell));
+    await tellUser(await counters.transact([member.user.toHexString()], wake, tellUser));
   };
 
   const findDue = (more: object) =>

@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { createActiveStatus } from '../../../src/integrations/conversation/active-status.js';
+import { createSettling } from '../../../src/platform/settling.js';
 import { createTestClock } from '../../support/clock.js';
 import { until } from '../../support/until.js';
 
@@ -7,6 +8,7 @@ const USERS = ['a', 'b'].map((letter) => letter.repeat(24));
 
 test('what follows the first status of users is what is stored then, read together with their blocks', async () => {
   const clock = createTestClock();
+  const logger = { warn: vi.fn() } as never;
   const sent: string[] = [];
   const statuses = createActiveStatus(
     {
@@ -16,10 +18,13 @@ test('what follows the first status of users is what is stored then, read togeth
         emit: (_target: unknown, { payload }: { payload: { userID: string; conversation_active_status: string } }) =>
           sent.push(`${payload.userID[0]} ${payload.conversation_active_status}`),
       },
-      logger: { warn: vi.fn() },
+      logger,
     } as never,
     {
-      withUser: async () => ({ user: { conversation_active_status: 'active' }, blocked: new Set<string>() }),
+      blocks: {
+        withUser: async () => ({ user: { conversation_active_status: 'active' }, blocked: new Set<string>() }),
+      },
+      settling: createSettling({ clock, logger }),
     } as never,
   );
   const set = (status: 'active' | 'away') =>
