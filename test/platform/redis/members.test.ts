@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { CommandClient } from '../../../src/platform/redis/connection.js';
 import { createMembers, type Members } from '../../../src/platform/redis/members.js';
-import { createRandom } from '../../realtime/delivery/chaos.js';
+import { createRandom } from '../../support/random.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
 
 const KEY = 'test:members';
@@ -106,7 +106,7 @@ test('all members are read again after a failure of Redis', async () => {
 test.each([1, 2, 3])(
   'nodes know each other, also those of the earlier version, whatever comes and goes (seed %i)',
   async (seed) => {
-    const random = createRandom(seed);
+    const { next: random } = createRandom(seed);
     const live: Members[] = [];
     /** Names of the members of the earlier version. */
     let earlier: string[] = [];

@@ -7,7 +7,7 @@ import {
   lowestAcked,
   merge,
 } from '../../../src/realtime/delivery/acked.js';
-import { createRandom } from './chaos.js';
+import { createRandom } from '../../support/random.js';
 
 const N = 30;
 const positions = Array.from({ length: N }, (_, index) => index + 1);
@@ -21,7 +21,7 @@ const toSet = (acked: Acked): Set<number> =>
   new Set(positions.filter((position) => isAcked({ x: acked }, 0, { namespace: 'x', position })));
 
 describe('what a device has acknowledged', () => {
-  const random = createRandom(5);
+  const { next: random } = createRandom(5);
   const randomSet = (): Set<number> => {
     const density = random();
     return new Set(positions.filter(() => random() < density));

@@ -68,12 +68,3 @@ export function judge(
   const missing = Array.from({ length: count }, (_, index) => index + 1).filter((n) => !seen.has(n)).length;
   return { missing, repeated: received.length - seen.size, disordered };
 }
-
-/** A small generator with a seed, so that a run can be repeated. */
-export function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}

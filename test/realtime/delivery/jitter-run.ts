@@ -3,8 +3,9 @@ import { expect } from 'vitest';
 import { startEmbeddedDatabase } from '../../support/database.js';
 import { createTestEnvironment } from '../../support/environment.js';
 import { type MongoProxy, startMongoProxy } from '../../support/mongo-proxy.js';
+import { createRandom } from '../../support/random.js';
 import { until } from '../../support/until.js';
-import { createRandom, judge, openSurvivor } from './chaos.js';
+import { judge, openSurvivor } from './chaos.js';
 
 /** How hard a run is. */
 export interface Jitter {
@@ -30,7 +31,7 @@ export async function runJitter({ clients, messages, cutRate, seed, ...faults }:
   const { nodes } = environment;
   const redis = environment.redis();
   const publisher = environment.node(0);
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   const urls = nodes.map(({ url }) => url);
   const survivors = Array.from({ length: clients }, (_, index) => openSurvivor(`jitter-${index}`, urls));
 

@@ -12,9 +12,9 @@ import { Positions } from '../../../src/realtime/delivery/positions.js';
 import type { PushStore } from '../../../src/realtime/delivery/push/store.js';
 import { Sender } from '../../../src/realtime/delivery/sender.js';
 import { createNodeCalls } from '../../../src/realtime/node-calls.js';
+import { createRandom } from '../../support/random.js';
 import { SimulatedLog } from '../simulation/log.js';
 import { VirtualTime } from '../simulation/virtual-time.js';
-import { createRandom } from './chaos.js';
 
 /** How far clocks differ. It is more than delivery tolerates for new devices, and must not matter for leaders. */
 const SKEW_MAX_MS = 30_000;
@@ -42,7 +42,7 @@ export interface LeadersResult {
  * differ. Checks that each acknowledged message is stored once, and that each client's messages are stored in its order.
  */
 export async function runLeaders({ seed, nodes, runMs }: LeadersRun): Promise<LeadersResult> {
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   for (let i = 0; i < 10; i += 1) random();
   const time = new VirtualTime(random);
   time.install();

@@ -11,7 +11,7 @@ import { Migration } from '../../../src/realtime/delivery/migration/index.js';
 import { Positions } from '../../../src/realtime/delivery/positions.js';
 import { startEmbeddedDatabase, survivingOptions } from '../../support/database.js';
 import { startMongoProxy } from '../../support/mongo-proxy.js';
-import { createRandom } from './chaos.js';
+import { createRandom } from '../../support/random.js';
 
 const namespace = '/v1/shared';
 const RECEIPT_TTL_MS = 3_600_000;
@@ -125,7 +125,7 @@ function createReaders({ log, mailboxes }: Node) {
  * @returns how many devices were notified that they had missed something
  */
 export async function runMigration({ seed, recipients, messages }: MigrationRun): Promise<number> {
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   const choose = (count: number): number => Math.floor(random() * count);
   const database = await startEmbeddedDatabase();
   const observer = await startNode(database.url, () => 0.5);

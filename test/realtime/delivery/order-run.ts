@@ -7,9 +7,9 @@ import { startEmbeddedDatabase } from '../../support/database.js';
 import { createTestEnvironment } from '../../support/environment.js';
 import { signToken, type TestGateway } from '../../support/gateway.js';
 import { startMongoProxy } from '../../support/mongo-proxy.js';
+import { createRandom } from '../../support/random.js';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
-import { createRandom } from './chaos.js';
 
 /** Two nodes of which the second has a slow database, and a Redis that can be taken away from it. */
 export interface OrderEnvironment {
@@ -138,7 +138,7 @@ export async function runHistory(
   { recipients, messages, seed }: History,
 ): Promise<void> {
   const { a, b, models } = environment;
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   const choose = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
   const chooseUrl = (): string => choose([a, b]).url;
   const users = Array.from({ length: recipients }, (_, n) => `history-${seed}-${n}`);

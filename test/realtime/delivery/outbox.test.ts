@@ -7,7 +7,7 @@ import { Outbox } from '../../../src/realtime/delivery/outbox.js';
 import { WINDOW_MAX } from '../../../src/realtime/delivery/window.js';
 import type { GatewaySocket } from '../../../src/sockets/socket.js';
 import { createTestClock } from '../../support/clock.js';
-import { createRandom } from './chaos.js';
+import { createRandom } from '../../support/random.js';
 
 const recipient = withKey({ site: '', userId: 'u' });
 const toEntry = (position: number): Entry =>
@@ -99,7 +99,7 @@ test('sends a message that is stored right after it has read everything', async 
 
 test.each([1, 2, 3, 4, 5, 6, 7, 8])('sends every entry once and in order (seed %i)', async (seed) => {
   const { outbox, store, received, acknowledge, cursor, log } = openOutbox();
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   store(Math.floor(random() * 1500));
   const isOld = ({ position }: Entry): boolean => position <= 700 * random();
   const first = random() < 0.5 ? { entries: log.slice(0, 100), isLast: log.length <= 100 } : undefined;

@@ -6,7 +6,7 @@ import { keyOf } from '../../../src/realtime/delivery/message.js';
 import { LogPoll } from '../../../src/realtime/delivery/poll.js';
 import { PollTurns } from '../../../src/realtime/delivery/poll-turns.js';
 import { createTestClock } from '../../support/clock.js';
-import { createRandom } from './chaos.js';
+import { createRandom } from '../../support/random.js';
 
 /** What is promised for an entry whose notification was lost. */
 const FOUND_WITHIN_MS = 10_000;
@@ -21,7 +21,7 @@ interface Entry {
 /** Nodes that share a log and a bus, in simulated time. Each user is on one node. Nothing announces entries but the poll. */
 function createCluster(count: number, seed: number) {
   const clock = createTestClock(1_800_000_000_000);
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   const stored: Entry[] = [];
   const stats = { reads: 0, polls: 0 };
   const log = {

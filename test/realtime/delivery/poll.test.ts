@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { LogPoll } from '../../../src/realtime/delivery/poll.js';
-import { createRandom } from './chaos.js';
+import { createRandom } from '../../support/random.js';
 
 /** By the settings: a node polls every 4 s; an entry becomes visible at most 15 s after its time, most within a second. */
 const INTERVAL_MS = 4000;
@@ -15,7 +15,7 @@ interface StoredEntry {
 
 /** Polls a log whose entries become visible late. @returns what was read, and the entries that no poll in time has found */
 async function pollFor(rounds: number, { each, lateShare, seed }: { each: number; lateShare: number; seed: number }) {
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   let now = 1_800_000_000_000;
   let read = 0;
   const stored: StoredEntry[] = [];

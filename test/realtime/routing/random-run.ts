@@ -2,8 +2,8 @@ import { pino } from 'pino';
 import { Server } from 'socket.io';
 import { expect } from 'vitest';
 import { createRedisAdapter, gatherBroadcasts } from '../../../src/library-internals/redis-adapter.js';
+import { createRandom } from '../../support/random.js';
 import { until } from '../../support/until.js';
-import { createRandom } from '../delivery/chaos.js';
 import { createRouterCluster, type RouterNode } from './routers.js';
 
 const logger = pino({ enabled: false });
@@ -55,7 +55,7 @@ export interface RandomRunOptions {
  * what a broadcast to everything would give it: the model knows namespaces, rooms and exceptions, and nothing of routing.
  */
 export async function runRandomly({ seed, nodes: count, steps, kills }: RandomRunOptions): Promise<void> {
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   for (let i = 0; i < 10; i += 1) random();
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
   const some = <T>(values: readonly T[], most: number): T[] =>

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createRandom } from '../../support/random.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
-import { createRandom } from '../delivery/chaos.js';
 import { RedisError, type Reply, Simple } from './lua.js';
 import { SimulatedRedis } from './redis.js';
 import { VirtualTime } from './virtual-time.js';
@@ -23,7 +23,7 @@ const MEMBERS = ['x', 'y', 'grö ße', '1', ''];
 const BOUNDS = ['-inf', '+inf', '(2', '2', '3', '(5'];
 
 function createSimulated(): SimulatedRedis {
-  const random = createRandom(1);
+  const { next: random } = createRandom(1);
   return new SimulatedRedis({ time: new VirtualTime(random), random, onPublish: () => undefined });
 }
 
@@ -109,7 +109,7 @@ const codeOf = (error: unknown): string =>
 
 test('the simulated Redis answers commands as a real one', async () => {
   const simulated = createSimulated();
-  const random = createRandom(7);
+  const { next: random } = createRandom(7);
   simulated.command('SCRIPT', 'LOAD', RUN);
   await server.command('SCRIPT', 'LOAD', RUN);
   for (let n = 0; n < 6_000; n += 1) {

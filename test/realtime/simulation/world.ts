@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { rooms } from '../../../src/realtime/rooms.js';
-import { createRandom } from '../delivery/chaos.js';
+import { createRandom } from '../../support/random.js';
 import { SimulatedLog } from './log.js';
 import { Network } from './network.js';
 import { type Observer, PREFIX, type SimulatedNode, type SimulatedSocket, startNode } from './node.js';
@@ -67,7 +67,7 @@ export class World implements Observer {
   #names = 0;
 
   constructor({ seed, users, nodes }: WorldOptions) {
-    this.random = createRandom(seed);
+    this.random = createRandom(seed).next;
     // The first numbers of neighbouring seeds are alike.
     for (let i = 0; i < 10; i += 1) this.random();
     this.time = new VirtualTime(this.random);

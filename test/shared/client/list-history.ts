@@ -10,8 +10,8 @@ import {
 } from '#shared/client/index.js';
 import { addChat } from '../../integrations/chat/community/community.js';
 import { addConversation, addDepartment } from '../../integrations/chat/support/chat.js';
-import { createRandom } from '../../realtime/delivery/chaos.js';
 import type { TestEnvironment, TestUser } from '../../support/environment.js';
+import { createRandom } from '../../support/random.js';
 import { until } from '../../support/until.js';
 import { openChat, openRoad, openTeam, type Road, tokenOf } from './environment.js';
 
@@ -218,7 +218,7 @@ export async function playListHistory(
   name: keyof typeof listKinds,
   { seed, steps }: { seed: number; steps: number },
 ): Promise<void> {
-  const random = createRandom(seed);
+  const { next: random } = createRandom(seed);
   const draw = (count: number): number => Math.floor(random() * count);
   const road = await openRoad(environment.node(0));
   const { view, acts, last, readAll } = await listKinds[name](

@@ -10,8 +10,8 @@ import {
 } from '#shared/client/index.js';
 import { addChat } from '../../integrations/chat/community/community.js';
 import { addConversation } from '../../integrations/chat/support/chat.js';
-import { createRandom } from '../../realtime/delivery/chaos.js';
 import { createTestEnvironment, type TestEnvironment, type TestUser } from '../../support/environment.js';
+import { createRandom } from '../../support/random.js';
 import { until } from '../../support/until.js';
 import { openChat, openRoad, openTeam, type Road, tokenOf } from './environment.js';
 
@@ -124,7 +124,7 @@ const WRITERS = ['Ann', 'Bob', 'Cem', 'Dan', 'Eva'] as const;
 
 describe.each(['support', 'community', 'team'] as const)('a view of a %s conversation', (name) => {
   test.each([1, 2])('equals the server after changes and cuts on two nodes (seed %i)', async (seed) => {
-    const random = createRandom(seed);
+    const { next: random } = createRandom(seed);
     const draw = (count: number): number => Math.floor(random() * count);
     const road = await openRoad(environment.node(0));
     const kind: Kind<Shown> = await kinds[name](await environment.people('Vera', ...WRITERS), road);
