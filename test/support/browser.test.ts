@@ -48,7 +48,9 @@ test.each([
 });
 
 test('the browser of the tests reports what a reader cannot read or name', async () => {
-  const url = await serve({ 'unread.html': page('', '<p style="color: #ddd">pale</p><button></button>') });
+  const url = await serve({
+    'unread.html': page('', '<h1>Title</h1><p style="color: #ddd">pale</p><button></button>'),
+  });
   const tab = await browser.open(`${url}/unread.html`);
   const faults = await tab.accessibilityFaults();
   expect(faults.map((fault) => fault.split(':')[0]).sort()).toEqual(['button-name', 'color-contrast']);

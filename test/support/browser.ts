@@ -151,7 +151,7 @@ function toTab(page: Page, urls: readonly string[]): Tab {
       const options: RunOptions = { resultTypes: ['violations'], ...runOnly };
       const { violations } = (await page.evaluate(`axe.run(${JSON.stringify(options)})`)) as AxeResults;
       return violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .filter(({ impact }) => impact !== 'minor')
         .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
     },
   };

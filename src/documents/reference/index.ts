@@ -34,12 +34,12 @@ export function createReference(): string {
   const namespaces = toNamespaces(writer);
   const body = html`<a class="skip" href="#content">Skip to the content</a>
 <div class="page">
-<div class="side"><h1>General Socket</h1><p class="version">Events and routes, wire ${wireVersion}</p>
+<header class="side"><h1>General Socket</h1><p class="version">Events and routes, wire ${wireVersion}</p>
 <input class="search" type="search" placeholder="Search ( / )" aria-label="Search events, routes and fields" hidden>
 <p class="found" role="status"></p>
 <nav aria-label="Contents"><ul><li class="top"><a href="#namespaces">Namespaces</a></li></ul>
 ${sections.map(toNavigation)}
-<ul><li class="top"><a href="#limits">Limits</a></li><li class="top"><a href="#errors">Errors</a></li><li class="top"><a href="#types">Types</a></li></ul></nav></div>
+<ul><li class="top"><a href="#limits">Limits</a></li><li class="top"><a href="#errors">Errors</a></li><li class="top"><a href="#types">Types</a></li></ul></nav></header>
 <main id="content">${namespaces}${sections.map(toSection)}${toLimits()}${toErrors(writer)}${toTypes(writer)}</main>
 </div>`;
   return html`<!doctype html>

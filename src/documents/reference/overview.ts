@@ -81,7 +81,7 @@ export function toErrors({ toSchema }: SchemaWriter): Html {
 in the chats with a ${chatFailure}.</p>
 <div class="columns"><div class="scroll"><table class="errors">
 <thead><tr><th scope="col">code</th><th scope="col">status</th><th scope="col">retry</th><th scope="col">what to do</th></tr></thead>
-<tbody>${rows}</tbody></table></div><div>${toExample('Failed REST call', generalExample(requestFailure))}</div></div></section>`;
+<tbody>${rows}</tbody></table></div><div><h3>A failed REST call</h3>${toExample('Body', generalExample(requestFailure))}</div></div></section>`;
 }
 
 /** The types that several events or routes use. */

@@ -57,7 +57,7 @@ export function testActs({ environment, open, connectDevice }: Setting): void {
     await device.closed;
     await environment().node(0).call('POST', '/emit/cleo/notification?durable=true', {});
     const tab = await open('users/cleo');
-    const waiting = async (): Promise<string | undefined> => (await cellsOf(tab, 'Devices'))[0]?.[3];
+    const waiting = async (): Promise<string | undefined> => (await cellsOf(tab, 'Devices of the user'))[0]?.[3];
     await refreshUntil(tab, (text) => text.includes('Forget'));
     await until(async () => (await waiting()) === '1');
     await actByKeyboard(tab, { button: 'Clear queue of tablet', confirm: 'Clear queue' });

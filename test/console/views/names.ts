@@ -58,7 +58,7 @@ export function testNames({ environment, website, open, connectDevice }: Setting
     await go(tab, `users/${encoded}`);
     await expectText(tab, 'user');
     await tab.sees(`agent ${HOSTILE}`);
-    expect((await cellsOf(tab, 'Devices')).map(([device]) => device)).toEqual([HOSTILE]);
+    expect((await cellsOf(tab, 'Devices of the user')).map(([device]) => device)).toEqual([HOSTILE]);
     await glanceAt(tab, 'hostile-user');
     await go(tab, `users?search=${encoded}`);
     await expectText(tab, 'search by id and by name');

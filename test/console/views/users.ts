@@ -11,7 +11,7 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
     phone.socket.on('notification', (_payload: unknown, acknowledge?: () => void) => acknowledge?.());
     const tab = await open('users/ada');
     await refreshUntil(tab, (text) => text.includes('online · 2 sockets'));
-    expect((await cellsOf(tab, 'Sockets')).map(([, device]) => device).sort()).toEqual(['laptop', 'phone']);
+    expect((await cellsOf(tab, 'Open sockets')).map(([, device]) => device).sort()).toEqual(['laptop', 'phone']);
 
     const { json } = await environment().node(1).call('POST', '/emit/ada/notification?durable=true', { a: 1 });
     // The laptop does not acknowledge it, so its reason is another than that of the phone.
@@ -23,7 +23,7 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
     await tab.sees('Time line');
     const address = tab.page.url();
     expect(new URL(address).pathname).toBe(`/console/messages/${json.data.id}`);
-    const devices = await cellsOf(tab, 'Devices');
+    const devices = await cellsOf(tab, 'State on each device');
     expect(devices.map(([device, state]) => [device, state]).sort()).toEqual([
       ['laptop', 'sent'],
       ['phone', 'acked'],

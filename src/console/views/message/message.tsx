@@ -65,7 +65,7 @@ function Shell({ message }: { message: Message }): JSX.Element {
       </Card>
       <Card title="Devices" note={String(devices.length)}>
         <Table
-          caption="Devices"
+          caption="State on each device"
           columns={DEVICE_COLUMNS}
           rows={devices}
           keyOf={({ deviceId }) => String(deviceId)}

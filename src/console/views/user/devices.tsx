@@ -27,7 +27,7 @@ export function Devices({ devices, ...context }: ActContext & { devices: readonl
         <Empty>No device is known. The first that connects gets all durable messages that wait.</Empty>
       ) : (
         <Table
-          caption="Devices"
+          caption="Devices of the user"
           columns={[...COLUMNS, toActs(context)]}
           rows={devices}
           keyOf={({ deviceId }) => deviceId}

@@ -19,7 +19,7 @@ export function Sockets({ user: { sockets, connections } }: { user: User }): JSX
         <Empty>No socket is open on any node. Only durable events are kept until one is.</Empty>
       ) : (
         <Table
-          caption="Sockets"
+          caption="Open sockets"
           columns={COLUMNS}
           rows={sockets}
           keyOf={({ socketId }) => socketId}
