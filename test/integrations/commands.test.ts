@@ -153,3 +153,20 @@ test('a channel and a list', async () => {
   expect(await ask('channel', {})).toBe(3);
   expect(await ask('list_conversation', {})).toBe(4);
 });
+
+test('what is stored of a conversation in the place of what ten were told', async () => {
+  const { conversation } = dataOf(await first(team).ask('add_conversation', invite(users.slice(1))));
+  const _id = conversation._id as string;
+  dataOf(await first(team).ask('edit_conversation', { conversation_id: _id, title: 'Launch' }));
+  // As if another node had changed it, and its events had come first.
+  await environment.models.Conversation.updateOne({ _id }, { title: 'Landing' });
+  const tellAgain = async (): Promise<void> => {
+    const told = (one: TestClient): boolean =>
+      one.received('update_conversation').some(([{ data }]) => data.conversation.title === 'Landing');
+    clock.advance(1500);
+    await until(() => team.every(told));
+  };
+  const commands = await commandsOf(tellAgain);
+  // Conversations of the tests before are compared at the same time.
+  expect(commands.filter((line) => line === findUsers).length).toBeLessThan(CIRCLE);
+});

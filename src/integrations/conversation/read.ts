@@ -75,7 +75,7 @@ export function createRead<D extends Description, M extends WireMessage>(depende
     // Each participant is notified, and read for the viewer.
     const pay = payOnce((people) => work.pay(viewer.principal, { rows: people, receivers: people }));
     /** Sends how far the viewer has read, and later what is stored if that is further. */
-    const tellOthers = (members: readonly Member[], { last_read, ...place }: Member): void => {
+    const tellOthers = (members: readonly Member[], { conversation, user, last_read }: Member): void => {
       const others = members
         .map(({ user }) => user.toHexString())
         .filter((user) => user !== viewer.id && !blocked.has(user));
@@ -89,8 +89,8 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       settling.settle(`read ${id} ${viewer.id}`, {
         sent,
         async read() {
-          const stored = await tell.readStored(place);
-          return stored && (stored.member.last_read?.toHexString() ?? null);
+          const stored = await models.Member.findOne({ conversation, user }, { last_read: 1 }).lean();
+          return stored === null ? undefined : (stored.last_read?.toHexString() ?? null);
         },
         async send(stored) {
           const named = namedIn((await kind.conversations.findById(id, { users: 1 }).lean()) ?? { users: [] });

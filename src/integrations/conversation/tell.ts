@@ -1,15 +1,13 @@
+import { hash } from 'node:crypto';
+import { Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
-import { createBatcher } from '../../platform/batcher.js';
 import type { Settling } from '../../platform/settling.js';
-import { type Access, isNamed } from './access.js';
+import { namedIn } from './access.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import { type Publish, toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow, type Show } from './to-wire.js';
-
-/** Participants that are read together. */
-const READ_MAX = 100;
 
 /** A conversation, and the participants who are told of it. */
 interface Told {
@@ -25,16 +23,11 @@ interface How<D extends Description, M extends WireMessage> {
   readonly exceptSocketId?: string;
 }
 
-/** A participant of a conversation. */
-type Place = Pick<Member, 'conversation' | 'user'>;
-
-/** Tells participants how a conversation is for each of them. */
-export interface Tell<D extends Description, M extends WireMessage> {
-  /** Sends it, and later what is stored, to those for whom that is something else. @returns how it is shown */
-  (told: Told, how?: How<D, M>): Promise<Show<D, M>>;
-  /** What is stored of a participant; `undefined` when the conversation does not name them any more. */
-  readStored(place: Place): Promise<Access | undefined>;
-}
+/**
+ * Tells participants how a conversation is for each of them: now, and later those for whom something else is stored.
+ * @returns how it is shown
+ */
+export type Tell<D extends Description, M extends WireMessage> = (told: Told, how?: How<D, M>) => Promise<Show<D, M>>;
 
 interface Dependencies<D extends Description, M extends WireMessage> {
   readonly models: Models;
@@ -49,60 +42,60 @@ export function createTell<D extends Description, M extends WireMessage>({
   publish,
   settling,
 }: Dependencies<D, M>): Tell<D, M> {
-  const readStored = createBatcher<Place, Access | undefined>(async (places) => {
-    const ids = places.map(({ conversation }) => conversation);
-    const [conversations, members] = await Promise.all([
-      kind.conversations.find({ _id: { $in: ids } }).lean<Conversation[]>(),
-      models.Member.find({ $or: places.map(({ conversation, user }) => ({ conversation, user })) }).lean(),
-    ]);
-    return places.map((place) => {
-      const conversation = conversations.find(({ _id }) => _id.equals(place.conversation));
-      const member = members.find((one) => one.conversation.equals(place.conversation) && one.user.equals(place.user));
-      const isThere = conversation !== undefined && member !== undefined && isNamed(conversation, place.user);
-      return isThere ? { conversation, member } : undefined;
-    });
-  }, READ_MAX);
+  /** What participants were told and is not compared yet: by conversation, the last state of each user. */
+  const uncompared = new Map<string, Map<string, string>>();
 
-  const settle = (conversation: Conversation, member: Member): void => {
-    const { user } = member;
-    const place = { conversation: conversation._id, user };
-    settling.settle(`conversation ${conversation._id.toHexString()} ${user.toHexString()}`, {
-      sent: stateOf({ conversation, member }),
-      async read() {
-        const stored = await readStored(place);
-        return stored && stateOf(stored);
-      },
-      async send() {
-        const stored = await readStored(place);
-        if (stored !== undefined) await send({ conversation: stored.conversation, members: [stored.member] });
-      },
+  /** The participants for whom something else is stored than they were told; `undefined`: there are none. */
+  const readUntold = async (conversation: Types.ObjectId): Promise<Told | undefined> => {
+    const id = conversation.toHexString();
+    const states = uncompared.get(id);
+    uncompared.delete(id);
+    if (states === undefined) return undefined;
+    const user = { $in: Array.from(states.keys(), (one) => new Types.ObjectId(one)) };
+    const [stored, members] = await Promise.all([
+      kind.conversations.findById(conversation).lean<Conversation | null>(),
+      models.Member.find({ conversation, user }).lean<Member[]>(),
+    ]);
+    if (stored === null) return undefined;
+    const [named, stateOf] = [namedIn(stored), createStateOf(stored)];
+    const untold = members.filter((member) => {
+      const one = member.user.toHexString();
+      return named.has(one) && stateOf(member) !== states.get(one);
+    });
+    return untold.length === 0 ? undefined : { conversation: stored, members: untold };
+  };
+
+  const settle = ({ conversation, members }: Told): void => {
+    const id = conversation._id.toHexString();
+    const states = uncompared.get(id) ?? new Map<string, string>();
+    uncompared.set(id, states);
+    const stateOf = createStateOf(conversation);
+    for (const member of members) states.set(member.user.toHexString(), stateOf(member));
+    settling.settle(`conversation ${id}`, {
+      // What was sent is in the states.
+      sent: undefined,
+      read: () => readUntold(conversation._id),
+      send: (untold) => tell(untold),
     });
   };
 
-  const send = async (
-    { conversation, members }: Told,
-    { toEvent = toUpdate, exceptSocketId }: How<D, M> = {},
-  ): Promise<Show<D, M>> => {
+  const tell: Tell<D, M> = async (told, { toEvent = toUpdate, exceptSocketId } = {}) => {
+    const { conversation, members } = told;
     const toWire = await prepareToShow(models, kind, [conversation]);
     for (const member of members) {
       const user = member.user.toHexString();
       publish([user], toEvent(toWire(conversation, member), user), exceptSocketId);
     }
+    settle(told);
     return toWire;
   };
-
-  const tell = async (told: Told, how?: How<D, M>): Promise<Show<D, M>> => {
-    const toWire = await send(told, how);
-    for (const member of told.members) settle(told.conversation, member);
-    return toWire;
-  };
-  return Object.assign(tell, { readStored });
+  return tell;
 }
 
-/** What of a conversation a participant can come to know by events of several nodes. */
-const stateOf = ({ conversation, member }: Access): string => {
-  const { users, title, image, channel_id, is_open, last_activity } = conversation;
-  const { show_on_top, snoozed_until, archived, mentioned, unread_count } = member;
-  const own = { show_on_top, snoozed_until, archived, mentioned, unread_count };
-  return JSON.stringify({ users, title, image, channel_id, is_open, last_activity, own });
-};
+/** What of a conversation its participants can come to know by events of several nodes. @returns that of one of them, as text */
+function createStateOf({ users, title, image, channel_id, is_open, last_activity }: Conversation) {
+  const shared = hash('sha1', JSON.stringify({ users, title, image, channel_id, is_open, last_activity }));
+  return function stateOf({ show_on_top, snoozed_until, archived, mentioned, unread_count }: Member): string {
+    return JSON.stringify([shared, show_on_top, snoozed_until, archived, mentioned, unread_count]);
+  };
+}

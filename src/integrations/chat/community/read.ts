@@ -3,6 +3,7 @@ import type { Chat, ChatSetting } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
+import { storedForms } from '../../../models/index.js';
 import type { Settling } from '../../../platform/settling.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';
@@ -117,7 +118,9 @@ export function createRead(dependencies: Dependencies) {
     settling.settle(`read ${chat._id.toHexString()} ${caller.id}`, {
       sent: messageId,
       async read() {
-        const stored = await models.Chat.findById(chat._id, { participantSettings: 1 }).lean<Chat>();
+        // A chat has a setting for each participant, and each of them reads.
+        const own = { participantSettings: { $elemMatch: { user: { $in: storedForms(caller._id) } } } };
+        const stored = await models.Chat.findById(chat._id, own).lean<Chat>();
         return (stored && settingOf(stored, caller._id))?.lastReadMessage?.toHexString();
       },
       async send(stored) {
