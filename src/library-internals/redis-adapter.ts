@@ -2,6 +2,7 @@ import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace, Server } from 'socket.io';
 import type { Logger } from '../platform/logger.js';
 import type { Redis } from '../platform/redis/connect.js';
+import { hasAny } from './memory-adapter.js';
 import { joinWrites } from './text-frames.js';
 
 /** What {@link createRedisAdapter} needs. */
@@ -205,11 +206,12 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
     }
 
     override broadcast(...[packet, options]: Broadcast): void {
-      if (options.flags?.local === true) {
-        super.broadcast(packet, options);
+      const { rooms, except = [], flags } = options;
+      const hasReceivers = rooms.size === 0 || hasAny(this.rooms, rooms);
+      if (flags?.local === true) {
+        if (hasReceivers) super.broadcast(packet, options);
         return;
       }
-      const { rooms, except = [], flags } = options;
       const remote = { packet: { ...packet, nsp: this.nsp.name }, rooms: [...rooms], except: [...except], flags };
       const waiting = this[gathered];
       const routes = waiting === undefined ? router.routesOf(rooms) : undefined;
@@ -220,7 +222,7 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
         super.broadcast(packet, options);
         return;
       }
-      if (rooms.size === 0 || this.#hasAny(rooms)) this.#broadcastHere(packet, options);
+      if (hasReceivers) this.#broadcastHere(packet, options);
     }
 
     takeGathered(): { readonly routed: readonly RoutedBroadcast[]; toAll(): Promise<boolean> } {
@@ -263,14 +265,8 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
     }
 
     #receive({ packet, rooms, except, flags }: RemoteBroadcast): void {
-      if (rooms.length > 0 && !this.#hasAny(rooms)) return;
+      if (rooms.length > 0 && !hasAny(this.rooms, rooms)) return;
       this.#broadcastHere(packet, { rooms: new Set(rooms), except: new Set(except), flags: flags ?? {} });
-    }
-
-    /** Whether a socket of this node is in any of the rooms. To look costs less than to encode an event for no socket. */
-    #hasAny(rooms: Iterable<string>): boolean {
-      for (const room of rooms) if (this.rooms.has(room)) return true;
-      return false;
     }
 
     #broadcastHere(...[packet, options]: Broadcast): void {

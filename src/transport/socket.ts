@@ -1,10 +1,11 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import { Server } from 'socket.io';
+import { type Namespace, Server } from 'socket.io';
 import { userOf } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import type { ErrorCode } from '../errors.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createHeartbeats } from '../library-internals/heartbeats.js';
+import { lookBeforeEncoding } from '../library-internals/memory-adapter.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
 import { createRequestSlimmer } from '../library-internals/slim-handshake.js';
 import { joinBroadcastFrames, writeDirectly } from '../library-internals/text-frames.js';
@@ -54,8 +55,13 @@ export function createSocketServer(
     pingTimeout: sockets.pingTimeoutMs,
     ...(adapter === undefined ? {} : { adapter }),
   });
-  joinBroadcastFrames(io.of('/'));
-  io.on('new_namespace', joinBroadcastFrames);
+  const prepare = (namespace: Pick<Namespace, 'adapter'>): void => {
+    joinBroadcastFrames(namespace);
+    // That of Redis looks by itself.
+    if (adapter === undefined) lookBeforeEncoding(namespace);
+  };
+  prepare(io.of('/'));
+  io.on('new_namespace', prepare);
   return io;
 }
 
