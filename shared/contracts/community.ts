@@ -170,7 +170,7 @@ export const community = defineContract({
       params: chatParams,
       query: payloads.messagePage,
       answer: z.array(chatMessage),
-      costs: ['rows'],
+      costs: ['rows', 'details', 'text'],
     },
     sendMessage: {
       summary: 'Sends a message, as chat:send_message does.',

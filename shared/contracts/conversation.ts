@@ -46,7 +46,7 @@ export const conversation = defineContract({
       summary: 'Creates a conversation of the caller and the given users, and notifies them.',
       payload: payloads.create,
       answer: answers.conversation,
-      costs: ['rows', 'receivers', 'details'],
+      costs: ['rows', 'receivers', 'details', 'text'],
     },
     list_conversation: {
       summary: "Lists the caller's conversations: pinned first, then newest. Archived and snoozed ones are left out.",
@@ -126,19 +126,19 @@ export const conversation = defineContract({
       summary: 'Opens or closes the conversation for all participants.',
       payload: payloads.open,
       answer: answers.conversation,
-      costs: ['rows', 'receivers', 'details'],
+      costs: ['rows', 'receivers', 'details', 'text'],
     },
     edit_conversation: {
       summary: 'Changes title and image for all participants.',
       payload: payloads.edit,
       answer: answers.conversation,
-      costs: ['rows', 'receivers', 'details'],
+      costs: ['rows', 'receivers', 'details', 'text'],
     },
     add_participant: {
       summary: 'Adds participants.',
       payload: payloads.addParticipants,
       answer: answers.conversation,
-      costs: ['rows', 'receivers', 'details'],
+      costs: ['rows', 'receivers', 'details', 'text'],
     },
     message: {
       summary: 'Sends a message. A repeated UUID is a retry: the message is stored and sent once.',

@@ -22,6 +22,7 @@ export const costs = {
   receivers: { summary: '1 for each user or connection that an event is sent to', perUnit: 1 },
   details: { summary: '1 for every 20 participants or reactions within the answer or the events', perUnit: 20 },
   bytes: { summary: '1 for every 16 KiB of the file', perUnit: 16_384 },
+  text: { summary: '1 for every 1,024 characters that are read, or sent to a user', perUnit: 1024 },
 } as const satisfies Readonly<Record<string, Cost>>;
 
 /** A kind of work. */
@@ -33,11 +34,15 @@ export type Amounts = Readonly<Partial<Record<CostName, number>>>;
 /** A message: the state of each participant is read and written, and each is sent an event. */
 export const amountsOfMessage = (people: number): Amounts => ({ rows: 2 * people, receivers: people });
 
-/** A changed conversation: each participant is read, and sent the conversation with all participants in it. */
-export const amountsOfConversation = (people: number): Amounts => ({
+/**
+ * A changed conversation: each participant is read, and sent the conversation with all participants in it.
+ * @param characters of its title and images
+ */
+export const amountsOfConversation = (people: number, characters: number): Amounts => ({
   rows: people,
   receivers: people,
   details: people * people,
+  text: people * characters,
 });
 
 /** The points that work costs. They are whole: work of less than a point is free. */

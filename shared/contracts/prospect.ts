@@ -12,7 +12,7 @@ export const prospect = defineContract({
     prospect_add_conversation: {
       summary: 'Creates a conversation about a contact and sends it to all participants, including the caller.',
       payload: payloads.createProspect,
-      costs: ['rows', 'receivers', 'details'],
+      costs: ['rows', 'receivers', 'details', 'text'],
     },
     prospect_list_conversation: {
       summary: "Lists the caller's conversations: pinned first, then newest. Archived and snoozed ones are left out.",
@@ -46,13 +46,13 @@ export const prospect = defineContract({
       summary: 'Adds participants.',
       payload: payloads.addParticipants,
       answer: answers.conversation,
-      costs: ['rows', 'receivers', 'details'],
+      costs: ['rows', 'receivers', 'details', 'text'],
     },
     prospect_open: {
       summary: 'Opens or closes the conversation for all participants.',
       payload: payloads.open,
       answer: answers.conversation,
-      costs: ['rows', 'receivers', 'details'],
+      costs: ['rows', 'receivers', 'details', 'text'],
     },
     prospect_snooze: {
       summary: 'Hides the conversation from the caller until the given time; `null` shows it again.',
@@ -81,7 +81,7 @@ export const prospect = defineContract({
       summary: 'Changes title and image for all participants.',
       payload: payloads.edit,
       answer: answers.conversation,
-      costs: ['rows', 'receivers', 'details'],
+      costs: ['rows', 'receivers', 'details', 'text'],
     },
     prospect_add_note: {
       summary: 'Adds an internal note. The contact never sees it.',

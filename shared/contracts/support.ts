@@ -93,7 +93,7 @@ export const support = defineContract({
         'Lists messages in the order they were stored, oldest first: the newest ones, or those before or after a message or time.',
       payload: payloads.messages,
       answer: answers.messages,
-      costs: ['rows', 'examined'],
+      costs: ['rows', 'examined', 'text'],
     },
     create_conversation: {
       summary: 'Creates a conversation of the caller, the given users and a department.',
@@ -207,7 +207,7 @@ export const support = defineContract({
       params: conversationParams,
       query: payloads.messagesByRest,
       answer: answers.messages,
-      costs: ['rows', 'examined'],
+      costs: ['rows', 'examined', 'text'],
     },
     sendMessage: {
       summary: 'Sends a message, as send_message does.',

@@ -6,7 +6,7 @@ import { createNodeCalls } from '../realtime/node-calls.js';
 import { createSocketDirectory } from '../realtime/presence/socket-directory.js';
 import { createWatches } from '../realtime/watches.js';
 import { createWork } from '../realtime/work.js';
-import { everySocket, type GatewayServer } from '../sockets/socket.js';
+import { countSockets, everySocket, type GatewayServer } from '../sockets/socket.js';
 import { createDraining, type Draining } from '../transport/draining.js';
 import { createSocketServer } from '../transport/socket.js';
 import { startAuthentication } from './authentication.js';
@@ -37,7 +37,7 @@ export async function createRealtime(base: Base, outside: Outside) {
     ...{ models, presence, sitePresence, chatPresence, limiter, bus, nodeCalls, watches, sockets },
     emitter: createEmitter(io, metrics),
     localNode: describeNode(base, { io, nodeId, draining }),
-    work: createWork(limiter, config.sockets.limit),
+    work: createWork({ limiter, limit: config.sockets.limit, countSockets: (room) => countSockets(io, room) }),
     onEmitted(emitted) {
       base.onEmitted(emitted);
       if (base.traffic.isWatched) base.traffic.emitted(emitted);

@@ -6,10 +6,22 @@ import type { Limit, RateLimiter } from './rate-limit.js';
 /** The limit that counts all events and calls, and their work. */
 const NAME = 'events';
 
+/** An event or a call before its arguments are read. */
+interface Begun {
+  /** Its own limit. */
+  readonly limit?: NamedLimit | undefined;
+  /** Characters of its arguments, when they are many. */
+  readonly characters?: number | undefined;
+}
+
 /** Limits the work that callers cause, over sockets, REST and nodes together. */
 export interface Work {
-  /** Counts one event or call. @param own its own limit @throws GatewayError `RATE_LIMITED` */
-  begin(payer: string, own?: NamedLimit): Promise<void>;
+  /**
+   * Counts one event or call: as one point, and more for many characters, and for many sockets of the caller on this node, which
+   * get most of what the caller changes.
+   * @throws GatewayError `RATE_LIMITED`
+   */
+  begin(payer: string, begun: Begun): Promise<void>;
   /**
    * Pays for work before it is done. Work of less than a point is free, and needs no request to Redis. Callers without an
    * identity have no such work.
@@ -20,10 +32,18 @@ export interface Work {
   settle(principal: Principal, amounts: { paid: Amounts; done: Amounts }): Promise<void>;
 }
 
-/** @param limit points of one payer in each window */
-export const createWork = (limiter: RateLimiter, limit: Limit): Work => ({
-  async begin(payer, own) {
-    await limiter.consume({ name: NAME, key: payer, limit });
+interface Dependencies {
+  readonly limiter: RateLimiter;
+  /** Points of one payer in each window. */
+  readonly limit: Limit;
+  /** The sockets of this node in a room. Users and visitors pay by the name of their room. */
+  readonly countSockets: (room: string) => number;
+}
+
+export const createWork = ({ limiter, limit, countSockets }: Dependencies): Work => ({
+  async begin(payer, { limit: own, characters = 0 }) {
+    const points = 1 + pointsOf({ receivers: countSockets(payer), text: characters });
+    await limiter.consume({ name: NAME, key: payer, limit }, points);
     if (own === undefined || own.sparesRetries === true) return;
     await limiter.consume({ name: own.name, key: payer, limit: own });
   },
@@ -40,10 +60,10 @@ export const createWork = (limiter: RateLimiter, limit: Limit): Work => ({
 });
 
 /** For work in a transaction, which may be repeated: pays at the first call of the result only. */
-export function payOnce(pay: (count: number) => Promise<void>): (count: number) => Promise<void> {
+export function payOnce<T = number>(pay: (work: T) => Promise<void>): (work: T) => Promise<void> {
   let paid: Promise<void> | undefined;
-  return (count) => {
-    paid ??= pay(count);
+  return (work) => {
+    paid ??= pay(work);
     return paid;
   };
 }

@@ -73,4 +73,11 @@ export function socketsIn(io: GatewayServer, room: string, namespaces: readonly 
   return found;
 }
 
+/** How many sockets of this node are in a room of any namespace. Called for each event. */
+export function countSockets(io: GatewayServer, room: string): number {
+  let count = 0;
+  for (const { adapter } of io._nsps.values()) count += adapter.rooms.get(room)?.size ?? 0;
+  return count;
+}
+
 const NO_IDS: readonly string[] = [];

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { GatewayError, invalid } from '../errors.js';
 import { ensureBoundedJson } from '../platform/json-bounds.js';
@@ -78,4 +79,11 @@ function parseJson(bytes: Buffer, contentType = '', elementsMax: number): unknow
   } catch {
     throw invalid('', 'the request cannot be parsed');
   }
+}
+
+/** Maximum size of the request's body; without a length, or compressed, it may be as large as any. */
+export function bodyBytesOf({ headers }: IncomingMessage, maxBytes: number): number {
+  if (headers['transfer-encoding'] !== undefined) return maxBytes;
+  const length = Number(headers['content-length'] ?? 0);
+  return headers['content-encoding'] === undefined ? Math.min(length, maxBytes) : maxBytes;
 }

@@ -88,7 +88,8 @@ export function createDispatch(
     const release = heldEvents.hold(callerOf(socket.data), call);
     let payload: unknown;
     try {
-      await work.begin(callerOf(socket.data), entry && limitOfEvent(call.name, entry.event));
+      const limit = entry && limitOfEvent(call.name, entry.event);
+      await work.begin(callerOf(socket.data), { limit, characters: call.unread?.size });
       if (entry === undefined) throw new GatewayError('NOT_FOUND');
       payload = await readPayload(socket.data, call, entry.event);
     } finally {

@@ -25,6 +25,8 @@ export interface CallDependencies extends Answering {
   /** `undefined`: off. */
   readonly tracing: Tracing | undefined;
   readonly readBody: ReadBody;
+  /** How many bytes the body of a request can have. */
+  readonly largestBodyOf: (request: Request) => number;
 }
 
 /** Who calls. */
@@ -83,7 +85,8 @@ function toAuthentication(mounted: MountedRoute, dependencies: CallDependencies)
   // A call of a user counts as an event, so that REST is no way around the limit.
   const ofUser = async (request: Request, known: Promise<Principal>): Promise<Caller> => {
     const principal = await known;
-    await dependencies.work.begin(payerOf(principal) ?? `address:${request.ip}`, limit);
+    const characters = route.body && dependencies.largestBodyOf(request);
+    await dependencies.work.begin(payerOf(principal) ?? `address:${request.ip}`, { limit, characters });
     return { principal, apiKey: undefined };
   };
   const authenticate = (

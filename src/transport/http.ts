@@ -1,14 +1,14 @@
 import type { RequestListener } from 'node:http';
 import { parse as parseQueryString } from 'node:querystring';
 import cors from 'cors';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type Express, type Request, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import nocache from 'nocache';
 import type { Config } from '../config.js';
 import { GatewayError } from '../errors.js';
 import type { MountedRoute } from '../framework/routes.js';
 import type { Logger } from '../platform/logger.js';
-import { createBodyReader } from './body.js';
+import { bodyBytesOf, createBodyReader } from './body.js';
 import { withEntrance } from './entrance.js';
 import { setAlways } from './headers.js';
 import { withHotRoutes } from './hot-routes.js';
@@ -19,7 +19,7 @@ import type { AllowsOrigin } from './origins.js';
 import { identifyRequest, REQUEST_ID, requestIdOf } from './request-id.js';
 import { withPath } from './request-target.js';
 
-interface Dependencies extends Omit<CallDependencies, keyof Answering | 'readBody'> {
+interface Dependencies extends Omit<CallDependencies, keyof Answering | 'readBody' | 'largestBodyOf'> {
   readonly config: Config['http'];
   readonly logger: Logger;
   readonly routes: readonly MountedRoute[];
@@ -50,12 +50,13 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
   app.use(...middleware);
 
   const readBody = createBodyReader(config.bodyLimitBytes);
+  const largestBodyOf = (request: Request): number => bodyBytesOf(request, config.bodyLimitBytes);
   const { logger } = dependencies;
   const reportKeyRefusal = createKeyRefusalReport({ logger, trustedProxies: config.trustedProxies });
   const answering = { logger, reportKeyRefusal };
   const routes = dependencies.routes.map((mounted) => {
     const { route, authorize } = mounted;
-    const handle = toRequestHandler(mounted, { ...dependencies, ...answering, readBody });
+    const handle = toRequestHandler(mounted, { ...dependencies, ...answering, readBody, largestBodyOf });
     app[route.method](route.path, toAdmission(mounted, answering), handle);
     const isOfBackend = route.caller === undefined || route.caller === 'backend';
     return { route, handle, isHot: isOfBackend && route.method === 'post' && authorize === undefined };

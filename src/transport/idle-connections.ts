@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../platform/clock.js';
 import type { Metrics } from '../platform/metrics.js';
+import { bodyBytesOf } from './body.js';
 import { CLOSE_TIMEOUT_MS } from './drain.js';
 
 /** Maximum total size of request bodies being received, as a multiple of the largest body. */
@@ -121,11 +122,4 @@ export function limitIdleConnections(
       server.once('close', clock.every(CLOSE_TIMEOUT_MS, cutLate));
     },
   };
-}
-
-/** Maximum size of the request's body; without a length, or compressed, it may be as large as any. */
-function bodyBytesOf({ headers }: IncomingMessage, maxBytes: number): number {
-  if (headers['transfer-encoding'] !== undefined) return maxBytes;
-  const length = Number(headers['content-length'] ?? 0);
-  return headers['content-encoding'] === undefined ? Math.min(length, maxBytes) : maxBytes;
 }

@@ -76,8 +76,10 @@ describe('the points of work', () => {
     [{ bytes: 16_384 * 250 }, 2],
     [amountsOfMessage(33), 0],
     [amountsOfMessage(600), 18],
-    [amountsOfConversation(20), 0],
-    [amountsOfConversation(100), 7],
+    [amountsOfConversation(20, 200), 0],
+    [amountsOfConversation(100, 0), 7],
+    [amountsOfConversation(20, 40_000), 8],
+    [{ text: 1024 * 1024 }, 10],
   ])('of %j are %i', (amounts, points) => {
     expect(pointsOf(amounts)).toBe(points);
   });

@@ -1,5 +1,4 @@
-import type { UpdateQuery } from 'mongoose';
-import { amountsOfConversation } from '#shared/contracts/costs.js';
+import { type Amounts, amountsOfConversation } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../errors.js';
@@ -9,7 +8,7 @@ import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import type { Snoozes } from './snoozes.js';
-import type { ConversationView } from './to-wire.js';
+import { type ConversationView, charactersOf } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 type Shared = Pick<FullAccess, 'conversation' | 'members'>;
@@ -45,10 +44,10 @@ export function createChanges<D extends Description, M extends WireMessage>(
   const changeShared = async (
     viewer: Viewer,
     id: string,
-    change: { conversation: UpdateQuery<Conversation>; member: Partial<Pick<Member, 'is_open' | 'search_key'>> },
+    change: { conversation: Partial<Conversation>; member: Partial<Pick<Member, 'is_open' | 'search_key'>> },
   ): Promise<ConversationView<D, M>> => {
     const blocked = await blocks.of(viewer.id);
-    const pay = payOnce((people) => work.pay(viewer.principal, amountsOfConversation(people)));
+    const pay = payOnce((amounts: Amounts) => work.pay(viewer.principal, amounts));
     const tellAll = async ({ conversation, members }: Shared): Promise<ConversationView<D, M>> => {
       const heard = members.filter(({ user }) => !blocked.has(user.toHexString()));
       const toWire = await tell({ conversation, members: heard });
@@ -60,7 +59,8 @@ export function createChanges<D extends Description, M extends WireMessage>(
       const { session, record } = transaction;
       const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
       ensureHeard(viewer, before.members, blocked);
-      await pay(before.members.length);
+      const characters = charactersOf({ ...before.conversation, ...change.conversation });
+      await pay(amountsOfConversation(before.members.length, characters));
       const after = await kind.conversations
         .findOneAndUpdate({ _id: id }, { $set: change.conversation }, { session, returnDocument: 'after' })
         .lean<Conversation>();

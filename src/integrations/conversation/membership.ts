@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { USERS_MAX } from '#shared/contracts/conversation-parts.js';
-import { amountsOfConversation } from '#shared/contracts/costs.js';
+import { type Amounts, amountsOfConversation } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
@@ -12,7 +12,7 @@ import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { createMembers } from './members.js';
 import { toUpdate } from './publish.js';
-import type { ConversationView } from './to-wire.js';
+import { type ConversationView, charactersOf } from './to-wire.js';
 import { canParticipate, type Viewer } from './viewer.js';
 
 /** A conversation to create. */
@@ -61,8 +61,8 @@ export function createMembership<D extends Description, M extends WireMessage>(
       const users = [viewer.id, ...(await ensureColleagues(models, viewer, draft.users))];
       if (users.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} users can participate`);
       await ensureNoBlock(users, users);
-      await work.pay(viewer.principal, amountsOfConversation(users.length));
       const conversation = toConversation(viewer, { draft, users, now: new Date(clock.now()) });
+      await work.pay(viewer.principal, amountsOfConversation(users.length, charactersOf(conversation)));
       const tellAll = async (added: readonly Member[]): Promise<ConversationView<D, M>> => {
         const toWire = await tell({ conversation, members: added }, { toEvent: toAdded });
         const [own] = added;
@@ -83,7 +83,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
       { conversation_id: id, users }: { conversation_id: string; users: string[] },
     ) {
       const [others, blocked] = await Promise.all([ensureColleagues(models, viewer, users), blocks.of(viewer.id)]);
-      const pay = payOnce((people) => work.pay(viewer.principal, amountsOfConversation(people)));
+      const pay = payOnce((amounts: Amounts) => work.pay(viewer.principal, amounts));
       const tellAll = async ({ conversation, all, added }: Joined): Promise<ConversationView<D, M>> => {
         const heard = all.filter(({ user }) => !blocked.has(user.toHexString()));
         const toEvent = (view: ConversationView<D, M>, user: string) =>
@@ -103,7 +103,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
         if (named.size + invited.length > USERS_MAX)
           throw invalid('users', `at most ${USERS_MAX} users can participate`);
         await ensureNoBlock(invited, [...named, ...invited]);
-        await pay(named.size + invited.length);
+        await pay(amountsOfConversation(named.size + invited.length, charactersOf(before.conversation)));
         const after = await kind.conversations
           .findOneAndUpdate(
             { _id: id },

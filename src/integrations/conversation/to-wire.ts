@@ -23,6 +23,10 @@ export type ConversationView<D extends Description, M extends WireMessage> = D &
   readonly updatedAt: string;
 };
 
+/** What a conversation shows of its own to each participant. */
+export const charactersOf = ({ title, image }: Pick<Conversation, 'title' | 'image'>): number =>
+  image.reduce((sum, { length }) => sum + length, title.length);
+
 /** Shows one conversation to one of its participants. */
 export type Show<D extends Description, M extends WireMessage> = (
   conversation: Conversation,

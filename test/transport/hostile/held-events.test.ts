@@ -17,7 +17,7 @@ beforeAll(async () => {
   steps.push(() => database.stop());
   proxy = await startMongoProxy(database.url);
   steps.push(() => proxy.close());
-  gateway = await startGatewayProcess({ MONGODB_URL: proxy.url() });
+  gateway = await startGatewayProcess({ MONGODB_URL: proxy.url(), EVENT_LIMIT: '1000000' });
   steps.push(() => gateway.close());
 });
 afterAll(async () => {

@@ -33,7 +33,7 @@ type GroupType = (typeof groupTypes)[number];
 export interface Community {
   /** Users of chats by id, also those with a block; groups as rooms. @param ids ObjectIds in lower case */
   of(ids: readonly string[]): Promise<ReadonlyMap<string, Contacts>>;
-  /** The given users who share a chat or a group with a user. @returns also how many chats were examined */
+  /** The given users who share a chat or a group with a user. @returns also how many participants of chats were examined */
   among(
     user: { _id: Types.ObjectId; groups: readonly string[] },
     ids: readonly string[],
@@ -90,16 +90,18 @@ export function createCommunity(
       const asked = ids.map((id) => new Types.ObjectId(id));
       const forms = storedForms(...asked);
       const [[shared], members] = await Promise.all([
-        Chat.aggregate<{ chats: number; people: (Types.ObjectId | string)[][] }>([
+        Chat.aggregate<{ examined: number; people: (Types.ObjectId | string)[][] }>([
           { $match: { $and: [{ participants: _id }, { participants: { $in: asked } }] } },
           { $limit: PEOPLE_MAX },
           // Another service may have stored a value that is not a list.
+          { $project: { participants: { $cond: [{ $isArray: '$participants' }, '$participants', []] } } },
           {
-            $project: {
-              people: { $cond: [{ $isArray: '$participants' }, { $setIntersection: ['$participants', forms] }, []] },
+            $group: {
+              _id: null,
+              examined: { $sum: { $size: '$participants' } },
+              people: { $push: { $setIntersection: ['$participants', forms] } },
             },
           },
-          { $group: { _id: null, chats: { $sum: 1 }, people: { $push: '$people' } } },
         ]),
         groups.length === 0
           ? []
@@ -109,7 +111,7 @@ export function createCommunity(
             ).lean(),
       ]);
       const found = [...(shared?.people.flat() ?? []), ...members.map((member) => member._id)];
-      return { known: new Set(found.map(String)), examined: shared?.chats ?? 0 };
+      return { known: new Set(found.map(String)), examined: shared?.examined ?? 0 };
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { ChatsAccess } from './access.js';
 import type { ChatLog } from './log.js';
@@ -40,8 +41,17 @@ export function createHistory({ access, rateLimits, summaries, log }: Dependenci
     // A caller with a cursor wants the next messages, not the newest.
     const first = lower === undefined ? 'newest' : 'oldest';
     const messages = await log.read({ parent, after: lower, before: upper, first, limit });
+    await rateLimits.pay(principal, { details: sumOf(messages, detailsOf), text: sumOf(messages, charactersOf) });
     if (first === 'newest') messages.reverse();
     const people = await summaries.read(messages.map(({ sender }) => sender));
     return messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
   };
 }
+
+/** Other services store messages too, and may leave out any of these. */
+const detailsOf = ({ readBy, reactions }: Partial<ChatMessage>): number =>
+  (readBy?.length ?? 0) + (reactions?.length ?? 0);
+const charactersOf = ({ content }: Partial<ChatMessage>): number => content?.length ?? 0;
+
+const sumOf = <T>(items: readonly T[], amountOf: (item: T) => number): number =>
+  items.reduce((sum, item) => sum + amountOf(item), 0);

@@ -27,6 +27,8 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   log: ChatLog;
 }
 
+/** A look at the unread messages of a chat is a query, also where there are none. */
+const LEAST_EXAMINED = 50;
 /** Examined messages per payment. */
 const LEAST_PAID = 500;
 
@@ -81,7 +83,10 @@ export function createLists({ models, clock, rateLimits, authentication, summari
         return countUnread(chat, viewer._id, payForMore);
       }),
     );
-    const examined = counted.reduce((sum, one) => sum + Math.min(one.examined, UNREAD_PAGE), 0);
+    const examined = counted.reduce(
+      (sum, one) => sum + Math.max(LEAST_EXAMINED, Math.min(one.examined, UNREAD_PAGE)),
+      0,
+    );
     await rateLimits.settle(viewer.principal, { paid, done: { details, examined } });
     return counted.map(({ unread }) => unread);
   };

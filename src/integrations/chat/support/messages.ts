@@ -15,7 +15,7 @@ import type { SupportLog } from './log.js';
 import { toPage } from './page.js';
 import type { Publisher } from './publisher.js';
 import type { Reads } from './reads.js';
-import { toWireMessage, type WireMessage } from './to-wire.js';
+import { charactersOf, toWireMessage, type WireMessage } from './to-wire.js';
 
 type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };
 
@@ -83,8 +83,10 @@ export function createMessages(dependencies: Dependencies) {
       const isForward = lower !== undefined;
       const first = isForward ? 'oldest' : 'newest';
       const found = await log.read({ parent, after: lower, before: upper, first, limit: limit + 1 });
-      const { items, hasMore } = toPage(found.map(toWireMessage), limit);
-      await work.pay(principal, { examined: reading.length });
+      const shown = found.map(toWireMessage);
+      const text = shown.reduce((sum, message) => sum + charactersOf(message), 0);
+      await work.pay(principal, { examined: reading.length, text });
+      const { items, hasMore } = toPage(shown, limit);
       const shownReads = reading.filter(({ readBy }) => !blocked.has(readBy));
       return { messages: isForward ? items : items.reverse(), hasMore, reads: shownReads };
     },

@@ -19,6 +19,10 @@ export const toWireFile = ({ fileId, fileName, fileSize, fileType }: SupportFile
   fileType: fileType ?? 'application/octet-stream',
 });
 
+/** Characters that a client has sent with a message. */
+export const charactersOf = ({ content, metadata }: Pick<WireMessage, 'content' | 'metadata'>): number =>
+  Object.values(metadata ?? {}).reduce<number>((sum, value) => sum + String(value).length, content.length);
+
 /** A message on the wire, identical for all receivers. Other services write messages too, so fields may be missing. */
 export const toWireMessage = (stored: SupportMessage): WireMessage => {
   const message = readDocument('SupportMessage', stored);
