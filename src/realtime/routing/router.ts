@@ -116,7 +116,7 @@ export function createRouter(options: RouterOptions): Router {
       },
     );
     echo();
-    if (reply === undefined || typeof reply === 'boolean') return { isComplete: reply === true, areHeld: undefined };
+    if (!Array.isArray(reply)) return { isComplete: reply === true, areHeld: undefined };
     const [isRouted, count, held] = reply as [number, number, string?];
     const isLost = isRouted === 1 ? count > 0 : count < Math.min(expectedBefore, publisher.expected());
     if (isLost) publisher.noteLost(isRouted === 1 ? Math.min(count, items.length) : items.length);
