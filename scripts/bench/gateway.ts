@@ -3,7 +3,7 @@ import { type Contestant, type ContestantName, type Setting, startContestant, ta
 import { type Figures, toFigures } from './figures.js';
 import { compareIdle } from './idle.js';
 import type { BenchOptions } from './options.js';
-import { idle, type Scenario, type Step, scenarios } from './scenarios.js';
+import { idle, type Row, type Scenario, type Step, scenarios } from './scenarios.js';
 import type { LoadOrder, LoadResult } from './wire.js';
 import { startWorker, type Worker } from './workers.js';
 
@@ -89,7 +89,7 @@ async function compare(
   }
   const rows = new Map<Step, TableRow>();
   for (const step of steps) {
-    if (step.row !== undefined) rows.set(step, { ...step.row, setting: setting.label, cells: new Map() });
+    if (step.row !== undefined) rows.set(step, toTableRow(step.row, setting));
   }
   for (let round = -warmUpRounds * setting.nodes; round < rounds; round += 1) {
     // Alternates the order of the servers between rounds, so that no server is always first.
@@ -106,6 +106,14 @@ async function compare(
   }
   return [...rows.values()];
 }
+
+/** A row to be filled, with the bounds that are meant for its setting. */
+const toTableRow = ({ bounds = [], ...row }: Row, { label, nodes }: Setting): TableRow => ({
+  ...row,
+  bounds: bounds.filter(({ isForOneNode }) => isForOneNode === undefined || nodes === 1),
+  setting: label,
+  cells: new Map(),
+});
 
 async function measure({ order }: Step, contestant: Contestant, load: Load): Promise<Figures> {
   await contestant.settle();
