@@ -1,6 +1,6 @@
 /**
- * The private parts of libraries that this folder uses, in one table. The presence of each is checked before it is used. If a
- * library renames one, the gateway is slower or less strict, never wrong, and logs it.
+ * The private parts of libraries that this folder uses, in one table, and no other folder does. Their presence is checked at the
+ * start and with the first connection: if a library renames one, the log says what the gateway lacks.
  */
 import type { Server, Socket } from 'socket.io';
 import type { Logger } from '../platform/logger.js';
@@ -45,6 +45,14 @@ export const serverParts: readonly PrivatePart[] = [
       const { adapter } = (io as Server).of('/');
       return typeof at(adapter, '_encode') === 'function' && typeof at(adapter, 'encoder', 'encode') === 'function';
     },
+  },
+  {
+    name: 'socket.io: Namespace._add, Server.encoder',
+    effect:
+      'several CONNECTs of one connection are processed at the same time, and unknown namespaces are refused without a code',
+    worth: 'a client that disconnects and connects again at once gets the answer to its last CONNECT',
+    isThere: (io) =>
+      typeof at((io as Server).of('/'), '_add') === 'function' && typeof at(io, 'encoder', 'encode') === 'function',
   },
 ];
 
@@ -120,6 +128,17 @@ export const connectionParts: readonly PrivatePart[] = [
       const hasLists = ['_buffers', '_fragments'].every((name) => Array.isArray(receiver?.[name]));
       return hasLists && typeof receiver?.['_bufferedBytes'] === 'number';
     },
+  },
+  {
+    name: 'socket.io: Client.id, decoder, ondecoded, _parseNamespace, Socket._onclose',
+    effect:
+      'a DISCONNECT does not cancel the CONNECT before it, and a client that connects twice is not connected anew',
+    worth: 'the client of Socket.IO sends both, and does not know which reply belongs to which CONNECT',
+    isThere: (socket) =>
+      typeof at(socket, 'client', 'id') === 'string' &&
+      typeof at(socket, 'client', 'decoder', 'off') === 'function' &&
+      ['ondecoded', '_parseNamespace'].every((name) => typeof at(socket, 'client', name) === 'function') &&
+      typeof at(socket, '_onclose') === 'function',
   },
   {
     name: 'socket.io: Socket._cleanup',

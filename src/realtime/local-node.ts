@@ -1,4 +1,5 @@
 import { type Principal, userOf } from '../auth/principal.js';
+import { namespacesOf } from '../library-internals/server-state.js';
 import { userAgentOf } from '../library-internals/slim-handshake.js';
 import { everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
 
@@ -74,7 +75,7 @@ interface Dependencies {
 
 /** Describes this node, and drains it. */
 export function createLocalNode({ id, name, version, io, isDraining, beginDraining }: Dependencies): LocalNode {
-  const count = (): number => [...io._nsps.values()].reduce((sum, { sockets }) => sum + sockets.size, 0);
+  const count = (): number => [...namespacesOf(io).values()].reduce((sum, { sockets }) => sum + sockets.size, 0);
   return {
     id,
     users() {
@@ -83,7 +84,7 @@ export function createLocalNode({ id, name, version, io, isDraining, beginDraini
       return users.size;
     },
     load(namespace) {
-      const sockets = io._nsps.get(namespace)?.sockets ?? new Map<string, GatewaySocket>();
+      const sockets = namespacesOf(io).get(namespace)?.sockets ?? new Map<string, GatewaySocket>();
       let waiting = 0;
       for (const { data } of sockets.values()) waiting += data.outbox?.waiting ?? 0;
       return { connections: sockets.size, waiting };
@@ -91,7 +92,7 @@ export function createLocalNode({ id, name, version, io, isDraining, beginDraini
     info: () => ({ name, version, connections: count(), isDraining: isDraining() }),
     connections: ({ after, limit }) => firstOf(everySocket(io), { after, limit: limit + 1 }).map(toConnection),
     details(socketIds) {
-      const namespaces = [...io._nsps.values()];
+      const namespaces = [...namespacesOf(io).values()];
       return socketIds.flatMap((id) => namespaces.flatMap(({ sockets }) => sockets.get(id) ?? [])).map(toDetails);
     },
     drain() {

@@ -4,6 +4,7 @@
  */
 import type { Server, Socket } from 'socket.io';
 import type { Principal } from '../auth/principal.js';
+import { namespacesOf } from '../library-internals/server-state.js';
 
 type None = Record<never, never>;
 
@@ -51,13 +52,7 @@ export interface SocketListener {
 
 /** Every socket of every namespace on this node. */
 export function* everySocket(io: GatewayServer): Generator<GatewaySocket> {
-  for (const namespace of io._nsps.values()) yield* namespace.sockets.values();
-}
-
-/** Every connection of this node, also those outside of namespaces. The table is protected in Engine.IO's types. */
-export function everyConnection(io: GatewayServer): GatewaySocket['conn'][] {
-  const { clients } = io.engine as unknown as { clients: Readonly<Record<string, GatewaySocket['conn']>> };
-  return Object.values(clients);
+  for (const namespace of namespacesOf(io).values()) yield* namespace.sockets.values();
 }
 
 /** The sockets of this node in a room of the given namespaces. Called for each durable message and for each acknowledgement. */
@@ -76,7 +71,7 @@ export function socketsIn(io: GatewayServer, room: string, namespaces: readonly 
 /** How many sockets of this node are in a room of any namespace. Called for each event. */
 export function countSockets(io: GatewayServer, room: string): number {
   let count = 0;
-  for (const { adapter } of io._nsps.values()) count += adapter.rooms.get(room)?.size ?? 0;
+  for (const { adapter } of namespacesOf(io).values()) count += adapter.rooms.get(room)?.size ?? 0;
   return count;
 }
 

@@ -1,6 +1,7 @@
+import { connectionsOf } from '../library-internals/server-state.js';
 import type { Clock } from '../platform/clock.js';
 import { chunksOf, groupBy } from '../platform/lists.js';
-import { everyConnection, everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
+import { everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
 
 /** Number of waves in which clients are disconnected, so that they do not all reconnect to the other nodes at once. */
 const WAVES = 20;
@@ -29,7 +30,7 @@ interface DrainOptions {
  */
 export async function drainConnections(io: GatewayServer, { clock, durationMs, minMs }: DrainOptions): Promise<void> {
   const hasLasted = minMs > 0 ? pause(clock, minMs) : undefined;
-  const connections = everyConnection(io);
+  const connections = connectionsOf(io);
   for (const socket of everySocket(io)) socket.emit('server_draining', { retry_after_ms: durationMs });
   const waveSize = Math.ceil(connections.length / WAVES);
   for (const wave of chunksOf(connections, waveSize)) {

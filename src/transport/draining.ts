@@ -1,8 +1,9 @@
 import type { Machine } from '../framework/machine.js';
+import { connectionsOf } from '../library-internals/server-state.js';
 import type { Clock } from '../platform/clock.js';
 import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
-import { everyConnection, type GatewayServer } from '../sockets/socket.js';
+import type { GatewayServer } from '../sockets/socket.js';
 import { drainConnections } from './drain.js';
 
 interface Dependencies {
@@ -39,7 +40,7 @@ export function createDraining(io: GatewayServer, { drain, clock, logger, health
   };
   const begin = (): void => {
     health.beginDraining();
-    logger.info({ connections: everyConnection(io).length }, 'draining');
+    logger.info({ connections: connectionsOf(io).length }, 'draining');
   };
   const disconnectAll = async (): Promise<void> => {
     const startedAt = performance.now();

@@ -6,7 +6,9 @@ import { GatewayError } from '../errors.js';
 import type { Namespace } from '../framework/namespace.js';
 import { toConnectError, toGatewayError, toRefusalBody } from '../framework/reply.js';
 import { compactConnection } from '../library-internals/compact-connection.js';
+import { createConnects, wordUnknownNamespaces } from '../library-internals/connects.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
+import { connectionIdOf, discard, siblingsOf } from '../library-internals/server-state.js';
 import { forgetHandshake } from '../library-internals/slim-handshake.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
@@ -18,7 +20,6 @@ import type { GatewayServer, GatewaySocket, SocketListener, SocketState } from '
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectLimits, Knock } from './connect-limits.js';
-import { createConnects, wordUnknownNamespaces } from './connects.js';
 import type { Dispatch } from './dispatch.js';
 import type { Handshakes } from './handshakes.js';
 
@@ -63,9 +64,9 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
   });
   const refusals = new WeakMap<object, number>();
 
-  const knockOf = ({ client, handshake }: GatewaySocket): Knock => ({
-    connectionId: (client as unknown as { id: string }).id,
-    address: addressKeyOf(handshake, trustedProxies),
+  const knockOf = (socket: GatewaySocket): Knock => ({
+    connectionId: connectionIdOf(socket),
+    address: addressKeyOf(socket.handshake, trustedProxies),
   });
 
   const enter = async (socket: GatewaySocket, { scopes, authenticate, roomsOf }: Namespace): Promise<void> => {
@@ -136,7 +137,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       const answer = (refusal?: Error): void => {
         if (connects.isWanted(socket)) next(refusal);
         // The client has cancelled it: no reply, and no state is left.
-        else socket._cleanup();
+        else discard(socket);
         // After Socket.IO has replied, on the next tick.
         process.nextTick(() => connects.settle(socket));
       };
@@ -228,9 +229,8 @@ function closeUnlessUsed(socket: GatewaySocket): void {
 }
 
 /** Whether the connection of a socket is in a namespace, not counting bystanders. */
-function isUsed({ client }: GatewaySocket): boolean {
-  const { sockets } = client as unknown as { sockets: ReadonlyMap<string, GatewaySocket> };
-  for (const { data } of sockets.values()) if (data.principal !== bystander) return true;
+function isUsed(socket: GatewaySocket): boolean {
+  for (const { data } of siblingsOf(socket)) if (data.principal !== bystander) return true;
   return false;
 }
 

@@ -7,6 +7,7 @@ import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createHeartbeats } from '../library-internals/heartbeats.js';
 import { lookBeforeEncoding } from '../library-internals/memory-adapter.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
+import { optionsOf } from '../library-internals/server-state.js';
 import { createRequestSlimmer } from '../library-internals/slim-handshake.js';
 import { joinBroadcastFrames, writeDirectly } from '../library-internals/text-frames.js';
 import { createUnfinishedBound } from '../library-internals/unfinished-frames.js';
@@ -102,7 +103,7 @@ export function attach(
   };
   const boundUnfinished = createUnfinishedBound({ messageMaxBytes, ...platform });
   io.attach(http, {
-    ...io._opts,
+    ...optionsOf(io),
     wsEngine: createWebSocketEngine((websocket, { socket, headers }) => {
       frameGate.guard(websocket);
       const address = { address: socket.remoteAddress ?? '', headers };

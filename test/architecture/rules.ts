@@ -27,6 +27,14 @@ export const rules: readonly Rule[] = [
     violation: { path: 'src/transport/drain.ts', text: 'process.exit(0);' },
   },
   {
+    name: 'private parts of libraries are used in library-internals only',
+    findIn: (source) =>
+      isIn(source, 'src/') && !isIn(source, 'src/library-internals/', 'src/embedded/')
+        ? search(source, PRIVATE_PART)
+        : [],
+    violation: { path: 'src/transport/x.ts', text: 'for (const namespace of io._nsps.values()) close(namespace);' },
+  },
+  {
     name: 'only the emitter sends to rooms and namespaces',
     findIn: (source) => (isIn(source, 'src/realtime/emitter.ts', 'scripts/', 'test/') ? [] : search(source, TO_A_ROOM)),
     violation: { path: 'src/integrations/x/service.ts', text: "io.of('/v1/shared').to(room).emit('x');" },
@@ -286,6 +294,8 @@ const TO_A_ROOM = new RegExp(
   String.raw`\b(?:io|nsp|namespace)\.${SENDERS}\b|\.of\([^)]*\)\s*\.${SENDERS}\b|\bsocket\.(?:to|in|except|broadcast)\b`,
   'g',
 );
+/** A field that begins with an underscore, but for MongoDB's `_id` and what Zod documents for authors of libraries. */
+const PRIVATE_PART = /\._(?!(?:id|zod)\b)[a-z]\w*/g;
 const ROOM_NAME = /\b(?:socket\.join|socket\.leave|enter|leave)\(\s*['"`]|\broom:\s*['"`]|\brooms?\.has\(\s*['"`]/g;
 
 /** Contracts are types in the page, because their schemas would make it large. The tables of errors and reasons have none. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { GatewayServer, GatewaySocket } from '../sockets/socket.js';
+import type { Namespace, Socket } from 'socket.io';
 
 /** How often a new CONNECT can replace a pending one on a connection. */
 const REPLACEMENTS_MAX = 10;
@@ -9,8 +9,8 @@ const CONNECT = 0;
 const DISCONNECT = 1;
 const CONNECT_ERROR = 4;
 
-type GatewayNamespace = ReturnType<GatewayServer['of']>;
-type Admit = GatewayNamespace['_add'];
+type Connection = Socket['conn'];
+type Admit = Namespace['_add'];
 type Client = Parameters<Admit>[0];
 
 interface Packet {
@@ -28,15 +28,23 @@ interface Decoder {
   off(event: 'decoded', listener: (this: Decoder, packet: Packet) => void): void;
 }
 
-/** Private parts of Socket.IO's `Client`. */
+/** Private parts of Socket.IO's `Client`. Their presence is checked; without them Socket.IO takes each packet itself. */
 interface ClientInternals {
-  readonly conn: GatewaySocket['conn'];
+  readonly conn: Connection;
   readonly decoder: Decoder;
-  readonly nsps: ReadonlyMap<string, GatewaySocket>;
+  readonly nsps: ReadonlyMap<string, Socket>;
   ondecoded: (this: Decoder, packet: Packet) => void;
   _parseNamespace(packet: Packet): { namespace: string };
   close(): void;
 }
+
+/** What {@link Connects} replaces or calls. */
+const METHODS = ['ondecoded', '_parseNamespace', 'close'] as const;
+
+const isComplete = (internals: ClientInternals): boolean =>
+  METHODS.every((name) => typeof internals[name] === 'function') &&
+  internals.nsps instanceof Map &&
+  typeof internals.decoder?.off === 'function';
 
 const internalsOf = (client: Client): ClientInternals => client as unknown as ClientInternals;
 
@@ -60,16 +68,19 @@ interface Attempt {
   readonly connected: Parameters<Admit>[2];
 }
 
+/** A socket whose CONNECT is pending. */
+type Entering = Pick<Socket, 'client' | 'conn'> & { readonly nsp: { readonly name: string } };
+
 /** Serializes the CONNECTs of each connection and namespace. */
 export interface Connects {
   /** Processes CONNECTs for this namespace one at a time from now on. */
-  guard(namespace: GatewayNamespace): void;
+  guard(namespace: Pick<Namespace, 'name' | '_add'>): void;
   /** Whether the client still waits for the answer to the CONNECT of this socket. */
-  isWanted(socket: GatewaySocket): boolean;
+  isWanted(socket: Entering): boolean;
   /** Processes the next CONNECT. To be called when that of this socket was answered or dropped. */
-  settle(socket: GatewaySocket): void;
+  settle(socket: Entering): void;
   /** Whether a CONNECT of the connection is pending. */
-  isEntering(connection: GatewaySocket['conn']): boolean;
+  isEntering(connection: Connection): boolean;
 }
 
 /**
@@ -115,7 +126,7 @@ export function createConnects(): Connects {
   /** Replaces Socket.IO's own listener, so that an idle connection needs no additional memory. */
   const watch = (internals: ClientInternals): void => {
     const { decoder } = internals;
-    if (decoder[owner] !== undefined) return;
+    if (!isComplete(internals) || decoder[owner] !== undefined) return;
     decoder[owner] = internals;
     decoder.off('decoded', internals.ondecoded);
     internals.ondecoded = look;
@@ -133,6 +144,7 @@ export function createConnects(): Connects {
   return {
     guard(namespace) {
       const { name } = namespace;
+      if (typeof namespace._add !== 'function') return;
       admits.set(name, namespace._add.bind(namespace));
       namespace._add = async (client, auth, connected) => {
         watch(internalsOf(client));
@@ -164,8 +176,9 @@ interface UnknownNamespaces {
 }
 
 /** Replaces Socket.IO's own refusal of unknown namespaces by the gateway's. */
-export function wordUnknownNamespaces(io: GatewayServer, { data, refused }: UnknownNamespaces): void {
-  const { encoder } = io as unknown as { encoder: { encode(packet: Packet): unknown } };
+export function wordUnknownNamespaces(io: object, { data, refused }: UnknownNamespaces): void {
+  const { encoder } = io as { encoder?: { encode(packet: Packet): unknown } };
+  if (encoder === undefined) return;
   const encode = encoder.encode.bind(encoder);
   encoder.encode = (packet) => {
     if (!isUnknownNamespace(packet)) return encode(packet);
