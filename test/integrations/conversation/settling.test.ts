@@ -1,25 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
+import { type Crossing, createCrossing } from '../../support/crossing.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
-import { createGate } from '../../support/gate.js';
+import type { Document } from '../../support/mongo-proxy.js';
 import { until } from '../../support/until.js';
 
 let environment: TestEnvironment;
-/** While it is held, the first node does not get replies to this command. */
-const gate = createGate();
-let slow = '';
-let heldReplies = 0;
+/** Of changes by two nodes. */
+let crossing: Crossing;
 
 beforeAll(async () => {
   environment = await createTestEnvironment({ nodes: 2, proxyOptions: '' });
-  environment.proxy(0).rules = {
-    async onReply(reply, command) {
-      if (!(slow in command) || gate.opened === undefined) return reply;
-      heldReplies += 1;
-      await gate.opened;
-      return reply;
-    },
-  };
+  crossing = createCrossing(environment.proxy());
 });
 afterAll(() => environment.close());
 
@@ -33,19 +25,8 @@ async function talk() {
   return { ann, bob, a0, a1, b0, b1, id: dataOf(made).conversation._id as string };
 }
 
-/** Of two changes the first, on the first node, is stored first, and sent last. */
-async function inOtherOrder(first: () => Promise<unknown>, second: () => Promise<unknown>, command: string) {
-  slow = command;
-  heldReplies = 0;
-  const release = gate.hold();
-  const answer = first();
-  await until(() => heldReplies > 0);
-  dataOf(await second());
-  release();
-  dataOf(await answer);
-}
-
-const COMMIT = 'commitTransaction';
+const isCommit = (command: Document): boolean => 'commitTransaction' in command;
+const isUpdate = (command: Document): boolean => 'update' in command;
 
 /** Waits until the last event of a kind that a client got is of that form. */
 const endsWith = (client: TestClient, event: string, form: object): Promise<void> =>
@@ -61,10 +42,10 @@ const endsWith = (client: TestClient, event: string, form: object): Promise<void
 
 test('of two changes by two tabs on two nodes both are shown in the end', async () => {
   const { a0, a1, id } = await talk();
-  await inOtherOrder(
+  await crossing.sentLast(
+    isCommit,
     () => a0.ask('archive', { conversation_id: id }),
     () => a1.ask('show_on_top', { conversation_id: id }),
-    COMMIT,
   );
   const conversation = { _id: id, archived: true, show_on_top: true };
   for (const tab of [a0, a1]) await endsWith(tab, 'update_conversation', { data: { conversation } });
@@ -72,10 +53,10 @@ test('of two changes by two tabs on two nodes both are shown in the end', async 
 
 test('of two changes by two participants on two nodes both are shown in the end', async () => {
   const { a0, a1, b0, b1, id } = await talk();
-  await inOtherOrder(
+  await crossing.sentLast(
+    isCommit,
     () => a0.ask('edit_conversation', { conversation_id: id, title: 'Launch' }),
     () => b1.ask('open', { conversation_id: id, is_open: false }),
-    COMMIT,
   );
   const conversation = { _id: id, title: 'Launch', is_open: false };
   for (const tab of [a0, a1, b0, b1]) await endsWith(tab, 'update_conversation', { data: { conversation } });
@@ -84,10 +65,10 @@ test('of two changes by two participants on two nodes both are shown in the end'
 test('a message that comes while its conversation is read leaves the tabs with its number of unread messages', async () => {
   const { a1, b0, b1, id } = await talk();
   dataOf(await a1.ask('message', { conversation_id: id, data: 'one' }));
-  await inOtherOrder(
+  await crossing.sentLast(
+    isCommit,
     () => b0.ask('read', { conversation_id: id }),
     () => a1.ask('message', { conversation_id: id, data: 'two' }),
-    COMMIT,
   );
   const conversation = { _id: id, unread_count: 1, last_activity: { data: 'two' } };
   for (const tab of [b0, b1]) await endsWith(tab, 'update_conversation', { data: { conversation } });
@@ -97,10 +78,10 @@ test('of two read positions of one user on two nodes the further one is shown in
   const { a0, a1, b0, b1, id } = await talk();
   const say = async (data: string) => dataOf(await a0.ask('message', { conversation_id: id, data })).message._id;
   const [earlier, later] = [await say('one'), await say('two')];
-  await inOtherOrder(
+  await crossing.sentLast(
+    isCommit,
     () => b0.ask('read', { conversation_id: id, message_id: earlier }),
     () => b1.ask('read', { conversation_id: id, message_id: later }),
-    COMMIT,
   );
   for (const tab of [a0, a1]) {
     await until(() => tab.received('read').length >= 3);
@@ -112,10 +93,10 @@ test('of two statuses of one user on two nodes the stored one is shown in the en
   const { ann, a0, a1, b0, b1 } = await talk();
   // What follows in the same second is read from the database in any case.
   for (const tab of [b0, b1]) dataOf(await tab.ask('join'));
-  await inOtherOrder(
+  await crossing.sentLast(
+    isUpdate,
     () => a0.ask('active_status', { status: 'away' }),
     () => a1.ask('active_status', { status: 'active' }),
-    'update',
   );
   for (const tab of [b0, b1]) {
     const own = () => tab.received('active_status').filter(([status]) => status.userID === ann.id);

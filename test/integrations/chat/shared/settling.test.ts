@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
 import { wireFaults } from '../../../support/contract.js';
+import { type Crossing, createCrossing } from '../../../support/crossing.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
-import { createGate } from '../../../support/gate.js';
+import type { Document } from '../../../support/mongo-proxy.js';
 import { until } from '../../../support/until.js';
 import {
   addChat,
@@ -15,23 +16,12 @@ import {
 import { openChat, talk as talkInSupport } from '../support/chat.js';
 
 let environment: TestEnvironment;
-/** While it is held, the first node does not get replies to some commands. */
-const gate = createGate();
-/** The name of the command, and its collection. */
-let slow: readonly [string, string] = ['', ''];
-let heldReplies = 0;
+/** Of changes by two nodes. */
+let crossing: Crossing;
 
 beforeAll(async () => {
   environment = await createTestEnvironment({ nodes: 2, proxyOptions: '' });
-  environment.proxy(0).rules = {
-    async onReply(reply, command) {
-      const [name, collection] = slow;
-      if (command[name] !== collection || gate.opened === undefined) return reply;
-      heldReplies += 1;
-      await gate.opened;
-      return reply;
-    },
-  };
+  crossing = createCrossing(environment.proxy());
 });
 beforeEach(() => {
   wireFaults.length = 0;
@@ -41,23 +31,13 @@ afterAll(async () => {
   expect(wireFaults).toEqual([]);
 });
 
-/** Of two changes the first, on the first node, is stored first, and sent last. */
-async function inOtherOrder(
-  command: readonly [name: string, collection: string],
-  first: () => Promise<unknown>,
-  second: () => Promise<unknown>,
-): Promise<void> {
-  slow = command;
-  heldReplies = 0;
-  const release = gate.hold();
-  const answer = first();
-  await until(() => heldReplies > 0);
-  dataOf(await second());
-  release();
-  dataOf(await answer);
-}
+/** A command about a collection. */
+const isTo =
+  (name: string, collection: string) =>
+  (command: Document): boolean =>
+    command[name] === collection;
 
-const changeOf = (collection: string) => ['findAndModify', collection] as const;
+const changeOf = (collection: string) => isTo('findAndModify', collection);
 
 /** Waits for that many events of a kind. @returns the last one */
 async function lastOf(client: TestClient, event: string, count: number) {
@@ -69,7 +49,7 @@ test('reactions on two nodes at once are all shown in the end', async () => {
   const { a, b, chatId } = await talkInCommunity(environment);
   const { _id: messageId } = await say(a, chatId, 'text');
   const react = (client: TestClient, emoji: string) => () => client.ask('chat:add_reaction', { messageId, emoji });
-  await inOtherOrder(changeOf('community.messages'), react(a, '👍'), react(b, '🎉'));
+  await crossing.sentLast(changeOf('community.messages'), react(a, '👍'), react(b, '🎉'));
   for (const client of [a, b]) {
     const { reactions } = await lastOf(client, 'chat:message_reaction', 3);
     expect(reactions).toMatchObject([{ emoji: '👍' }, { emoji: '🎉' }]);
@@ -80,7 +60,7 @@ test('a community message that is deleted while it is edited does not come back'
   const { ann, a, b, chatId } = await talkInCommunity(environment);
   const elsewhere = await openCommunity(environment, ann, { node: 1 });
   const { _id: messageId } = await say(a, chatId, 'text');
-  await inOtherOrder(
+  await crossing.sentLast(
     changeOf('community.messages'),
     () => a.ask('chat:edit_message', { messageId, content: 'edited' }),
     () => elsewhere.ask('chat:delete_message', { messageId }),
@@ -97,7 +77,7 @@ test('of two edits of a support message on two nodes the stored one is shown in 
   const { _id: messageId } = dataOf(await a.ask('send_message', { conversationId, content: 'text' }));
   const edit = (client: TestClient, content: string) => () =>
     client.ask('edit_message', { conversationId, messageId, content });
-  await inOtherOrder(changeOf('support.messages'), edit(a, 'first'), edit(elsewhere, 'second'));
+  await crossing.sentLast(changeOf('support.messages'), edit(a, 'first'), edit(elsewhere, 'second'));
   for (const client of [a, b]) {
     expect(await lastOf(client, 'message_edited', 3)).toMatchObject({ content: 'second' });
   }
@@ -107,7 +87,7 @@ test('a support message that is deleted while it is edited does not come back', 
   const { ann, a, b, conversationId } = await talkInSupport(environment);
   const elsewhere = await openChat(environment, ann, { node: 1 });
   const { _id: messageId } = dataOf(await a.ask('send_message', { conversationId, content: 'text' }));
-  await inOtherOrder(
+  await crossing.sentLast(
     changeOf('support.messages'),
     () => a.ask('edit_message', { conversationId, messageId, content: 'edited' }),
     () => elsewhere.ask('delete_message', { conversationId, messageId }),
@@ -122,7 +102,7 @@ test('of two assignments on two nodes the stored one is shown in the end, with t
   await environment.models.User.updateMany({ _id: { $in: [ann.id, bob.id] } }, { role: 'agent' });
   const assign = (client: TestClient, agentId: string) => () =>
     client.ask('assign_conversation', { conversationId, agentId });
-  await inOtherOrder(changeOf('support.conversations'), assign(a, ann.id), assign(b, bob.id));
+  await crossing.sentLast(changeOf('support.conversations'), assign(a, ann.id), assign(b, bob.id));
   for (const client of [a, b]) {
     const assigned = await lastOf(client, 'conversation_assigned', 3);
     expect(assigned).toMatchObject({ assignedTo: bob.id, assignedBy: bob.id });
@@ -137,8 +117,8 @@ test('the number of unread notifications is the stored one in the end', async ()
   const c = await openCommunity(environment, cid, { node: 1 });
   await b.ask('chat:leave', { chatId });
   const send = (client: TestClient) => client.ask('chat:send_message', { chatId, content: 'text' });
-  await inOtherOrder(
-    ['aggregate', 'community.notifications'],
+  await crossing.sentLast(
+    isTo('aggregate', 'community.notifications'),
     () => send(a),
     async () => {
       const answer = await send(c);
@@ -153,8 +133,8 @@ test('the number of unread notifications is the stored one in the end', async ()
 test('a message that is pinned and unpinned on two nodes at once is shown as it is stored', async () => {
   const { a, b, chatId } = await talkInCommunity(environment);
   const { _id: messageId } = await say(a, chatId, 'text');
-  await inOtherOrder(
-    ['update', 'community.chats'],
+  await crossing.sentLast(
+    isTo('update', 'community.chats'),
     () => a.ask('chat:pin_message', { messageId }),
     () => b.ask('chat:unpin_message', { messageId }),
   );
@@ -169,8 +149,8 @@ test('of two read positions of one user on two nodes the further one is shown in
   const elsewhere = await openCommunity(environment, bob);
   const [first, earlier, later] = [await say(a, chatId, '1'), await say(a, chatId, '2'), await say(a, chatId, '3')];
   dataOf(await b.ask('chat:mark_read', { chatId, messageId: first._id }));
-  await inOtherOrder(
-    ['update', 'community.chats'],
+  await crossing.sentLast(
+    isTo('update', 'community.chats'),
     () => elsewhere.ask('chat:mark_read', { chatId, messageId: earlier._id }),
     () => b.ask('chat:mark_read', { chatId, messageId: later._id }),
   );
@@ -183,8 +163,8 @@ test('of two read positions of one participant on two nodes the further one is s
   const send = async () => dataOf(await a.ask('send_message', { conversationId, content: 'text' }))._id;
   const [earlier, later] = [await send(), await send()];
   const mark = (client: TestClient, messageId: string) => client.ask('mark_as_read', { conversationId, messageId });
-  await inOtherOrder(
-    ['update', 'support.reads'],
+  await crossing.sentLast(
+    isTo('update', 'support.reads'),
     () => mark(elsewhere, earlier),
     () => mark(b, later),
   );
@@ -195,7 +175,7 @@ test('of two statuses of one user on two nodes the stored one is shown in the en
   const { bob, a, b } = await talkInCommunity(environment);
   const elsewhere = await openCommunity(environment, bob);
   const set = (client: TestClient, status: string) => () => client.ask('presence:update_status', { status });
-  await inOtherOrder(['update', '_users'], set(elsewhere, 'away'), set(b, 'busy'));
+  await crossing.sentLast(isTo('update', '_users'), set(elsewhere, 'away'), set(b, 'busy'));
   expect(await lastOf(a, 'presence:status_changed', 3)).toMatchObject({ userId: bob.id, status: 'busy' });
 });
 
@@ -204,7 +184,7 @@ test('the others end with what is stored, also when the user who changed it lost
   const elsewhere = await openCommunity(environment, ann, { node: 1 });
   const { _id: messageId } = await say(a, chatId, 'text');
   const edit = (client: TestClient, content: string) => client.ask('chat:edit_message', { messageId, content });
-  await inOtherOrder(
+  await crossing.sentLast(
     changeOf('community.messages'),
     () => edit(a, 'first'),
     async () => {
@@ -219,8 +199,8 @@ test('the others end with what is stored, also when the user who changed it lost
 test('a conversation that was assigned before the others hear of it is shown as assigned', async () => {
   const { ann, bob, a, b } = await talkInSupport(environment);
   await environment.models.User.updateMany({ _id: { $in: [ann.id, bob.id] } }, { role: 'agent' });
-  await inOtherOrder(
-    ['insert', 'support.conversations'],
+  await crossing.sentLast(
+    isTo('insert', 'support.conversations'),
     () => a.ask('create_conversation', { participants: [bob.id] }),
     async () => {
       const made = await environment.models.SupportConversation.findOne({ createdBy: ann.id, participants: bob.id })
@@ -249,8 +229,8 @@ test('a message that is unpinned while it is pinned once more is no sign of too 
   const { a, b, chatId } = await talkInCommunity(environment);
   const { _id: messageId } = await say(a, chatId, 'text');
   dataOf(await a.ask('chat:pin_message', { messageId }));
-  await inOtherOrder(
-    ['update', 'community.chats'],
+  await crossing.sentLast(
+    isTo('update', 'community.chats'),
     () => a.ask('chat:pin_message', { messageId }),
     () => b.ask('chat:unpin_message', { messageId }),
   );
