@@ -13,13 +13,13 @@ export async function startDelivery(
   outside: Outside,
   { io, nodeCalls }: { readonly io: GatewayServer; readonly nodeCalls: NodeCalls },
 ) {
-  const { config, clock, logger, metrics, traffic, cleanup } = base;
+  const { config, clock, steadyClock, logger, metrics, traffic, cleanup } = base;
   const { sender, tracing, models, cluster } = outside;
   const { bus, nodeId } = cluster;
   const pushStore = new PushStore({ model: models.DeliveryPush, clock });
   const siteNames = config.sites.map(({ name }) => name);
   const delivery = createDelivery({
-    ...{ models, clock, logger, metrics, tracing, pushStore, bus, nodeCalls, nodeId },
+    ...{ models, clock, steadyClock, logger, metrics, tracing, pushStore, bus, nodeCalls, nodeId },
     sockets: new MailboxSockets(io, siteNames),
     settings: config.delivery,
   });

@@ -13,7 +13,7 @@ export type Outside = Awaited<ReturnType<typeof connectOutside>>;
 /** Step 1: connects to FCM, the trace collector, MongoDB and Redis. */
 export async function connectOutside(base: Base) {
   const { config, clock, steadyClock, logger, metrics, health, traffic, cleanup } = base;
-  const sender = await openPush(config.push, { clock, logger, agent: base.pushAgent });
+  const sender = await openPush(config.push, { clock, steadyClock, logger, agent: base.pushAgent });
   if (sender !== undefined) cleanup.add('push sender', sender.close);
   const tracing = await startTracing({ ...config.tracing, node: config.nodeName });
   if (tracing !== undefined) cleanup.add('tracing', tracing.stop);

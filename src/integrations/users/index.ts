@@ -27,7 +27,7 @@ export interface UserServices {
 }
 
 export function createUserServices({ models, clock, steadyClock, logger }: Context): UserServices {
-  const people = createPeople({ models, clock });
+  const people = createPeople({ models, clock, steadyClock });
   return { people, admission: createAdmission({ people, clock: steadyClock, logger }), blocks: createBlocks(models) };
 }
 

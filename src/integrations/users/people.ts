@@ -69,7 +69,13 @@ type StoredAccess = Pick<User, keyof typeof accessFields> & { _id: Types.ObjectI
 
 type StoredPerson = Pick<User, keyof typeof shownFields> & { _id: Types.ObjectId };
 
-export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; clock: Clock }) {
+interface Dependencies {
+  readonly models: Pick<Models, 'User'>;
+  readonly clock: Clock;
+  readonly steadyClock: Clock;
+}
+
+export function createPeople({ models, clock, steadyClock }: Dependencies) {
   const read = async (ids: readonly string[]): Promise<Person[]> => {
     const known = ids.flatMap(toObjectId);
     if (known.length === 0) return [];
@@ -102,7 +108,7 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
   return {
     lockedOut,
     /** Ids of all users who may be locked. */
-    suspects: createSuspectSearch(models, clock),
+    suspects: createSuspectSearch(models, steadyClock),
     /** Existing users with access, unordered. */
     findMany: read,
     /** An existing user with access. */

@@ -27,7 +27,7 @@ const SEARCH_MAX_MS = 500;
  *   missing, or when the database is too slow.
  */
 export function createSuspectSearch({ User }: Pick<Models, 'User'>, clock: Clock) {
-  /** Unix time in milliseconds until which all indexes are assumed to exist. */
+  /** Until when all indexes are assumed to exist, by the clock. */
   let indexedUntil = 0;
 
   const areIndexed = async (): Promise<boolean> => {

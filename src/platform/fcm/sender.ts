@@ -38,6 +38,8 @@ const RETRY_AFTER_MAX_MS = 3_600_000;
 
 interface Surroundings {
   clock: Clock;
+  /** It goes on evenly when the date of the machine is set. */
+  steadyClock: Clock;
   logger: Logger;
   /** Opens the connections to Google. */
   agent?: Agent | undefined;
@@ -51,7 +53,7 @@ interface Surroundings {
  */
 export async function openPush(
   settings: PushSettings,
-  { clock, logger, agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX }) }: Surroundings,
+  { clock, steadyClock, logger, agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX }) }: Surroundings,
 ): Promise<PushSender | undefined> {
   if (settings.serviceAccount === undefined && settings.credentialsPath === undefined) {
     logger.info('push: off, no FIREBASE_SERVICE_ACCOUNT and no GOOGLE_APPLICATION_CREDENTIALS');
@@ -70,7 +72,7 @@ export async function openPush(
   messaging['messagingRequestHandler'].httpClient.retry = undefined;
   const answerOf = keepAnswers(messaging);
   logger.info('push: on');
-  const waits = watchRetryAfter(agent, clock);
+  const waits = watchRetryAfter(agent, { clock, steadyClock });
 
   return {
     async send(tokens, notification) {
@@ -164,7 +166,7 @@ function toRefusal({ message, details }: { message?: unknown; details?: unknown 
 }
 
 /** Reads `Retry-After` from Node.js diagnostics events, because the library does not expose it. */
-function watchRetryAfter(agent: Agent, clock: Clock) {
+function watchRetryAfter(agent: Agent, { clock, steadyClock }: Pick<Surroundings, 'clock' | 'steadyClock'>) {
   let until = 0;
   const listen = (message: unknown): void => {
     const { request, response } = message as {
@@ -172,13 +174,12 @@ function watchRetryAfter(agent: Agent, clock: Clock) {
       response: IncomingMessage;
     };
     if (request.agent !== agent) return;
-    const now = clock.now();
-    const waitMs = toWaitMs(response.headers['retry-after'], now);
-    until = Math.max(until, now + Math.min(waitMs, RETRY_AFTER_MAX_MS));
+    const waitMs = toWaitMs(response.headers['retry-after'], clock.now());
+    until = Math.max(until, steadyClock.now() + Math.min(waitMs, RETRY_AFTER_MAX_MS));
   };
   subscribe('http.client.response.finish', listen);
   return {
-    remainingMs: () => Math.max(0, until - clock.now()),
+    remainingMs: () => Math.max(0, until - steadyClock.now()),
     stop: () => void unsubscribe('http.client.response.finish', listen),
   };
 }

@@ -67,6 +67,7 @@ interface Dependencies {
   readonly sockets: MailboxSockets;
   readonly models: Models;
   readonly clock: Clock;
+  readonly steadyClock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** `undefined`: off. */
@@ -80,7 +81,8 @@ interface Dependencies {
 }
 
 export function createDelivery(dependencies: Dependencies): Delivery {
-  const { sockets, models, clock, logger, metrics, bus, nodeCalls, nodeId, pushStore, settings } = dependencies;
+  const { sockets, models, clock, steadyClock, logger, metrics, bus, nodeCalls, nodeId, pushStore, settings } =
+    dependencies;
   const { mailboxMax, receiptTtlMs } = settings;
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: database operation failed; retrying');
   const tasks = createTaskTracker(report);
@@ -100,7 +102,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   });
   const { outboxes, opener, cursors, clearing } = sending;
   const holdersOf = (recipient: Recipient) => bus.holdersOf(roomOf(recipient));
-  const leaders = new Leaders({ nodeId, holdersOf, clock, logger });
+  const leaders = new Leaders({ nodeId, holdersOf, clock: steadyClock, logger });
   const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs });
   const sender = new Sender({
     ...{ appender, positions, leaders, nodeCalls, outboxes, limits, pushStore, bus, tasks, measures },

@@ -9,17 +9,22 @@ import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 
 const APP_NAME = 'leaders-of-delivery';
+const DAY_MS = 86_400_000;
+/** Longer than a node leads after the last collision. */
+const LONG_MS = 60_000;
 
 let environment: TestEnvironment;
 let nodes: TestGateway[];
 const recorder = recordCommands(APP_NAME);
+// Clocks that stand still: nothing happens at intervals, and leaders stay.
+const clock = createTestClock();
+const steadyClock = createTestClock();
 
 beforeAll(async () => {
   environment = await createTestEnvironment({ nodes: 0, hasRedis: true });
   const url = new ConnectionString(environment.database.url);
   url.searchParams.set('appName', APP_NAME);
-  // A clock that stands still: nothing happens at intervals, and leaders stay.
-  const start = () => environment.startNode({ MONGODB_URL: url.toString() }, { clock: createTestClock() });
+  const start = () => environment.startNode({ MONGODB_URL: url.toString() }, { clock, steadyClock });
   nodes = [await start(), await start()];
 });
 afterAll(async () => {
@@ -92,20 +97,38 @@ async function storedBy(node: TestGateway): Promise<number> {
   return samples.find(({ labels }) => labels['state'] === 'stored')?.value ?? Number.NaN;
 }
 
-test.each([0, 1])('node %i leads when it has the only device of the user, whichever id is lower', async (index) => {
-  const [holder, other] = [nodes[index], nodes[1 - index]] as [TestGateway, TestGateway];
-  const user = `user-of-${index}`;
-  const device = await openApplication(holder, { user, deviceId: 'device' });
-  await device.ready();
+/** Sends until a node with the only device of the user leads. @returns how many messages the other node has stored then */
+async function sendUntilLed(user: string, other: TestGateway): Promise<number> {
   // Until the other node was refused two positions.
   let before = Number.NaN;
   for (let round = 0; round < 60 && before !== (await storedBy(other)); round += 1) {
     before = await storedBy(other);
     await sendRound(user, round);
   }
+  return before;
+}
+
+test.each([0, 1])('node %i leads when it has the only device of the user, whichever id is lower', async (index) => {
+  const [holder, other] = [nodes[index], nodes[1 - index]] as [TestGateway, TestGateway];
+  const user = `user-of-${index}`;
+  const device = await openApplication(holder, { user, deviceId: 'device' });
+  await device.ready();
+  const before = await sendUntilLed(user, other);
   for (let round = 0; round < 5; round += 1) await sendRound(user, round);
   expect(before).toBeGreaterThan(0);
   expect(await storedBy(other)).toBe(before);
+  device.close();
+});
+
+test('a node leads no longer than usual when the date of the machine is set back', async () => {
+  const [holder, other] = nodes as [TestGateway, TestGateway];
+  const device = await openApplication(holder, { user: 'user-4', deviceId: 'device' });
+  await device.ready();
+  const before = await sendUntilLed('user-4', other);
+  clock.advance(-DAY_MS);
+  steadyClock.advance(LONG_MS);
+  await sendRound('user-4', 0, { through: [other], each: 1 });
+  expect(await storedBy(other)).toBe(before + 1);
   device.close();
 });
 

@@ -29,8 +29,8 @@ export type CommunityServices = ReturnType<typeof createCommunityServices>;
 
 /** Creates all services. To be called once, because sending keeps the order of one user's messages. */
 export function createCommunityServices(context: Context, { authentication, people, blocks, callers }: ChatServices) {
-  const { models } = context;
-  const access = createAccess({ models, callers, blocks, clock: context.clock });
+  const { models, steadyClock } = context;
+  const access = createAccess({ models, callers, blocks, clock: steadyClock });
   const activeViewers = createActiveViewers(context.chatPresence);
   const typing = createTyping(context.clock);
   const summaries = createUserSummaries(models);

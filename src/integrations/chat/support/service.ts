@@ -24,10 +24,10 @@ const { limit: uploads } = support.clientEvents.file_upload;
 export type SupportServices = ReturnType<typeof createSupportServices>;
 
 export function createSupportServices(context: Context, { authentication, people, blocks, callers }: ChatServices) {
-  const { models, clock, logger, emitter, limiter, work } = context;
+  const { models, clock, steadyClock, logger, emitter, limiter, work } = context;
   const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;
   const { turnWaitMs } = context.config.sockets;
-  const access = createAccess({ models, callers, blocks, clock });
+  const access = createAccess({ models, callers, blocks, clock: steadyClock });
   const publisher = createPublisher(emitter);
   const log = createSupportLog(context);
   const findStored = createFindSaid(models);

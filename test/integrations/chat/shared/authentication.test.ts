@@ -16,7 +16,7 @@ function setUp() {
   };
   const User = { collection };
   const authentication = createAuthentication({
-    people: createPeople({ models: { User } as never, clock }),
+    people: createPeople({ models: { User } as never, clock, steadyClock: clock }),
     userAuth: { anyoneAtHandshake: async ({ auth }: never) => ({ kind: 'user', userId: auth['token'] }) } as never,
     emitter: {} as never,
     clock,

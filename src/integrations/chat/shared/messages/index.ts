@@ -57,14 +57,21 @@ interface Options<M extends OrderedMessage> {
 }
 
 export function createMessageLog<M extends OrderedMessage>(
-  { bus, emitter, clock, logger, config }: Pick<Context, 'bus' | 'emitter' | 'clock' | 'logger' | 'config'>,
+  {
+    bus,
+    emitter,
+    clock,
+    steadyClock,
+    logger,
+    config,
+  }: Pick<Context, 'bus' | 'emitter' | 'clock' | 'steadyClock' | 'logger' | 'config'>,
   { kind, topic, batch, findStored, toEvents }: Options<M>,
 ): MessageLog<M> {
   const reader = createMessageReader(kind);
   const { inOrder: write } = createWriteTogether(kind.model.db);
   const positions = createPositions(kind, clock);
   const insert = createInsert({ kind, clock, positions, reader, findStored, write });
-  const sentPositions = createSentPositions({ conversations: kind.conversations, clock, logger });
+  const sentPositions = createSentPositions({ conversations: kind.conversations, clock: steadyClock, logger });
   const queue = createWriteQueue({ insert, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sender = createOrderedSender({
     ...{ topic, bus, emitter, clock, logger },
