@@ -1,26 +1,25 @@
 import { z } from 'zod';
 import { reservedSiteNames } from '#shared/contracts/namespaces.js';
 import { readSiteKeys } from './site-keys.js';
+import { httpUrl, text } from './values.js';
 import { isMap, readYamlFile } from './yaml-file.js';
 
-const httpUrl = z
-  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-  .refine((url) => !/^https?:\/\/[^/]*@/.test(url), 'must not contain a user or password');
+const siteUrl = httpUrl().refine((url) => !/^https?:\/\/[^/]*@/.test(url), 'must not contain a user or password');
 
 const siteFields = z.strictObject({
   /** Endpoint that returns the rooms of the holder of a token. */
-  authUrl: httpUrl,
+  authUrl: siteUrl,
   /** The scheme of the `Authorization` header. */
   authScheme: z
     .string()
     .regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be one word')
     .default('Bearer'),
   /** Prefix of the rooms of single users. Absent: messages are not stored, and all rooms are plain rooms. */
-  userRoomPrefix: z.string().max(64).optional(),
+  userRoomPrefix: text(64).optional(),
   /** Called when users connect and disconnect. `:id` is replaced by the room name without the prefix. */
-  updateUserUrl: httpUrl.refine((url) => url.includes(':id'), 'must contain :id').optional(),
+  updateUserUrl: siteUrl.refine((url) => url.includes(':id'), 'must contain :id').optional(),
   /** Room for clients without a token. */
-  publicChannel: z.string().max(256).optional(),
+  publicChannel: text(256).optional(),
 });
 
 /** A push site: a namespace whose users are authenticated by the site's own website. */

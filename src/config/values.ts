@@ -17,6 +17,31 @@ export function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEG
     .refine((value) => Number.isSafeInteger(value) && value >= minimum && value <= maximum, { error });
 }
 
+/** Beyond about 24 days a timer ends at once; an event with a file may take four times its limit. */
+const MILLISECONDS_MAX = 86_400_000;
+
+/** A time in milliseconds, at most a day. */
+export const milliseconds = (minimum: number, maximum = MILLISECONDS_MAX) => integer(minimum, maximum);
+
+/** A hundred years: a date cannot be any number of seconds away. */
+const SECONDS_MAX = 3_155_760_000;
+
+/** A time in seconds. */
+export const seconds = (minimum: number) => integer(minimum, SECONDS_MAX);
+
+/** What a text says that looks like a value and is none. */
+const BLANK = { error: 'is blank' };
+
+/** A text with something in it. */
+export const text = (lengthMax = 4096) =>
+  z
+    .string()
+    .max(lengthMax, { error: `must have at most ${lengthMax} characters` })
+    .refine((value) => value.trim() !== '', BLANK);
+
+/** The address of another service. */
+export const httpUrl = () => z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+
 /** Maximum number of workers of one machine. */
 const WORKERS_MAX = 256;
 
@@ -33,11 +58,16 @@ export const workerCount = () =>
 export const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
   z.enum(words, { error: `must be one of ${words.join(', ')}` });
 
-/** Comma-separated items without the blanks around them. Empty items are ignored. */
-export function list(allowed?: readonly string[]) {
-  return z
+/** A comma-separated list, empty or with an item: one of blanks and commas alone would mean "any" without saying so. */
+const listText = () =>
+  z
     .string()
     .default('')
+    .refine((value) => value === '' || /[^\s,]/.test(value), BLANK);
+
+/** Comma-separated items without the blanks around them. Empty items are ignored. */
+export function list(allowed?: readonly string[]) {
+  return listText()
     .transform((text) => text.split(',').map((item) => item.trim()))
     .transform((items) => items.filter((item) => item !== ''))
     .refine((items) => allowed === undefined || items.every((item) => allowed.includes(item)), {
@@ -50,18 +80,15 @@ export const secretList = () => z.string().default('').transform(toSecrets);
 
 /** Comma-separated origins, as {@link toOrigins}. */
 export const origins = () =>
-  z
-    .string()
-    .default('')
-    .transform((text, context) => {
-      try {
-        return toOrigins(text);
-      } catch (error) {
-        if (!(error instanceof OriginError)) throw error;
-        context.addIssue({ code: 'custom', message: error.message });
-        return z.NEVER;
-      }
-    });
+  listText().transform((value, context) => {
+    try {
+      return toOrigins(value);
+    } catch (error) {
+      if (!(error instanceof OriginError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  });
 
 /** A URL that the MongoDB driver accepts. Errors quote the driver, without the password. */
 export const mongoUrl = () => checked(mongoUrlProblem);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { choice, integer, list, origins, secretList } from '../values.js';
+import { choice, httpUrl, integer, list, origins, secretList } from '../values.js';
 
 /** Who may connect and call. */
 export const access = {
@@ -7,8 +7,7 @@ export const access = {
   JWT_SECRETS: secretList().describe(
     'further secrets that are accepted, comma-separated; removed ones are refused without a restart',
   ),
-  JWKS_URL: z
-    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  JWKS_URL: httpUrl()
     .optional()
     .describe('JWKS with the public keys (RS256, ES256 …) of the user tokens, instead of JWT_SECRET'),
   JWT_ISSUER: list().describe('accepted issuers (claim iss), comma-separated; empty: any'),

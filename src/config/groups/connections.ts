@@ -1,4 +1,4 @@
-import { choice, integer, list } from '../values.js';
+import { choice, integer, list, milliseconds } from '../values.js';
 
 /** How connections are kept. */
 export const connections = {
@@ -11,10 +11,12 @@ export const connections = {
   COMPRESSION_THRESHOLD: integer(0)
     .default(0)
     .describe('size in bytes above which frames to clients are compressed; 0: never'),
-  PING_INTERVAL_MS: integer(100).default(25_000).describe('time between heartbeats'),
-  PING_TIMEOUT_MS: integer(100).default(20_000).describe('time limit for the answer to a heartbeat'),
-  PRESENCE_GRACE_MS: integer(0).default(5000).describe('time after the last disconnect until a user counts as offline'),
-  HTTP_KEEP_ALIVE_MS: integer(1000)
+  PING_INTERVAL_MS: milliseconds(100).default(25_000).describe('time between heartbeats'),
+  PING_TIMEOUT_MS: milliseconds(100).default(20_000).describe('time limit for the answer to a heartbeat'),
+  PRESENCE_GRACE_MS: milliseconds(0)
+    .default(5000)
+    .describe('time after the last disconnect until a user counts as offline'),
+  HTTP_KEEP_ALIVE_MS: milliseconds(1000)
     .default(75_000)
     .describe('time until an idle HTTP connection is closed; must be longer than that of the load balancer'),
 };

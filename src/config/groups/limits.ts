@@ -1,4 +1,4 @@
-import { integer } from '../values.js';
+import { integer, milliseconds } from '../values.js';
 
 /** What callers can make a node hold or do. */
 export const limits = {
@@ -13,7 +13,7 @@ export const limits = {
     .describe(
       'maximum new Socket.IO connections of one node in a second; 0: unlimited; unset: derived from the lag of the event loop',
     ),
-  CONNECT_TIMEOUT_MS: integer(100)
+  CONNECT_TIMEOUT_MS: milliseconds(100)
     .default(10_000)
     .describe('time until a connection that is in no namespace is closed'),
   BODY_LIMIT: integer(1).default(1_048_576).describe('largest REST body in bytes'),
@@ -35,10 +35,8 @@ export const limits = {
     .describe(
       'maximum points of one user in EVENT_LIMIT_WINDOW_MS, over all sockets: 1 for each event, more for large ones',
     ),
-  EVENT_LIMIT_WINDOW_MS: integer(1000, 86_400_000)
-    .default(10_000)
-    .describe('window of EVENT_LIMIT, rounded up to seconds'),
-  EVENT_TIMEOUT_MS: integer(1000)
+  EVENT_LIMIT_WINDOW_MS: milliseconds(1000).default(10_000).describe('window of EVENT_LIMIT, rounded up to seconds'),
+  EVENT_TIMEOUT_MS: milliseconds(1000)
     .default(20_000)
     .describe(
       'time limit of an event, after which it fails with UNAVAILABLE; four times as long with a file; must exceed the MongoDB time limits',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { secretList } from '../values.js';
+import { secretList, text } from '../values.js';
 
 /** The push site of the environment, and the file with several. */
 export const pushSites = {
@@ -17,5 +17,5 @@ export const pushSites = {
     .optional()
     .describe('URL called by PUT when a user connects or disconnects; :id is replaced by the user id'),
   PUBLIC_CHANNEL: z.string().optional().describe('room that clients without a token receive'),
-  SITES_FILE: z.string().default('sites.yml').describe('file with the push sites'),
+  SITES_FILE: text().default('sites.yml').describe('file with the push sites'),
 };

@@ -1,4 +1,4 @@
-import { integer } from '../values.js';
+import { integer, seconds } from '../values.js';
 
 /** Limits of the support chat. */
 export const supportChat = {
@@ -7,7 +7,7 @@ export const supportChat = {
   FILE_QUOTA: integer(0)
     .default(1_073_741_824)
     .describe('maximum bytes of all files of one user of the support chat; 0: unlimited'),
-  UNSENT_FILE_TTL: integer(60).default(86_400).describe('seconds an uploaded file is kept without being sent'),
+  UNSENT_FILE_TTL: seconds(60).default(86_400).describe('seconds an uploaded file is kept without being sent'),
   MESSAGE_BATCH_SIZE: integer(1, 1000)
     .optional()
     .describe('maximum messages of the support chat in one write; unset, as MESSAGE_BATCH_MS: no batching'),
