@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, type JWTVerifyGetKey, type LocalJWKSet } from 'jose';
+import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey, type LocalJWKSet } from 'jose';
 import { z } from 'zod';
 import { GatewayError } from '../errors.js';
 import { readBounded } from '../platform/bounded-body.js';
@@ -6,14 +6,16 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 
 const REFRESH_INTERVAL_MS = 10 * 60_000;
-/** Minimum time between reloads for unknown key ids. Forged tokens must not flood the server of the key set. */
-const UNKNOWN_KEY_COOLDOWN_MS = 30_000;
-/** Delay before another attempt while no keys are loaded. */
+/** Minimum time between loads for tokens that no key verifies. Forged tokens must not flood the server of the key set. */
+const COOLDOWN_MS = 30_000;
+/** The same after a load that failed. */
 const RETRY_DELAY_MS = 1_000;
 const FETCH_TIMEOUT_MS = 5_000;
 const MAX_BODY_BYTES = 256 * 1024;
 
-const keySetBody = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
+/** What is not understood is ignored (RFC 7517, 5). */
+const keyBody = z.looseObject({ kty: z.string() }).nullable().catch(null);
+const keySetBody = z.object({ keys: z.array(keyBody) });
 
 export interface KeySetOptions {
   /** URL of the JWKS (RFC 7517). */
@@ -29,22 +31,30 @@ export interface KeySet {
    * The key for a token's header.
    *
    * @throws GatewayError `UNAVAILABLE` when no keys could be loaded yet
-   * @throws JOSEError when no key matches
+   * @throws JOSEError when no key matches, or several do
    */
   findKey: JWTVerifyGetKey;
+  /**
+   * Loads the keys again, for a token that none of them verifies: the issuer may have a new one.
+   *
+   * @returns `false`: not now, they were loaded a moment ago
+   * @throws GatewayError `UNAVAILABLE` when they cannot be loaded
+   */
+  renew(): Promise<boolean>;
   /** Stops refreshing and aborts a running download. */
   close(): void;
 }
 
 /**
- * Caches a JWKS. Loads it on first use, refreshes it in the background, and reloads it when a token names an unknown
- * key (rotation). Concurrent callers share a load. A failed load is logged and keeps the current keys.
+ * Caches a JWKS. Loads it on first use, and refreshes it in the background. Concurrent callers share a load. A failed load
+ * is logged and keeps the current keys.
  */
 export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: KeySetOptions): KeySet {
   const closing = new AbortController();
   let keys: LocalJWKSet | undefined;
   let loading: Promise<void> | undefined;
   let attemptedAt = Number.NEGATIVE_INFINITY;
+  let hasFailed = false;
 
   const load = async (): Promise<void> => {
     attemptedAt = clock.now();
@@ -53,7 +63,9 @@ export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: K
     try {
       const signal = AbortSignal.any([closing.signal, timeout.signal]);
       keys = createLocalJWKSet(await download(url, { fetch, signal }));
+      hasFailed = false;
     } catch (err) {
+      hasFailed = true;
       if (!closing.signal.aborted) logger.warn({ err }, 'tokens: the JWKS could not be loaded');
     } finally {
       cancelTimeout();
@@ -66,24 +78,26 @@ export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: K
     return loading;
   };
   /** Joins a running load, or starts one if the last is long enough ago. @returns whether there was one */
-  const refreshUnlessWithin = async (delayMs: number): Promise<boolean> => {
+  const refreshUnlessRecent = async (): Promise<boolean> => {
+    const delayMs = hasFailed ? RETRY_DELAY_MS : COOLDOWN_MS;
     if (closing.signal.aborted || (loading === undefined && clock.now() - attemptedAt < delayMs)) return false;
     await refresh();
     return true;
   };
+  const unavailable = (): GatewayError => new GatewayError('UNAVAILABLE', { retryAfterMs: RETRY_DELAY_MS });
   const stopRefreshing = clock.every(REFRESH_INTERVAL_MS, () => void refresh());
 
   return {
     async findKey(header, token) {
-      if (keys === undefined) await refreshUnlessWithin(RETRY_DELAY_MS);
-      if (keys === undefined) throw new GatewayError('UNAVAILABLE', { retryAfterMs: RETRY_DELAY_MS });
-      try {
-        return await keys(header, token);
-      } catch (error) {
-        const isUnknown = error instanceof errors.JWKSNoMatchingKey;
-        if (!isUnknown || !(await refreshUnlessWithin(UNKNOWN_KEY_COOLDOWN_MS))) throw error;
-        return await keys(header, token);
-      }
+      if (keys === undefined) await refreshUnlessRecent();
+      if (keys === undefined) throw unavailable();
+      return keys(header, token);
+    },
+    async renew() {
+      const isRenewed = await refreshUnlessRecent();
+      // A token of a key that cannot be loaded now is not an invalid one.
+      if (hasFailed) throw unavailable();
+      return isRenewed;
     },
     close() {
       stopRefreshing();
@@ -95,7 +109,7 @@ export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: K
 async function download(
   url: string,
   { fetch, signal }: { fetch: typeof globalThis.fetch; signal: AbortSignal },
-): Promise<z.infer<typeof keySetBody>> {
+): Promise<JSONWebKeySet> {
   // Rejects redirects: a forged response could select another source of keys.
   const response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
   if (!response.ok) {
@@ -104,5 +118,8 @@ async function download(
   }
   const body = await readBounded(response, MAX_BODY_BYTES);
   if (body === undefined) throw new Error(`the JWKS is larger than ${MAX_BODY_BYTES} bytes`);
-  return keySetBody.parse(JSON.parse(body.toString('utf8')));
+  const { keys } = keySetBody.parse(JSON.parse(body.toString('utf8')));
+  const known = keys.filter((key) => key !== null);
+  if (known.length === 0 && keys.length > 0) throw new Error('the JWKS holds no key that is known');
+  return { keys: known };
 }

@@ -1,4 +1,4 @@
-import { errors, jwtVerify } from 'jose';
+import { errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
 import jwt from 'jsonwebtoken';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
@@ -16,7 +16,12 @@ import { toVisitorPrincipal } from './visitor.js';
 const MAX_TOKEN_LENGTH = 128 * 1024;
 
 /** Public-key algorithms only: HMAC would accept tokens signed with the published key. */
-const KEY_SET_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'];
+const KEY_SET_ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+];
+/** Bounds the keys that are tried for a token that names none. */
+const KEYS_TRIED_MAX = 20;
 
 /** The source of keys: shared secrets (HS256), of which any is accepted, or a key set. A key set excludes the secrets. */
 export interface TokenVerifierOptions {
@@ -119,20 +124,53 @@ function createKeySetVerifier(
   expected: ExpectedClaims,
 ): (token: unknown) => Promise<VerifiedToken> {
   const { issuer, audience, clockTolerance } = toOptions(expected);
+  const verify = (token: string): Promise<VerifiedToken> =>
+    verifyByMatchingKey(token, jwks.findKey, {
+      algorithms: KEY_SET_ALGORITHMS,
+      ...{ currentDate: new Date(clock.now()), clockTolerance },
+      ...(issuer === undefined ? {} : { issuer }),
+      ...(audience === undefined ? {} : { audience }),
+    });
   return async function verifyByKeySet(token) {
     ensureTokenShape(token);
     try {
-      const { payload } = await jwtVerify(token, jwks.findKey, {
-        algorithms: KEY_SET_ALGORITHMS,
-        ...{ currentDate: new Date(clock.now()), clockTolerance },
-        ...(issuer === undefined ? {} : { issuer }),
-        ...(audience === undefined ? {} : { audience }),
+      return await verify(token).catch(async (error: unknown) => {
+        if (!isOfKey(error) || !(await jwks.renew())) throw error;
+        return verify(token);
       });
-      return { payload, secretId: NO_SECRET };
     } catch (error) {
       throw toInvalidToken(error);
     }
   };
+}
+
+/** A newer key of the issuer may help: issuers rotate keys also without ids, and under the same id. */
+const isOfKey = (error: unknown): boolean =>
+  error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed;
+
+/** Tries all keys that match: ids are optional, and need not be unique (RFC 7517, 4.5). */
+async function verifyByMatchingKey(
+  token: string,
+  findKey: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<VerifiedToken> {
+  const toVerified = ({ payload }: { payload: unknown }): VerifiedToken => ({ payload, secretId: NO_SECRET });
+  try {
+    return toVerified(await jwtVerify(token, findKey, options));
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let tried = 0;
+    for await (const key of error) {
+      try {
+        return toVerified(await jwtVerify(token, key, options));
+      } catch (failure) {
+        tried += 1;
+        // The signature is checked before the claims: only another key can help.
+        if (!(failure instanceof errors.JWSSignatureVerificationFailed) || tried === KEYS_TRIED_MAX) throw failure;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
 }
 
 /** Options of both libraries. They treat an empty list as one that matches nothing. */
