@@ -12,7 +12,7 @@ import { type PushNotification, toMessage } from './notification.js';
 /** The results of a multicast, by token. */
 export interface PushResult {
   readonly sent: number;
-  /** Tokens that FCM refuses permanently: unknown, expired, malformed, or registered for another project. */
+  /** Tokens that FCM refuses permanently: unknown, expired, or malformed. */
   readonly unregistered: readonly string[];
   /** Tokens for which a retry may succeed. */
   readonly retryable: readonly string[];
@@ -117,17 +117,15 @@ function toResult(
   return { sent, unregistered, retryable, failures };
 }
 
-/** FCM codes (reference of its v1 API, `ErrorCode`) that refuse a token permanently. */
-const TOKEN_CODES = new Set<unknown>(['UNREGISTERED', 'SENDER_ID_MISMATCH']);
-
 /**
- * Whether a failure concerns the token, so that retries never succeed. Responses without an FCM code concern the
- * project or its credentials. `INVALID_ARGUMENT` may concern any part of the message, and counts only when it names the
- * token.
+ * Whether a failure concerns the token, so that retries never succeed. The codes are those of FCM's v1 API (`ErrorCode`).
+ * Responses without one concern the project or its credentials. So does `SENDER_ID_MISMATCH`: with the credentials of
+ * another project FCM refuses every token of every user. `INVALID_ARGUMENT` may concern any part of the message, and
+ * counts only when it names the token.
  */
 function isAboutToken({ message, details }: Refusal = {}): boolean {
   const fcmCode = details?.find((detail) => String(detail['@type']).endsWith('.fcm.v1.FcmError'))?.['errorCode'];
-  if (fcmCode !== 'INVALID_ARGUMENT') return TOKEN_CODES.has(fcmCode);
+  if (fcmCode !== 'INVALID_ARGUMENT') return fcmCode === 'UNREGISTERED';
   const fields = details?.flatMap((detail) => (detail['fieldViolations'] as { field?: unknown }[] | undefined) ?? []);
   return /registration token/i.test(message ?? '') || fields?.some(({ field }) => field === 'message.token') === true;
 }
