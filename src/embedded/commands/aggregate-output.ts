@@ -120,7 +120,7 @@ function mergeUnmatched({ collection, options, document, writer }: MergeStep): v
   const whenNotMatched = options['whenNotMatched'] ?? 'insert';
   if (whenNotMatched === 'fail') {
     fail(
-      'Location13113',
+      'MergeStageNoMatchingDocument',
       '$merge could not find a matching document in the target collection for at least one document in the source collection',
     );
   }

@@ -4,6 +4,7 @@ import type { Collection } from '../engine/collection.js';
 import type { Namespace } from '../engine/database.js';
 import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
+import { FAILED, SUCCEEDED } from '../wire/reply.js';
 import { collationOf, cursorBatchSize, isSet, requiredDocuments, variablesOf } from './request/fields.js';
 import type { Command, Request } from './request/request.js';
 import { toNamespace } from './request/target.js';
@@ -146,11 +147,11 @@ async function bulkWrite(request: Request): Promise<Document> {
     perform: (given, writer) => perform(request, toOperation(request, given, namespaces), writer),
     onDone: (result, index) => {
       addTo(totals, kindOf(operations[index] as Document), result);
-      if (!isErrorsOnly) results.push({ ok: 1, idx: index, ...result });
+      if (!isErrorsOnly) results.push({ ok: SUCCEEDED, idx: index, ...result });
     },
     onError: ({ code, message, extra }, index) => {
       totals.nErrors += 1;
-      results.push({ ok: 0, idx: index, code, errmsg: message, ...extra, n: 0 });
+      results.push({ ok: FAILED, idx: index, code, errmsg: message, ...extra, n: 0 });
     },
   });
   const reply = state.cursors.open({

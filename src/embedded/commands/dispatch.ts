@@ -4,6 +4,7 @@ import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js
 import { abortTransactionOf } from '../engine/sessions.js';
 import { type DatabaseError, fail, toDatabaseError } from '../errors.js';
 import type { CommandHandler, Connection } from '../wire/connection.js';
+import { FAILED, SUCCEEDED } from '../wire/reply.js';
 import { labelsOf } from './error-labels.js';
 import { describe, isExplainedAggregate } from './explain-command.js';
 import { ensureKnownFields, findCommand } from './registry.js';
@@ -39,7 +40,7 @@ export function createCommandHandler(state: ServerState): CommandHandler {
     });
     const call: Call = { name, command, database, connection };
     const reply = await (failure ? executeWithFailure(failure, state, call) : execute(state, call));
-    return state.clusterTime.stamp(reply);
+    return { ...reply, ok: reply['ok'] === 1 ? SUCCEEDED : FAILED, operationTime: state.clusterTime.next() };
   };
 }
 

@@ -1,6 +1,11 @@
+import { Double } from 'bson';
 import { encodeDocument } from '../bson/encode.js';
 import type { Document } from '../bson/values.js';
 import type { Message } from './message.js';
+
+/** The values of `ok`: doubles, and drivers of typed languages read them as such. */
+export const SUCCEEDED = new Double(1);
+export const FAILED = new Double(0);
 
 const OP_REPLY = 1;
 const OP_MSG = 2013;

@@ -28,13 +28,8 @@ export class ClusterTime {
     if (isCredible) this.#now = time;
   }
 
-  /** Adds a time to a reply that is later than that of all replies before. */
-  stamp(reply: Document): Document {
-    return { ...reply, operationTime: this.#tick() };
-  }
-
-  /** Advances the clock. It never decreases, even when the system clock does. */
-  #tick(): Timestamp {
+  /** The time of the next reply, later than that of all replies before. It never decreases, even when the system clock does. */
+  next(): Timestamp {
     const wall = new Timestamp({ t: Math.floor(Date.now() / 1000), i: 1 });
     const { t, i } = { t: this.#now.getHighBitsUnsigned(), i: this.#now.getLowBitsUnsigned() + 1 };
     this.#now = wall.greaterThan(this.#now) ? wall : new Timestamp({ t, i });

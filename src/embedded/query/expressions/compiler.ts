@@ -55,7 +55,7 @@ export const withNames = (context: ExpressionContext, names: readonly string[]):
 
 /**
  * Compiles an aggregation expression: paths, variables, documents, arrays and operators.
- * @throws DatabaseError Location168 naming an operator that is unknown
+ * @throws DatabaseError InvalidPipelineOperator naming an operator that is unknown
  */
 export function compile(expression: unknown, context: ExpressionContext): Evaluate {
   if (typeof expression === 'string' && expression.startsWith('$')) return compilePath(expression, context);
@@ -78,7 +78,7 @@ function compileDocument(expression: Document, context: ExpressionContext): Eval
       );
     }
     const operator = context.operators.get(first);
-    if (operator === undefined) return fail('Location168', `Unrecognized expression '${first}'`);
+    if (operator === undefined) return fail('InvalidPipelineOperator', `Unrecognized expression '${first}'`);
     return operator(expression[first], context);
   }
   const fields = keys.map((key): readonly [string, Evaluate] => {

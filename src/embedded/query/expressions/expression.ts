@@ -37,7 +37,7 @@ export const createExpressionContext = (options: ExpressionOptions = {}): Expres
 
 /**
  * Compiles an aggregation expression to a function of a document.
- * @throws DatabaseError Location168 naming an operator that is unknown
+ * @throws DatabaseError InvalidPipelineOperator naming an operator that is unknown
  */
 export function compileExpression(
   expression: unknown,

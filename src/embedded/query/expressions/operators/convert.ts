@@ -3,21 +3,18 @@ import { type Numeric, toBigInt, toDecimal, toNumber } from '../../../bson/numbe
 import { isInt32, isNumeric, toDouble, typeOf } from '../../../bson/values.js';
 import { DatabaseError, fail } from '../../../errors.js';
 
-/** The code of a conversion error, which `onError` of `$convert` catches. */
-const CONVERSION_FAILURE = 241;
-
 const failConversion = (value: unknown, to: string): never =>
-  fail('Location241', `Unsupported conversion from ${typeOf(value)} to ${to} in $convert with no onError value`);
+  fail('ConversionFailure', `Unsupported conversion from ${typeOf(value)} to ${to} in $convert with no onError value`);
 
 const failParse = (value: unknown, to: string): never =>
   fail(
-    'Location241',
+    'ConversionFailure',
     `Failed to parse number '${String(value)}' in $convert with no onError value: cannot convert to ${to}`,
   );
 
-/** Whether `onError` catches the error. */
+/** Whether `onError` of `$convert` catches the error. */
 export const isConversionFailure = (error: unknown): boolean =>
-  error instanceof DatabaseError && error.code === CONVERSION_FAILURE;
+  error instanceof DatabaseError && error.codeName === 'ConversionFailure';
 
 /** The text of a value, as `$toString` returns it. */
 export function convertToString(value: unknown): string {
@@ -72,7 +69,7 @@ function bounded(integer: bigint, { value, type }: { value: unknown; type: 'int'
 
 const failOverflow = (value: unknown, type: string): never =>
   fail(
-    'Location241',
+    'ConversionFailure',
     `Conversion would overflow target type in $convert with no onError value: ${String(value)} to ${type}`,
   );
 
@@ -92,7 +89,7 @@ function toDateValue(value: unknown): unknown {
   if (isNumeric(value) && !isInt32(value as number)) return new Date(Math.trunc(toNumber(value)));
   if (typeof value !== 'string') return failConversion(value, 'date');
   const date = parseDate(value);
-  return date ?? fail('Location241', `Error parsing date string '${value}'; in $convert with no onError value`);
+  return date ?? fail('ConversionFailure', `Error parsing date string '${value}'; in $convert with no onError value`);
 }
 
 /** Parses ISO 8601 with the parts that MongoDB makes optional. Without a zone the time is UTC. */
@@ -117,7 +114,7 @@ function toObjectIdValue(value: unknown): unknown {
   if (typeof value !== 'string') return failConversion(value, 'objectId');
   if (/^[0-9a-f]{24}$/i.test(value)) return ObjectId.createFromHexString(value);
   return fail(
-    'Location241',
+    'ConversionFailure',
     `Failed to parse objectId '${value}' in $convert with no onError value: Invalid string length for parsing to OID, expected 24 but found ${value.length}`,
   );
 }
@@ -142,7 +139,7 @@ const CONVERTERS: ReadonlyMap<string, (value: unknown) => unknown> = new Map([
 
 /**
  * Converts a value that is not null to the type with a `$type` name.
- * @throws DatabaseError Location241 when the value cannot be converted
+ * @throws DatabaseError ConversionFailure when the value cannot be converted
  */
 export function convert(value: unknown, type: string): unknown {
   const converter = CONVERTERS.get(type);

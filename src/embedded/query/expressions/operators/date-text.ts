@@ -114,7 +114,7 @@ function parserOf(format: string): RegExp {
 function parseWithFormat(text: string, format: string, zone: unknown): Date {
   const groups = parserOf(format).exec(text)?.groups;
   if (groups === undefined)
-    return fail('Location241', `Error parsing date string '${text}'; it does not match the format '${format}'`);
+    return fail('ConversionFailure', `Error parsing date string '${text}'; it does not match the format '${format}'`);
   const part = (name: string, standard: number): number =>
     groups[name] === undefined ? standard : Number(groups[name]);
   const time =
@@ -147,7 +147,7 @@ function dateFromString({ dateString, format, timezone, onNull, ...rest }: Recor
   try {
     if (typeof dateString !== 'string') {
       return fail(
-        'Location241',
+        'ConversionFailure',
         `$dateFromString requires that 'dateString' be a string, found: ${typeOf(dateString)}`,
       );
     }
