@@ -6,8 +6,10 @@ import { LockedError } from '../engine/lock.js';
 import { readDocuments } from '../engine/read.js';
 import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
+import { evaluateVariables } from '../query/expressions/expression.js';
 import { compileFilter } from '../query/filters/filter.js';
 import type { PipelineOutput } from '../query/pipelines/pipeline.js';
+import { type MergeSpecification, parseMerge } from './merge-specification.js';
 import type { Request } from './request/request.js';
 import { waitForLock } from './statements/lock-wait.js';
 import { createStatementRunner } from './statements/statement-runner.js';
@@ -65,24 +67,22 @@ async function replaceCollection(
 }
 
 async function mergeInto(request: Request, { spec }: PipelineOutput, results: readonly Document[]): Promise<void> {
-  const options: Document = typeof spec === 'string' ? { into: spec } : isDocument(spec) ? spec : {};
-  const collection = targetOf(request, options['into']);
+  const specification = parseMerge(spec);
+  const collection = targetOf(request, specification.into);
+  ensureUnique(collection, specification.on);
   const runner = createStatementRunner({ ...request, isRetryable: false });
-  const on = toOnFields(collection, options['on']);
   try {
     for (const [position, document] of results.entries()) {
-      await runner.run(position, (writer) =>
-        mergeOne(request, { collection, options, on, document: toStoredDocument(document), writer }),
-      );
+      await runner.run(position, (writer) => mergeOne(request, { collection, specification, document, writer }));
     }
   } finally {
     runner.finish();
   }
 }
 
-function toOnFields(collection: Collection, on: unknown): string[] {
-  const fields = on === undefined ? ['_id'] : Array.isArray(on) ? on.map(String) : [String(on)];
-  const wanted = [...fields].sort().join(',');
+/** @throws DatabaseError Location51183 when no unique index has exactly these fields */
+function ensureUnique(collection: Collection, on: readonly string[]): void {
+  const wanted = [...on].sort().join(',');
   const isUnique = [...collection.indexes.values()].some(
     ({ definition }) =>
       definition.isUnique &&
@@ -92,76 +92,82 @@ function toOnFields(collection: Collection, on: unknown): string[] {
         .sort()
         .join(',') === wanted,
   );
-  return isUnique ? fields : fail('Location51183', 'Cannot find index to verify that join fields will be unique');
+  if (!isUnique) fail('Location51183', 'Cannot find index to verify that join fields will be unique');
 }
 
 interface MergeStep {
   readonly collection: Collection;
-  readonly options: Document;
-  readonly on: readonly string[];
+  readonly specification: MergeSpecification;
   readonly document: Document;
   readonly writer: Writer;
 }
 
-function mergeOne(request: Request, { collection, options, on, document, writer }: MergeStep): Document {
-  const filter = Object.fromEntries(on.map((field) => [field, { $eq: valueAt(document, field) }]));
+function mergeOne(request: Request, step: MergeStep): Document {
+  const { collection, specification, writer } = step;
+  // A generated `_id` matches nothing, but is inserted.
+  const document = specification.on.includes('_id') ? toStoredDocument(step.document) : step.document;
+  const filter = Object.fromEntries(specification.on.map((field) => [field, { $eq: keyAt(document, field) }]));
   const [existing] = readDocuments(collection, {
     matcher: compileFilter(filter),
     limit: 1,
     transaction: request.transaction,
     checkTime: request.deadline.check,
   });
-  if (existing) mergeMatched(request, existing, { collection, options, on, document, writer });
-  else mergeUnmatched({ collection, options, on, document, writer });
+  if (existing) mergeMatched(request, existing, { collection, specification, document, writer });
+  else mergeUnmatched({ collection, specification, document, writer });
   return {};
 }
 
-function mergeUnmatched({ collection, options, document, writer }: MergeStep): void {
-  const whenNotMatched = options['whenNotMatched'] ?? 'insert';
-  if (whenNotMatched === 'fail') {
+function mergeUnmatched({ collection, specification, document, writer }: MergeStep): void {
+  if (specification.whenNotMatched === 'fail') {
     fail(
       'MergeStageNoMatchingDocument',
       '$merge could not find a matching document in the target collection for at least one document in the source collection',
     );
   }
-  if (whenNotMatched === 'insert') writer.insert(collection, document);
+  if (specification.whenNotMatched === 'insert') writer.insert(collection, toStoredDocument(document));
 }
 
 function mergeMatched(
   request: Request,
   existing: Document,
-  { collection, options, document, writer }: MergeStep,
+  { collection, specification: { whenMatched, variables }, document, writer }: MergeStep,
 ): void {
-  const whenMatched = options['whenMatched'] ?? 'merge';
   if (whenMatched === 'keepExisting') return;
   if (whenMatched === 'fail') {
     const index = collection.indexes.get('_id_');
     if (index) throw createDuplicateKeyError(collection, index, existing);
   }
-  const { _id: _ignored, ...rest } = document;
   performUpdate(request, collection, {
     statement: {
-      filter: { _id: existing['_id'] },
-      update: toMergeUpdate(whenMatched, rest),
+      filter: { _id: { $eq: existing['_id'] } },
+      update: toMergeUpdate(whenMatched, document),
       isMulti: false,
       isUpsert: false,
       collation: undefined,
-      variables: { ...(isDocument(options['let']) ? options['let'] : {}), new: document },
+      variables: evaluateVariables(variables, { document }),
       progress: createProgress(),
     },
     writer,
   });
 }
 
-function toMergeUpdate(whenMatched: unknown, document: Document): Document | Document[] {
+function toMergeUpdate(whenMatched: MergeSpecification['whenMatched'], document: Document): Document | Document[] {
   if (whenMatched === 'replace') return document;
-  if (Array.isArray(whenMatched)) return whenMatched.filter(isDocument);
-  // A pipeline with literals, because values can look like expressions.
-  return Object.entries(document).map(([key, value]) => ({ $set: { [key]: { $literal: value } } }));
+  if (typeof whenMatched !== 'string') return [...whenMatched];
+  // A literal, because values can look like expressions.
+  return [{ $replaceWith: { $mergeObjects: ['$$ROOT', { $literal: document }] } }];
 }
 
-function valueAt(document: Document, dotted: string): unknown {
+/** @throws DatabaseError Location51132 or Location51185 for a value that identifies no document */
+function keyAt(document: Document, dotted: string): unknown {
   let value: unknown = document;
-  for (const segment of dotted.split('.')) value = isDocument(value) ? fieldOf(value, segment) : undefined;
-  return value ?? null;
+  for (const segment of dotted.split('.')) {
+    if (Array.isArray(value)) fail('Location51185', "$merge write error: 'on' field cannot be an array");
+    value = isDocument(value) ? fieldOf(value, segment) : undefined;
+  }
+  if (value === undefined || value === null || Array.isArray(value)) {
+    fail('Location51132', "$merge write error: 'on' field cannot be missing, null, undefined or an array");
+  }
+  return value;
 }

@@ -61,7 +61,7 @@ describe('a projection', () => {
     ['the same path twice', { b: { c: 1 }, 'b.c': 1 }, 'Location31250'],
     ['a path below another', { b: 1, 'b.c': 1 }, 'Location31249'],
     ['a path above another', { 'b.c': 1, b: 1 }, 'Location31250'],
-    ['a path without an end', { 'b.': 1 }, 'Location15998'],
+    ['a path without an end', { 'b.': 1 }, 'Location40353'],
     ['a path with an empty segment', { 'b..c': 1 }, 'Location15998'],
     ['an empty path', { '': 1 }, 'Location40352'],
     ['an operator as a path', { $a: 1 }, 'Location16410'],

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { MaxKey, MinKey } from 'bson';
 import { type Collation, isSameCollation } from '../../bson/collation.js';
 import { describe } from '../../bson/describe.js';
 import { toNumber } from '../../bson/numbers.js';
@@ -146,11 +147,14 @@ const isNaNValue = (value: unknown): boolean => isNumeric(value) && Number.isNaN
 
 const PRESENT: ReadonlySet<string> = new Set(['$elemMatch', '$exists', '$mod', '$regex', '$size', '$type']);
 
+/** The ranks of null, MinKey and MaxKey: comparisons with them match missing values, too. */
+const MATCHING_MISSING: ReadonlySet<number> = new Set([undefined, null, new MinKey(), new MaxKey()].map(rankOf));
+
 /** Whether the condition implies that the field exists. */
 function isPresent({ op, value }: FieldPredicate): boolean {
   if (op === '$exists') return isTruthy(value);
   if (PRESENT.has(op)) return true;
-  if (COMPARISONS.has(op)) return value !== null && value !== undefined;
+  if (COMPARISONS.has(op)) return !MATCHING_MISSING.has(rankOf(value));
   if (op === '$in') return Array.isArray(value) && !value.includes(null);
   // Negations of null imply existence.
   if (op === '$ne') return value === null;

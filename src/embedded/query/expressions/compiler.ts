@@ -103,23 +103,30 @@ function compileDocument(expression: Document, context: ExpressionContext): Eval
 
 function compilePath(text: string, context: ExpressionContext): Evaluate {
   if (!text.startsWith('$$')) {
-    const path = toFieldPath(text.slice(1));
+    if (text === '$') return fail('Location16872', "'$' by itself is not a valid FieldPath");
+    const path = text.slice(1).split('.');
+    ensureFieldNames(path);
     return (scope) => readPath(scope.current, path, 0);
   }
-  const [name, ...rest] = toFieldPath(text.slice(2));
-  const variable = compileVariable(name as string, context);
+  const [name = '', ...rest] = text.slice(2).split('.');
+  if (name === '') return fail('FailedToParse', 'empty variable names are not allowed');
+  if (!/^[a-z\u0080-\uffff]/i.test(name)) {
+    return fail('FailedToParse', `'${name}' starts with an invalid character for a user variable name`);
+  }
+  ensureFieldNames(rest);
+  const variable = compileVariable(name, context);
   return rest.length === 0 ? variable : (scope) => readPath(variable(scope), rest, 0);
 }
 
-function toFieldPath(text: string): string[] {
-  const path = text.split('.');
+/** @throws DatabaseError for a path of fields that MongoDB rejects */
+export function ensureFieldNames(path: readonly string[]): void {
+  if (path.at(-1) === '') fail('Location40353', "FieldPath must not end with a '.'.");
   for (const segment of path) {
     if (segment === '') fail('Location15998', 'FieldPath field names may not be empty strings.');
     if (segment.startsWith('$')) {
       fail('Location16410', `FieldPath field names may not start with '$'. Consider using $getField or $setField.`);
     }
   }
-  return path;
 }
 
 /** The results of `$redact`: symbols, which no document can contain. */

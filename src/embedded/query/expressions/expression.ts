@@ -48,13 +48,17 @@ export function compileExpression(
 }
 
 /**
- * Evaluates the `let` of a command: constant expressions by name, which can use the variables before them.
+ * Evaluates the `let` of a command or a stage: expressions by name, which can use the variables before them.
+ * @param document - what the expressions of a stage read
  * @throws DatabaseError FailedToParse for an invalid variable name
  */
-export function evaluateVariables(variables: Document, collation?: Collation): Document {
+export function evaluateVariables(
+  variables: Document,
+  { collation, document = {} }: { collation?: Collation; document?: Document } = {},
+): Document {
   const evaluated: Document = {};
   for (const [name, expression] of Object.entries(variables)) {
-    const value = compileExpression(expression, { collation, variables: evaluated })({});
+    const value = compileExpression(expression, { collation, variables: evaluated })(document);
     setField(evaluated, ensureName(name), value ?? null);
   }
   return evaluated;

@@ -56,7 +56,8 @@ export function compileRange(operator: RangeOperator, operand: unknown, collatio
     return (value) => isInclusive && (value === null || value === undefined);
   }
   if (operand instanceof MinKey || operand instanceof MaxKey) {
-    return (value) => value !== undefined && holds(compareValues(value, operand));
+    // A missing value lies between them, like null.
+    return (value) => holds(compareValues(value ?? null, operand));
   }
   if (isNaNValue(operand)) return (value) => isInclusive && isNaNValue(value);
   if (typeof operand === 'number') return compileNumberRange(operator, operand);

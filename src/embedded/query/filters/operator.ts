@@ -26,15 +26,18 @@ export type OperatorCompiler = (operand: unknown, context: OperatorContext, path
 /** The fields of a DBRef: the only field names of a filter that begin with `$`. */
 export const DBREF_FIELDS: ReadonlySet<string> = new Set(['$ref', '$id', '$db']);
 
-/** Whether a value is a document of operators (`{ $gt: 1 }`) and not a value to equal. A DBRef is a value. */
+/** Whether a value is a document of operators (`{ $gt: 1 }`) and not a value to equal. A DBRef is a value; it has `$ref` and `$id`. */
 export function isOperatorDocument(value: unknown): value is Document {
   if (!isDocument(value)) return false;
   const [first] = Object.keys(value);
-  return first?.startsWith('$') === true && !DBREF_FIELDS.has(first);
+  return first?.startsWith('$') === true && !(value['$ref'] !== undefined && value['$id'] !== undefined);
 }
 
 const LOGICAL_OPERATORS: ReadonlySet<string> = new Set(['$and', '$or', '$nor', '$where', '$expr']);
 
 /** Whether the operand of `$elemMatch` holds operators for the elements themselves, not a filter on their fields. */
-export const isValueElemMatch = (operand: unknown): boolean =>
-  isOperatorDocument(operand) && !LOGICAL_OPERATORS.has(Object.keys(operand)[0] ?? '');
+export function isValueElemMatch(operand: unknown): boolean {
+  if (!isOperatorDocument(operand)) return false;
+  const [first = ''] = Object.keys(operand);
+  return !LOGICAL_OPERATORS.has(first) && !DBREF_FIELDS.has(first);
+}

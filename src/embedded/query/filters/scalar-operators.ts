@@ -114,7 +114,7 @@ function toBits(value: unknown): bigint | undefined {
   if (value instanceof Long) return value.toBigInt();
   if (!isNumeric(value)) return undefined;
   const number = toNumber(value);
-  return Number.isInteger(number) && Math.abs(number) <= 2 ** 63 ? BigInt(number) : undefined;
+  return Number.isInteger(number) && number >= -(2 ** 63) && number < 2 ** 63 ? BigInt(number) : undefined;
 }
 
 function binaryBits(value: Binary): bigint {

@@ -1,6 +1,7 @@
 import { type Document, isDocument } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import { createExpressionContext } from '../expressions/expression.js';
+import { parseSort } from '../sort.js';
 import type { AggregateContext, Documents, Stage, StageCompiler, StageContext, SubPipeline } from './stage-context.js';
 import { bucketStages } from './stages/bucket.js';
 import { fieldStages } from './stages/fields.js';
@@ -148,7 +149,10 @@ function takeLeading(stages: readonly RawStage[]): Leading {
   }
   const sort = stages[index]?.name === '$sort' ? stages[index]?.specification : undefined;
   const hasSort = isDocument(sort) && Object.keys(sort).length > 0;
-  if (hasSort) index += 1;
+  if (hasSort) {
+    parseSort(sort);
+    index += 1;
+  }
   const limit = stages[index]?.name === '$limit' ? stages[index]?.specification : undefined;
   // The stage itself reports an invalid limit.
   const hasLimit = typeof limit === 'number' && Number.isInteger(limit) && limit > 0;

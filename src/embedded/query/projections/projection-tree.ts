@@ -1,6 +1,6 @@
 import { toPath } from '../../bson/path.js';
 import { fail } from '../../errors.js';
-import type { Evaluate } from '../expressions/compiler.js';
+import { type Evaluate, ensureFieldNames } from '../expressions/compiler.js';
 
 /** The action of a projection at the end of a path. */
 export type ProjectionLeaf =
@@ -34,11 +34,9 @@ export function toTree(entries: readonly ProjectionEntry[]): ProjectionTree {
 
 function setLeaf(tree: ProjectionTree, path: string, leaf: ProjectionLeaf): void {
   const segments = toPath(path);
+  ensureFieldNames(segments);
   let node = tree;
   for (const [index, segment] of segments.entries()) {
-    if (segment === '') fail('Location15998', 'FieldPath field names may not be empty strings.');
-    if (segment.startsWith('$'))
-      fail('Location16410', `FieldPath field names may not start with '$'. Consider using $getField or $setField.`);
     const existing = node.children.get(segment);
     if (index === segments.length - 1) {
       if (existing !== undefined) fail('Location31250', `Path collision at ${path}`);

@@ -54,8 +54,11 @@ interface Reader {
 
 function readEntry(path: string, value: unknown, reader: Reader): void {
   if (path === '') fail('Location40352', 'FieldPath cannot be constructed with empty string');
-  if (isPositional(path, reader)) {
-    readPositional(path, reader);
+  if (path.includes('.$.')) {
+    fail('Location31394', "As of 4.4, it's illegal to specify positional operator in the middle of a path.");
+  }
+  if (path.endsWith('.$')) {
+    readPositional(path, value, reader);
     return;
   }
   if (path.startsWith('$'))
@@ -69,9 +72,9 @@ function readEntry(path: string, value: unknown, reader: Reader): void {
   }
 }
 
-const isPositional = (path: string, { options }: Reader): boolean => options.kind !== 'stage' && path.endsWith('.$');
-
-function readPositional(positional: string, { entries, transforms, options }: Reader): void {
+function readPositional(positional: string, value: unknown, { entries, transforms, options }: Reader): void {
+  if (options.kind === 'stage') fail('Location31324', 'Cannot use positional projection in aggregation projection');
+  if (!isTruthy(value)) fail('Location31395', 'positional projection cannot be used with exclusion');
   const path = positional.slice(0, -2);
   if (transforms.some(({ includes }) => includes)) {
     fail('Location31276', 'Cannot specify more than one positional projection per query.');

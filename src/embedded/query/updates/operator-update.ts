@@ -147,6 +147,9 @@ interface Move {
 }
 
 function moveField(draft: Draft, { document, path, from }: Move): void {
+  ensureViable(draft, from);
+  const value = draft.get(from.names);
+  if (value === undefined) return;
   for (const [role, { names, text }] of [
     ['source', from],
     ['destination', path],
@@ -158,8 +161,19 @@ function moveField(draft: Draft, { document, path, from }: Move): void {
       );
     }
   }
-  const value = draft.get(from.names);
-  if (value === undefined) return;
   draft.remove(from.names);
   draft.set(path.names, value);
+}
+
+/** @throws DatabaseError PathNotViable for a source whose path goes through a value without fields */
+function ensureViable(draft: Draft, { names, text }: UpdatePath): void {
+  for (const [index, name] of names.slice(1).entries()) {
+    const container = draft.get(names.slice(0, index + 1));
+    if (container === undefined) return;
+    if (isDocument(container) || (Array.isArray(container) && /^\d+$/.test(name))) continue;
+    fail(
+      'PathNotViable',
+      `cannot use the part (${names[index]} of ${text}) to traverse the element ({${names[index]}: ${describe(container)}})`,
+    );
+  }
 }

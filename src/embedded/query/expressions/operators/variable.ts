@@ -91,6 +91,14 @@ const compileIfNull: OperatorCompiler = (operand, context) => {
   };
 };
 
+const compileRand: OperatorCompiler = (operand) => {
+  if (typeof operand !== 'object' || operand === null) {
+    return fail('Location10065', 'invalid parameter: expected an object ($rand)');
+  }
+  if (Object.keys(operand).length > 0) fail('Location3040501', '$rand does not currently accept arguments');
+  return () => Math.random();
+};
+
 const compileAnd: OperatorCompiler = (operand, context) => {
   const parts = (Array.isArray(operand) ? operand : [operand]).map((part) => compile(part, context));
   return (scope) => parts.every((part) => isTruthy(part(scope)));
@@ -105,7 +113,6 @@ const compileOr: OperatorCompiler = (operand, context) => {
 export const variableOperators: readonly OperatorEntry[] = [
   ['$literal', (operand) => () => operand],
   ['$const', (operand) => () => operand],
-  ['$expr', (operand, context) => compile(operand, context)],
   ['$let', compileLet],
   ['$cond', compileCondition],
   ['$switch', compileSwitch],
@@ -113,5 +120,5 @@ export const variableOperators: readonly OperatorEntry[] = [
   ['$and', compileAnd],
   ['$or', compileOr],
   defineOperator('$not', 1, ([value]) => !isTruthy(value)),
-  ['$rand', () => () => Math.random()],
+  ['$rand', compileRand],
 ];

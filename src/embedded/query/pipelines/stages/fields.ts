@@ -10,13 +10,17 @@ const compileProjectStage: StageCompiler = (specification, { collation, variable
 };
 
 const compileUnset: StageCompiler = (specification, { collation }) => {
-  const fields = Array.isArray(specification) ? specification : [specification];
+  if (typeof specification !== 'string' && !Array.isArray(specification)) {
+    return fail('Location31002', '$unset specification must be a string or an array');
+  }
+  const fields = [specification].flat();
   if (fields.length === 0)
     return fail('Location31119', '$unset specification must be a string or an array with at least one field');
   const exclusions: Document = {};
   for (const field of fields) {
     if (typeof field !== 'string')
       return fail('Location31120', '$unset specification must be a string or an array containing only string values');
+    if (Object.hasOwn(exclusions, field)) fail('Location31250', `Path collision at ${field}`);
     exclusions[field] = false;
   }
   return mapping(compileProjection(exclusions, { collation, kind: 'stage' }));

@@ -100,11 +100,10 @@ const compileSample: StageCompiler = (specification, context) => {
   for (const key of Object.keys(specification)) {
     if (key !== 'size') fail('Location28748', `unrecognized option to $sample: ${key}`);
   }
-  const size = wholeNumber(specification['size'], {
-    code: 28746,
-    message: 'size argument to $sample must be a number',
-  });
-  if (size <= 0) return fail('Location28747', 'size argument to $sample must be a positive integer');
+  const given = specification['size'];
+  if (!isNumeric(given)) return fail('Location28746', 'size argument to $sample must be a number');
+  const size = Math.trunc(toNumber(given));
+  if (!(size > 0)) return fail('Location28747', 'size argument to $sample must be a positive integer');
   return function* runSample(input) {
     const pool = collect(input, context);
     for (let drawn = 0; drawn < size && pool.length > 0; drawn += 1) {
