@@ -30,7 +30,7 @@ export interface Setting {
 
 /** Names of the nodes. */
 export const NODE_A = 'node-a';
-const NODE_B = `node-b ${HOSTILE}`;
+export const NODE_B = `node-b ${HOSTILE}`;
 /** The key of the push site `news`. */
 export const SITE_KEY = 'the key of the site news';
 

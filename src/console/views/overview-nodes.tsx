@@ -4,7 +4,7 @@ import { toCall } from '../api.js';
 import { formatBytes, formatMs, formatNumber, UNKNOWN } from '../format.js';
 import { type NodeRow, stateOf } from '../nodes.js';
 import { Act } from '../parts/act.js';
-import { CopyButton } from '../parts/copy.js';
+import { Node } from '../parts/node.js';
 import { type Column, Table } from '../parts/table.js';
 import { Ago, Time } from '../parts/time.js';
 
@@ -28,7 +28,7 @@ export function Nodes({ rows, reload }: { rows: readonly NodeRow[]; reload: () =
 }
 
 const COLUMNS: readonly Column<NodeRow>[] = [
-  { label: 'Node', cell: ({ node }) => <Name id={node.id} name={node.name} /> },
+  { label: 'Node', cell: ({ node }) => <Node id={node.id} name={node.name} /> },
   { label: 'State', cell: (row) => <State row={row} /> },
   { label: 'Version', cell: ({ node }) => node.version ?? UNKNOWN },
   { label: 'Started', cell: ({ node }) => <Ago at={node.startedAt} /> },
@@ -50,15 +50,6 @@ const COLUMNS: readonly Column<NodeRow>[] = [
   { label: 'Redis', cell: ({ node }) => <Service state={node.redis} /> },
   { label: 'MongoDB', cell: ({ node }) => <Service state={node.mongo} /> },
 ];
-
-function Name({ id, name }: { id: string; name: string | null }): JSX.Element {
-  return (
-    <span class="id" title={id}>
-      <span class="cut">{name ?? id}</span>
-      <CopyButton text={id} label={`the id of ${name ?? 'the node'}`} />
-    </span>
-  );
-}
 
 function State({ row }: { row: NodeRow }): JSX.Element {
   const state = stateOf(row);

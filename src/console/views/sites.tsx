@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import type { siteStatus } from '#shared/contracts/site-status.js';
 import { type Answer, toCall } from '../api.js';
 import { formatMs, formatNumber } from '../format.js';
+import { useNodeNames } from '../node-names.js';
 import { Id } from '../parts/copy.js';
 import { PageHead } from '../parts/page.js';
 import { Empty, Note, Shown } from '../parts/states.js';
@@ -25,9 +26,7 @@ export function Sites(): JSX.Element {
       <Shown of={loaded}>
         {({ sites, missingNodes }) => (
           <>
-            {missingNodes.length === 0 ? null : (
-              <Note>These numbers are without {missingNodes.join(', ')}: no answer.</Note>
-            )}
+            {missingNodes.length === 0 ? null : <Missing ids={missingNodes} />}
             {sites.length === 0 ? (
               <Empty>
                 <p>
@@ -50,6 +49,10 @@ export function Sites(): JSX.Element {
     </>
   );
 }
+
+const Missing = ({ ids }: { ids: readonly string[] }): JSX.Element => (
+  <Note>These numbers are without {useNodeNames(ids)}: no answer.</Note>
+);
 
 const COLUMNS: readonly Column<Site>[] = [
   { label: 'Site', cell: ({ name }) => name },

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Setting } from '../setting.js';
+import { until } from '../../support/until.js';
+import { NODE_B, type Setting } from '../setting.js';
 
 /** The live view. */
 export function testLive({ environment, open, connectDevice }: Setting): void {
@@ -17,10 +18,11 @@ export function testLive({ environment, open, connectDevice }: Setting): void {
     await tab.sees('join');
     const { json } = await environment().node(0).call('GET', '/users/lea/connections');
     const node = json.data.connections[0].node;
-    expect(await tab.page.$$eval('.record .node', (cells) => cells.map((cell) => cell.getAttribute('title')))).toEqual([
-      node,
-      node,
-    ]);
+    await tab.sees(NODE_B);
+    const nodes = await tab.page.$$eval('.record .node', (cells) =>
+      cells.map((cell) => [cell.textContent, cell.getAttribute('title')]),
+    );
+    expect(nodes).toEqual(Array(2).fill([NODE_B, `${NODE_B}\n${node}`]));
     expect(await tab.text()).not.toContain('not_for_lea');
 
     await tab.page.locator('::-p-aria(Pause[role="button"])').click();
@@ -29,6 +31,23 @@ export function testLive({ environment, open, connectDevice }: Setting): void {
     expect(await tab.text()).not.toContain('while_paused');
     await tab.page.locator('::-p-aria(Resume[role="button"])').click();
     await tab.sees('while_paused');
+    expect(tab.takeFaults()).toEqual([]);
+  });
+
+  test('takes the name of a node as a filter, as the rows show it', async () => {
+    const [here, there] = [
+      await connectDevice({ uid: 'on-the-first-node', deviceId: 'phone' }),
+      await connectDevice({ uid: 'on-the-second-node', deviceId: 'phone', node: 1 }),
+    ];
+    const tab = await open(`live?kinds=event&node=${encodeURIComponent(NODE_B)}`);
+    await until(async () => {
+      await there.ask('before', {});
+      return (await tab.text()).includes('before');
+    });
+    await here.ask('on_another_node', {});
+    await there.ask('after', {});
+    await tab.sees('after');
+    expect(await tab.text()).not.toContain('on_another_node');
     expect(tab.takeFaults()).toEqual([]);
   });
 

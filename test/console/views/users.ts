@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { deliveryReasons } from '#shared/contracts/delivery-reasons.js';
 import { cellsOf, glanceAt, inspect, refreshUntil } from '../pages.js';
-import type { Setting } from '../setting.js';
+import { NODE_A, NODE_B, type Setting } from '../setting.js';
 
 /** The views of a user and of a message. */
 export function testUsers({ environment, open, connectDevice }: Setting): void {
@@ -11,7 +11,11 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
     phone.socket.on('notification', (_payload: unknown, acknowledge?: () => void) => acknowledge?.());
     const tab = await open('users/ada');
     await refreshUntil(tab, (text) => text.includes('online · 2 sockets'));
-    expect((await cellsOf(tab, 'Open sockets')).map(([, device]) => device).sort()).toEqual(['laptop', 'phone']);
+    await tab.sees(NODE_B);
+    expect((await cellsOf(tab, 'Open sockets')).map((cells) => [cells[1], cells[6]]).sort()).toEqual([
+      ['laptop', NODE_B],
+      ['phone', NODE_A],
+    ]);
 
     const { json } = await environment().node(1).call('POST', '/emit/ada/notification?durable=true', { a: 1 });
     // The laptop does not acknowledge it, so its reason is another than that of the phone.
@@ -21,6 +25,8 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
 
     await tab.page.locator('.messages ::-p-text(notification)').click();
     await tab.sees('Time line');
+    // The node that stored it.
+    await tab.sees(NODE_B);
     const address = tab.page.url();
     expect(new URL(address).pathname).toBe(`/console/messages/${json.data.id}`);
     const devices = await cellsOf(tab, 'State on each device');

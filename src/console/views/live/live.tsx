@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { countOf, formatNumber } from '../../format.js';
+import { useNodeId, useNodeNames } from '../../node-names.js';
 import { Field } from '../../parts/field.js';
 import { PageHead } from '../../parts/page.js';
 import { Empty, Failed, Loading, Note } from '../../parts/states.js';
@@ -26,7 +27,9 @@ const LABELS: Readonly<Record<(typeof names)[number], string>> = {
 export function Live(): JSX.Element {
   const filters = toFilters(place.value.query);
   const [isPaused, setPaused] = useState(false);
-  const live = useLive(hrefTo('/live', {}, toQuery(filters)), isPaused);
+  const node = useNodeId(filters.node);
+  const path = node === undefined ? undefined : hrefTo('/live', {}, toQuery({ ...filters, node }));
+  const live = useLive(path, isPaused);
   const change = (changed: Filters): void => navigate(hrefTo(PAGE, {}, toQuery(changed)), { isReplacement: true });
   return (
     <>
@@ -74,14 +77,16 @@ function Status({
           {formatNumber(dropped)} not shown
         </span>
       )}
-      {unwatched.length === 0 ? null : (
-        <span class="tag warn" title="Too many streams watch these nodes. Close some of them.">
-          nothing of {unwatched.join(', ')}
-        </span>
-      )}
+      {unwatched.length === 0 ? null : <Unwatched ids={unwatched} />}
     </p>
   );
 }
+
+const Unwatched = ({ ids }: { ids: readonly string[] }): JSX.Element => (
+  <span class="tag warn" title="Too many streams watch these nodes. Close some of them.">
+    nothing of {useNodeNames(ids)}
+  </span>
+);
 
 function FilterForm({ filters, change }: { filters: Filters; change: (changed: Filters) => void }): JSX.Element {
   const [typed, setTyped] = useState(filters);

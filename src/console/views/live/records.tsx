@@ -1,6 +1,8 @@
 import { Component, type JSX } from 'preact';
 import { useState } from 'preact/hooks';
+import { useNodeName } from '../../node-names.js';
 import { toPretty } from '../../parts/json.js';
+import { toTitle } from '../../parts/node.js';
 import { Time } from '../../parts/time.js';
 import { hrefTo } from '../../paths.js';
 import type { Row } from './stream.js';
@@ -49,12 +51,19 @@ function OneRow({ row: { record } }: { row: Row }): JSX.Element {
         <span class="message-link">
           {messageId === undefined ? null : <a href={hrefTo('/console/messages/:id', { id: messageId })}>message</a>}
         </span>
-        <code class="quiet node" title={node}>
-          {node.slice(0, 8)}
-        </code>
+        <NodeCell id={node} />
       </div>
       {isOpen ? <pre>{toPretty(record)}</pre> : null}
     </li>
+  );
+}
+
+function NodeCell({ id }: { id: string }): JSX.Element {
+  const name = useNodeName(id);
+  return (
+    <bdi class="quiet node cut" title={toTitle(id, name)}>
+      {name}
+    </bdi>
   );
 }
 

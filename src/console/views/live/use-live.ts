@@ -37,9 +37,9 @@ const nothing = (): Incoming => ({ rows: [], dropped: 0, unwatched: [] });
 /**
  * Follows a stream of records. It begins anew when the path changes. While it is paused, the newest records are kept and not
  * shown.
- * @param path below the API, with the filters
+ * @param path below the API, with the filters; `undefined`: not known yet
  */
-export function useLive(path: string, isPaused: boolean): Live {
+export function useLive(path: string | undefined, isPaused: boolean): Live {
   const [shown, setShown] = useState<Pick<Live, 'rows' | 'dropped' | 'unwatched'>>(nothing);
   const [held, setHeld] = useState(0);
   const [state, setState] = useState<Pick<Live, 'phase' | 'error' | 'heardAt'>>(STARTING);
@@ -77,6 +77,7 @@ export function useLive(path: string, isPaused: boolean): Live {
     let retryTimer: ReturnType<typeof setTimeout> | undefined;
     const timer = setInterval(() => latestDraw.current(), DRAW_MS);
     setState(STARTING);
+    if (path === undefined) return () => clearInterval(timer);
     const run = async (): Promise<void> => {
       try {
         const response = await request(path, { signal: ending.signal });

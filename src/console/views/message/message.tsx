@@ -8,6 +8,7 @@ import { Card } from '../../parts/card.js';
 import { Marked, toSentence } from '../../parts/code.js';
 import { Id } from '../../parts/copy.js';
 import { DeviceName } from '../../parts/device.js';
+import { NodeOfId } from '../../parts/node.js';
 import { PageHead } from '../../parts/page.js';
 import { Reason, toneOfState } from '../../parts/reason.js';
 import { Shown } from '../../parts/states.js';
@@ -91,7 +92,7 @@ function Facts({ message }: { message: Message }): JSX.Element {
     ...(site === null ? [] : [['Site', site] as const]),
     ['Namespace', <code key="namespace">{namespace === '*' ? '* (all of users)' : namespace}</code>],
     ['Accepted', <Time key="accepted" at={acceptedAt} />],
-    ['By node', node === null ? 'not recorded' : <Id key="node" id={node} />],
+    ['By node', node === null ? 'not recorded' : <NodeOfId key="node" id={node} />],
     ['With key', key ?? 'not recorded'],
     ['Request', requestId === null ? 'not recorded' : <Id key="request" id={requestId} />],
     ['Expires', expiresAt === null ? 'never (no ttl)' : <Ago key="expires" at={expiresAt} />],

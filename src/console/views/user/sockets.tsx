@@ -4,6 +4,7 @@ import { UNKNOWN } from '../../format.js';
 import { Card } from '../../parts/card.js';
 import { Id } from '../../parts/copy.js';
 import { DeviceName } from '../../parts/device.js';
+import { NodeOfId } from '../../parts/node.js';
 import { Empty } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
 import { Ago } from '../../parts/time.js';
@@ -52,7 +53,7 @@ const COLUMNS: readonly Column<Socket>[] = [
     label: 'Token',
     cell: ({ client, tokenExpiresAt }) => (client === null ? UNKNOWN : <Expiry at={tokenExpiresAt} />),
   },
-  { label: 'Node', cell: ({ node }) => <Id id={node} /> },
+  { label: 'Node', cell: ({ node }) => <NodeOfId id={node} /> },
   { label: 'Socket', cell: ({ socketId }) => <Id id={socketId} /> },
 ];
 
