@@ -39,7 +39,7 @@ export class NamespaceClient<N extends AnyNamespace, A extends ApplicationEvents
   #status: ClientStatus;
 
   constructor(options: ClientOptions<A>, { namespace, token, query, auth = {} }: Identity) {
-    const { storage = defaultStorage(), clock = systemClock, random = Math.random, timeoutMs = TIMEOUT_MS } = options;
+    const { storage = defaultStorage, clock = systemClock, random = Math.random, timeoutMs = TIMEOUT_MS } = options;
     this.#options = options;
     this.deviceId = options.deviceId ?? deviceIdIn(storage);
     const report = (problem: GatewayClientError): void => options.onProblem?.(problem);

@@ -10,25 +10,31 @@ const HANDLED_KEY = 'general-socket.handled';
 /** A device leaves at most 500 messages unacknowledged, so no more can come again after a reconnect. */
 const HANDLED_MAX = 1000;
 
-/** The storage of the browser; elsewhere the memory of this process. */
-export function defaultStorage(): ClientStorage {
-  try {
-    // Reading the property throws where pages may not store anything.
-    const { localStorage } = globalThis as { localStorage?: ClientStorage };
-    if (localStorage !== undefined) return localStorage;
-  } catch {
-    // As without one.
-  }
-  return memory;
-}
-
 const values = new Map<string, string>();
-const memory: ClientStorage = {
-  getItem: (key) => values.get(key) ?? null,
-  setItem: (key, value) => void values.set(key, value),
+
+/**
+ * The storage of the browser. What it does not take, and everything where there is none that works, is kept in the memory
+ * of this process: so all clients of a page are one device, whatever the storage does.
+ */
+export const defaultStorage: ClientStorage = {
+  getItem: (key) => values.get(key) ?? quietly(() => browserStorage().getItem(key)) ?? null,
+  setItem(key, value) {
+    const isKept = quietly(() => {
+      browserStorage().setItem(key, value);
+      return true;
+    });
+    if (isKept) values.delete(key);
+    else values.set(key, value);
+  },
 };
 
-/** A full or forbidden storage costs the memory over reloads, nothing else. */
+/**
+ * Reading the property throws where pages may not store anything. It is absent or `null` elsewhere, and an object without
+ * methods in some versions of Node.js; the call throws then.
+ */
+const browserStorage = (): ClientStorage => (globalThis as unknown as { localStorage: ClientStorage }).localStorage;
+
+/** @returns `undefined` for a storage that fails: that costs the memory over reloads, nothing else */
 function quietly<T>(work: () => T): T | undefined {
   try {
     return work();
