@@ -107,10 +107,13 @@ function parsed(text: string): unknown {
 
 const isOfGateway = (answer: unknown): boolean => (answer as { success?: unknown } | undefined)?.success === false;
 
+/** Statuses by which proxies say that they did not get an answer of the gateway; 520 to 524 are those of Cloudflare. */
+const AWAY = new Set([408, 502, 503, 504, 520, 521, 522, 523, 524]);
+
 /** What push sites and proxies answer is no JSON of the gateway. */
 function toForeign(status: number, text: string): GatewayClientError {
-  const isAway = status === 502 || status === 503 || status === 504;
-  if (isAway) return new GatewayClientError('UNAVAILABLE', `status ${status}`);
+  if (AWAY.has(status)) return new GatewayClientError('UNAVAILABLE', `status ${status}`);
+  if (status === 429) return new GatewayClientError('RATE_LIMITED', `status ${status}`);
   if (status === 401) return new GatewayClientError('INVALID_API_KEY', text.slice(0, 200));
   return new GatewayClientError(
     status === 400 ? 'VALIDATION_ERROR' : 'BAD_ANSWER',

@@ -103,6 +103,15 @@ describe('emit', () => {
     expect(await backend.emit(newUser(), 'm', {})).toEqual({ sockets: 0 });
     expect([calls.length, pauses]).toEqual([2, [1450]]);
   });
+
+  test('is sent again when a proxy refuses it before the gateway, and not when the proxy may have sent it on', async () => {
+    const limited = openBackend([{ status: 429, body: '<html>' }]);
+    expect(await limited.backend.emit(newUser(), 'm', {})).toEqual({ sockets: 0 });
+    expect(limited.calls).toHaveLength(2);
+    const lost = openBackend([{ status: 524, body: '<html>' }]);
+    await expect(lost.backend.emit(newUser(), 'm', {})).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+    expect(lost.calls).toHaveLength(1);
+  });
 });
 
 describe('a durable emit', () => {
@@ -111,6 +120,8 @@ describe('a durable emit', () => {
     ['the gateway is not reached', ['unreachable', 'unreachable', 'unreachable']],
     ['the gateway answers UNAVAILABLE', [refused('UNAVAILABLE', 503), refused('INTERNAL_ERROR', 500)]],
     ['a proxy answers 502', [{ status: 502, body: '<html>' }]],
+    ['a proxy gives up waiting', [408, 522, 524].map((status) => ({ status, body: '<html>' }))],
+    ['a proxy limits calls', [{ status: 429, body: '<html>' }]],
     ['there is no answer in time', ['hangs', 'lost']],
     ['there are too many calls', [refused('RATE_LIMITED', 429, { retryAfterMs: 10 })]],
   ])('is stored once when %s', async (_name, faults) => {
