@@ -28,6 +28,11 @@ export interface Bus {
    * @returns for those rooms whether another node holds them, as far as that is known; `undefined`: there are none
    */
   recall(rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> | undefined;
+  /**
+   * Those of the rooms of users that a node may hold. A client that is told later that it is connected finds what was stored before.
+   * Never rejects.
+   */
+  mayBeHeld(rooms: readonly string[]): Promise<ReadonlySet<string>>;
   /** The nodes that hold a room, this one included, as far as that is known. Dead ones may be among them. Never rejects. */
   holdersOf(room: string): Promise<readonly string[]>;
   /** @param listener gets the messages of other nodes */
@@ -44,12 +49,15 @@ export const ofForm =
     if (parsed.success) listener(parsed.data);
   };
 
-/** The bus of a single node. */
+const NO_ROOMS: ReadonlySet<string> = new Set();
+
+/** The bus of a single node. It knows of no rooms: those of this node are in its adapters. */
 export const silentBus: Bus = {
   publish: () => undefined,
   publishTo: () => undefined,
   publishToRooms: async (_topic, messages) => ({ isComplete: true, areHeld: messages.map(() => false) }),
   recall: () => undefined,
+  mayBeHeld: async () => NO_ROOMS,
   holdersOf: async () => [],
   subscribe: () => undefined,
   gaps: () => 0,
@@ -106,6 +114,7 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
       return { isComplete: await toAll(), areHeld: undefined };
     },
     recall: router.recall,
+    mayBeHeld: router.mayBeHeld,
     holdersOf: router.holdersOf,
     gaps: router.gaps,
     subscribe(topic, listener) {

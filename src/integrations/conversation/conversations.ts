@@ -11,6 +11,7 @@ import { createMembership } from './membership.js';
 import { createMessageLists } from './messages.js';
 import { createNotify } from './notify.js';
 import { createPages } from './pages.js';
+import { createFindPresent } from './presence.js';
 import { createPublish } from './publish.js';
 import { createRead } from './read.js';
 import { createRepublish } from './republish.js';
@@ -44,7 +45,7 @@ export function createConversations<D extends Description, M extends WireMessage
   const publish = createPublish(context.emitter);
   const pages = createPages(clock);
   const shared = { models, kind, counters, blocks, publish, settling, clock, logger, pages, work };
-  const basis = { ...shared, tell: createTell(shared) };
+  const basis = { ...shared, tell: createTell({ ...shared, findPresent: createFindPresent(context) }) };
   const messages = createMessageLists(basis);
   const membership = createMembership(basis);
   const snoozes = createSnoozes(basis);

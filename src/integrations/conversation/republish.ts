@@ -1,4 +1,5 @@
 import type { Conversation } from '#shared/models/conversation.js';
+import { toIdText } from '../../models/index.js';
 import { participantsOf } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
@@ -37,9 +38,13 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
       ]);
       for (const conversation of conversations) {
         const conversationId = conversation._id.toHexString();
-        for (const { user } of await readParticipants(conversation)) {
-          const viewerId = user.toHexString();
-          publish([viewerId], { event: kind.events.message, payload: toWire(message, { conversationId, viewerId }) });
+        const users = (await readParticipants(conversation)).map(({ user }) => user.toHexString());
+        const sender = toIdText(message.sent_by);
+        // The event is the same for all others.
+        for (const alike of [users.filter((user) => user === sender), users.filter((user) => user !== sender)]) {
+          const [viewerId] = alike;
+          if (viewerId === undefined) continue;
+          publish(alike, { event: kind.events.message, payload: toWire(message, { conversationId, viewerId }) });
         }
       }
     },

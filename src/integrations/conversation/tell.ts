@@ -6,6 +6,7 @@ import type { Member } from '#shared/models/member.js';
 import type { Settling } from '../../platform/settling.js';
 import { namedIn } from './access.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
+import type { FindPresent } from './presence.js';
 import { type Publish, toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow, type Show } from './to-wire.js';
 
@@ -24,7 +25,8 @@ interface How<D extends Description, M extends WireMessage> {
 }
 
 /**
- * Tells participants how a conversation is for each of them: now, and later those for whom something else is stored.
+ * Tells participants how a stored conversation is for each of them: now, and later those for whom something else is stored. Each is
+ * shown all others, so nothing is made for those who have no socket.
  * @returns how it is shown
  */
 export type Tell<D extends Description, M extends WireMessage> = (told: Told, how?: How<D, M>) => Promise<Show<D, M>>;
@@ -33,6 +35,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   readonly models: Models;
   readonly kind: ConversationKind<D, M>;
   readonly publish: Publish;
+  readonly findPresent: FindPresent;
   readonly settling: Settling;
 }
 
@@ -40,6 +43,7 @@ export function createTell<D extends Description, M extends WireMessage>({
   models,
   kind,
   publish,
+  findPresent,
   settling,
 }: Dependencies<D, M>): Tell<D, M> {
   /** What participants were told and is not compared yet: by conversation, the last state of each user. */
@@ -80,13 +84,17 @@ export function createTell<D extends Description, M extends WireMessage>({
   };
 
   const tell: Tell<D, M> = async (told, { toEvent = toUpdate, exceptSocketId } = {}) => {
-    const { conversation, members } = told;
-    const toWire = await prepareToShow(models, kind, [conversation]);
+    const { conversation } = told;
+    const [toWire, present] = await Promise.all([
+      prepareToShow(models, kind, [conversation]),
+      findPresent(told.members.map(({ user }) => user.toHexString())),
+    ]);
+    const members = told.members.filter(({ user }) => present.has(user.toHexString()));
     for (const member of members) {
       const user = member.user.toHexString();
       publish([user], toEvent(toWire(conversation, member), user), exceptSocketId);
     }
-    settle(told);
+    if (members.length > 0) settle({ conversation, members });
     return toWire;
   };
   return tell;

@@ -58,13 +58,24 @@ export async function prepareToShow<D extends Description, M extends WireMessage
     const message = messages.get(id);
     return message === undefined ? null : show(message, view);
   };
+  /** What is the same for all participants. */
+  const shared = new WeakMap<Conversation, { description: D; users: Person[] }>();
+  const shareOf = (conversation: Conversation) => {
+    const made = shared.get(conversation) ?? {
+      description: describe(conversation),
+      users: conversation.users.map(people.of),
+    };
+    shared.set(conversation, made);
+    return made;
+  };
   return (conversation, member) => {
     const id = conversation._id.toHexString();
     const { last_activity } = conversation;
+    const { description, users } = shareOf(conversation);
     return {
-      ...describe(conversation),
+      ...description,
       _id: id,
-      users: conversation.users.map(people.of),
+      users,
       channel_id: conversation.channel_id,
       created_by: toIdText(conversation.created_by),
       is_open: conversation.is_open,

@@ -20,6 +20,8 @@ type Listener = (body: unknown) => void;
 export interface Router extends RoomRouter {
   /** See `Bus.recall`. */
   recall(rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> | undefined;
+  /** See `Bus.mayBeHeld`. */
+  mayBeHeld(rooms: readonly string[]): Promise<ReadonlySet<string>>;
   /** See `Bus.holdersOf`. */
   holdersOf(room: string): Promise<readonly string[]>;
   /**
@@ -171,6 +173,13 @@ export function createRouter(options: RouterOptions): Router {
     recall(rooms) {
       const unknown = rooms.filter((room) => !registrations.isHeld(room));
       return unknown.length === 0 || !redis.isReady() ? undefined : read(unknown);
+    },
+    async mayBeHeld(rooms) {
+      if (!redis.isReady() || !publisher.areNodesAlike() || rooms.length > ROOMS_MAX) return new Set(rooms);
+      const unknown = rooms.filter((room) => !registrations.isHeld(room));
+      if (unknown.length === 0) return new Set(rooms);
+      const held = await read(unknown);
+      return new Set(rooms.filter((room) => held.get(room) !== false));
     },
     async holdersOf(room) {
       const key = base + holdersOf(room);

@@ -68,6 +68,7 @@ function createCluster(count: number, seed: number) {
         return { isComplete: true, areHeld: undefined };
       },
       recall: () => undefined,
+      mayBeHeld: async () => new Set(),
       holdersOf: async () => [],
       subscribe: (topic, listener) => void listeners.set(topic, listener),
       gaps: () => (node.isCut ? undefined : node.gaps),

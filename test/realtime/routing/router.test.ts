@@ -320,6 +320,15 @@ test('a recall tells which rooms another node holds, unless a node is missing in
   expect(await node(0).router.recall(['user:a', 'user:offline'])).toEqual(new Map());
 });
 
+test('a node can ask which rooms may be held: all of them when a node is missing in the directory', async () => {
+  await Promise.all([hold(0, 'user:own'), hold(1, 'user:a')]);
+  const rooms = ['user:own', 'user:a', 'user:offline'];
+  expect(await node(0).router.mayBeHeld(rooms)).toEqual(new Set(['user:own', 'user:a']));
+  expect(await node(2).router.mayBeHeld(rooms)).toEqual(new Set(['user:own', 'user:a']));
+  await cluster.server.command('DEL', 'test:{test:members}:routes:holders');
+  expect(await node(0).router.mayBeHeld(rooms)).toEqual(new Set(rooms));
+});
+
 test('routes only rooms that a socket enters while it connects', () => {
   const { router } = node(0);
   expect(router.routesOf(['user:a', 'visitor:b', 'account:c'])).toEqual(['user:a', 'visitor:b', 'account:c']);

@@ -8,6 +8,7 @@ import { createKeyedMutex, type KeyedMutex } from '../../../platform/keyed-mutex
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
 import { rooms } from '../../../realtime/rooms.js';
+import { createFindPresent } from '../presence.js';
 import { applyDifferences, countersOf, createLedger, type Ledger, type Push, talliesOf } from './ledger.js';
 import { isSame, recount } from './recount.js';
 import { addTo, emptyTallies, specialChannels, type Tallies } from './tally.js';
@@ -85,7 +86,9 @@ const RECOUNT_AT_ONCE_MAX = 300;
 /** With more conversations, the last recount may be this old. */
 const RECOUNT_AFTER_MS = 3_600_000;
 
-export function createCounterStore({ models, emitter, clock, logger, config }: Context): CounterStore {
+export function createCounterStore(context: Context): CounterStore {
+  const { models, emitter, clock, logger, config } = context;
+  const findPresent = createFindPresent(context);
   const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
   const connection = models.Counter.db;
   const recounting = new Map<string, Promise<void>>();
@@ -97,7 +100,10 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
     );
   };
 
-  const pushAll = (pushes: readonly Push[]): void => pushes.forEach(push);
+  const pushAll = async (pushes: readonly Push[]): Promise<void> => {
+    const present = await findPresent([...new Set(pushes.map(({ userId }) => userId))]);
+    for (const one of pushes) if (present.has(one.userId)) push(one);
+  };
 
   /** Applies the differences of a transaction; a user without counters is counted in full. */
   const settle = async (ledger: Ledger, session: ClientSession): Promise<Push[]> => {
@@ -119,7 +125,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
         runTransaction(
           connection,
           (session) => recount(models, { users: [user], session, at: new Date(clock.now()) }),
-          { onLate: pushAll },
+          { onLate: (pushes) => void pushAll(pushes) },
         ),
       )
       .then(pushAll)
@@ -142,7 +148,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
       }
       const tellLate = async ({ result, pushes }: Outcome): Promise<void> => {
         try {
-          pushAll(pushes);
+          await pushAll(pushes);
           await onLate(result);
         } catch (error) {
           logger.warn({ err: error }, 'conversations: sending what was stored late failed');
@@ -163,7 +169,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
           },
         ),
       );
-      pushAll(pushes);
+      await pushAll(pushes);
       return result;
     },
 
