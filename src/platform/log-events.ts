@@ -71,6 +71,11 @@ export const logEvents = {
   embedded_database_restarted: { level: 'info', message: 'embedded database: restarted' },
   storage_failed: { level: 'error', message: 'storage: writes fail; retrying' },
   storage_back: { level: 'info', message: 'storage: writes work again' },
+  redis_database_shared: {
+    level: 'warn',
+    message:
+      'redis: a database separates keys, not messages; an installation in another database needs another REDIS_PREFIX',
+  },
   bus_message_unreadable: { level: 'warn', message: 'redis: unreadable message on a channel' },
   adapter_request_unreadable: { level: 'warn', message: 'redis: unreadable request of the adapter' },
   bus_messages_lost: { level: 'warn', message: 'redis: messages did not reach every other node' },

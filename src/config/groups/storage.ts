@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { redisPrefixProblem, redisUrlProblem } from '../../platform/redis/url.js';
+import { DEFAULT_REDIS_PREFIX, redisPrefixProblem, redisUrlProblem } from '../../platform/redis/url.js';
 import { checked, integer, milliseconds, mongoUrl, text } from '../values.js';
 
 /** The database and Redis. */
@@ -24,5 +24,7 @@ export const storage = {
     .describe('PEM file with the authorities of the certificates of Redis; unset: those that Node.js trusts'),
   REDIS_TLS_CERT_FILE: text().optional().describe('PEM file with the client certificate for Redis; unset: none'),
   REDIS_TLS_KEY_FILE: text().optional().describe('PEM file with the key of the client certificate for Redis'),
-  REDIS_PREFIX: checked(redisPrefixProblem).default('general-socket').describe('prefix of all Redis keys and channels'),
+  REDIS_PREFIX: checked(redisPrefixProblem)
+    .default(DEFAULT_REDIS_PREFIX)
+    .describe('prefix of all Redis keys and channels'),
 };

@@ -10,7 +10,7 @@ import { type AdapterPublisher, toPublisher } from './publisher.js';
 import { createReadiness } from './readiness.js';
 import { type AdapterSubscriber, createSubscriptions } from './subscriptions.js';
 import { ensureUsableTlsFiles, type RedisTlsFiles } from './tls.js';
-import { clusterPrefixProblem, type RedisTarget, toRedisAddress, toRedisTarget } from './url.js';
+import { clusterPrefixProblem, DEFAULT_REDIS_PREFIX, type RedisTarget, toRedisAddress, toRedisTarget } from './url.js';
 
 /**
  * The gateway's three connections to Redis. They reconnect forever; no Redis failure ends the process. While Redis
@@ -79,6 +79,12 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
   const prefixProblem = isCluster ? clusterPrefixProblem(prefix) : undefined;
   if (prefixProblem !== undefined) throw new StartError('REDIS', `REDIS_PREFIX ${prefixProblem}.`);
   ensureTls(target);
+  if (target.database > 0 && prefix === DEFAULT_REDIS_PREFIX) {
+    logger.warn(
+      { address },
+      'redis: a database separates keys, not messages; an installation in another database needs another REDIS_PREFIX',
+    );
+  }
   const membersKey = `${prefix}:members`;
   const { probe, ...clients } = createClients(target, membersKey);
   const { commands, publisher, subscriber } = clients;

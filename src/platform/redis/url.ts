@@ -173,6 +173,9 @@ function decode(text: string): string | undefined {
   }
 }
 
+/** The prefix of an installation that has not chosen one. */
+export const DEFAULT_REDIS_PREFIX = 'general-socket';
+
 /** The problem of a prefix of keys and channels. `undefined`: none. */
 export function redisPrefixProblem(prefix: string): string | undefined {
   // Such a prefix looks like another one, but would silently separate the node from the others.

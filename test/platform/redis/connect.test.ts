@@ -69,6 +69,19 @@ describe('the first connection', () => {
     expect(lines).toEqual(['dependency ready']);
   });
 
+  test.each([
+    ['of the default prefix warns', '/1', 'general-socket', 1],
+    ['of another prefix does not', '/1', 'test', 0],
+    ['that is the first one does not', '/0', 'general-socket', 0],
+  ])('to a database %s that messages reach all databases', async (_case, database, prefix, warnings) => {
+    const lines: string[] = [];
+    const write = (line: string): void => void lines.push(JSON.parse(line).msg);
+    const options = { prefix, startupTimeoutMs: 120_000, logger: pino({}, { write }) };
+    const redis = await connectRedis({ ...options, url: `${server.url}${database}` });
+    undo.push(() => redis.close());
+    expect(lines.filter((line) => line.includes('needs another REDIS_PREFIX'))).toHaveLength(warnings);
+  });
+
   test('waits for a Redis that starts later', async () => {
     await server.stop();
     const opening = open();
