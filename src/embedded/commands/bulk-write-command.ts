@@ -5,6 +5,7 @@ import type { Namespace } from '../engine/database.js';
 import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { FAILED, SUCCEEDED } from '../wire/reply.js';
+import { booleanOf, documentOf } from './request/field-types.js';
 import { collationOf, cursorBatchSize, isSet, requiredDocuments, variablesOf } from './request/fields.js';
 import type { Command, Request } from './request/request.js';
 import { toNamespace } from './request/target.js';
@@ -60,7 +61,7 @@ function toOperation(request: Request, given: Document, namespaces: readonly Nam
   const namespace = isNumeric(position) ? namespaces[toNumber(position)] : undefined;
   if (!namespace) return fail('BadValue', `BulkWrite ops entry has an invalid nsInfo index ${String(position)}.`);
   const { engine } = request.state;
-  const isCreating = kind === 'insert' || isSet(given, 'upsert');
+  const isCreating = kind === 'insert' || booleanOf(given, 'upsert', 'bulkWrite.ops');
   const collection = isCreating
     ? engine.openCollection(namespace, request.transaction)
     : engine.collection(namespace.database, namespace.name);
@@ -77,7 +78,7 @@ function perform(request: Request, operation: Operation, writer: Writer): Docume
   if (kind === 'insert') return performInsert(operation, writer);
   const statement: TargetStatement = {
     filter: filterOf(given),
-    isMulti: isSet(given, 'multi'),
+    isMulti: booleanOf(given, 'multi', 'bulkWrite.ops'),
     hint: given['hint'],
     collation: collationOf(given['collation'], collection),
     variables: variablesOf(request),
@@ -86,15 +87,15 @@ function perform(request: Request, operation: Operation, writer: Writer): Docume
   if (kind === 'delete') {
     return { n: collection ? performDelete(request, collection, { statement, writer }).deleted : 0 };
   }
-  const { constants, sort } = given;
+  const constants = documentOf(given, 'constants', 'bulkWrite.ops');
   const outcome = performUpdate(request, collection, {
     statement: {
       ...statement,
       update: toUpdate(given['updateMods'], 'bulkWrite.ops.updateMods'),
-      isUpsert: isSet(given, 'upsert'),
-      sort: isDocument(sort) ? sort : undefined,
+      isUpsert: booleanOf(given, 'upsert', 'bulkWrite.ops'),
+      sort: documentOf(given, 'sort', 'bulkWrite.ops'),
       arrayFilters: toArrayFilters(given['arrayFilters']),
-      variables: isDocument(constants) ? { ...statement.variables, ...constants } : statement.variables,
+      variables: constants ? { ...statement.variables, ...constants } : statement.variables,
     },
     writer,
   });

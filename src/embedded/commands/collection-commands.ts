@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Binary, Long } from 'bson';
-import { type Document, isDocument, isNumeric } from '../bson/values.js';
+import { toNumber } from '../bson/numbers.js';
+import { type Document, isDocument, isNumeric, typeOf } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import type { CollectionIndex } from '../engine/indexes/collection-index.js';
 import { fail } from '../errors.js';
@@ -62,6 +63,13 @@ function toStoredOptions(command: Document): Document {
   if (options['capped'] === false) delete options['capped'];
   if (options['capped'] && !isNumeric(options['size'])) {
     fail('InvalidOptions', "the 'size' field is required when 'capped' is true");
+  }
+  const { size, max } = options;
+  if (isNumeric(size) && toNumber(size) < 1) {
+    fail('Location51024', `BSON field 'size' value must be >= 1, actual value '${toNumber(size)}'`);
+  }
+  if (max !== undefined && !isNumeric(max)) {
+    fail('TypeMismatch', `BSON field 'create.max' is the wrong type '${typeOf(max)}'`);
   }
   return options;
 }

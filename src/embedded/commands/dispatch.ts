@@ -7,7 +7,7 @@ import type { CommandHandler, Connection } from '../wire/connection.js';
 import { FAILED, SUCCEEDED } from '../wire/reply.js';
 import { labelsOf } from './error-labels.js';
 import { describe, isExplainedAggregate } from './explain-command.js';
-import { ensureKnownFields, findCommand } from './registry.js';
+import { ensureFields, findCommand } from './registry.js';
 import { ensureApiVersion } from './request/api-version.js';
 import { ensureConcerns, ensureReadConcern, toWriteConcern } from './request/concerns.js';
 import { createDeadline, type Deadline, NO_DEADLINE } from './request/deadline.js';
@@ -83,7 +83,7 @@ async function execute(state: ServerState, call: Call): Promise<Document> {
   let request: Request | undefined;
   try {
     const definition = findCommand(name);
-    ensureKnownFields(name, command, definition);
+    ensureFields(name, command, definition);
     ensureApiVersion(name, command);
     ensureConcerns(name, command);
     const concern = toWriteConcern(command);

@@ -12,27 +12,39 @@ import { toComparableKey } from './request/hint.js';
  * @throws DatabaseError IndexKeySpecsConflict or IndexOptionsConflict when another index conflicts with the specification
  */
 export function findExistingIndex(collection: Collection, spec: Document): CollectionIndex | undefined {
-  const wanted = toIndexDefinition(spec, collection.collation);
-  const byName = collection.indexes.get(wanted.name);
+  const definitions = [...collection.indexes.values()].map(({ definition }) => definition);
+  const found = findEquivalent(definitions, toIndexDefinition(spec, collection.collation));
+  return found && collection.indexes.get(found.name);
+}
+
+/**
+ * The definition that makes another one unnecessary.
+ * @throws DatabaseError IndexKeySpecsConflict or IndexOptionsConflict when the two conflict
+ */
+export function findEquivalent(
+  definitions: readonly IndexDefinition[],
+  wanted: IndexDefinition,
+): IndexDefinition | undefined {
+  const byName = definitions.find(({ name }) => name === wanted.name);
   if (byName) {
-    if (!hasSameKey(byName.definition, wanted) || !isEquivalent(byName.definition, wanted)) {
+    if (!hasSameKey(byName, wanted) || !isEquivalent(byName, wanted)) {
       fail(
         'IndexKeySpecsConflict',
-        `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. ${describeBoth(wanted, byName.definition)}`,
+        `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. ${describeBoth(wanted, byName)}`,
       );
     }
     return byName;
   }
-  for (const index of collection.indexes.values()) {
-    if (!hasSameKey(index.definition, wanted)) continue;
-    if (index.name === '_id_') return index;
-    if (canCoexist(index.definition, wanted)) continue;
-    if (isEquivalent(index.definition, wanted)) {
-      fail('IndexOptionsConflict', `Index already exists with a different name: ${index.name}`);
+  for (const existing of definitions) {
+    if (!hasSameKey(existing, wanted)) continue;
+    if (existing.name === '_id_') return existing;
+    if (canCoexist(existing, wanted)) continue;
+    if (isEquivalent(existing, wanted)) {
+      fail('IndexOptionsConflict', `Index already exists with a different name: ${existing.name}`);
     }
     fail(
       'IndexOptionsConflict',
-      `An equivalent index already exists with the same name but different options. ${describeBoth(wanted, index.definition)}`,
+      `An equivalent index already exists with the same name but different options. ${describeBoth(wanted, existing)}`,
     );
   }
   return undefined;

@@ -1,9 +1,10 @@
-import { type Document, isDocument } from '../bson/values.js';
+import { type Document, isDocument, typeOf } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import type { CollectionIndex } from '../engine/indexes/collection-index.js';
+import { toIndexDefinition } from '../engine/indexes/index-definition.js';
 import { ensurePartialFilter } from '../engine/indexes/partial-filter.js';
 import { fail } from '../errors.js';
-import { findExistingIndex } from './existing-index.js';
+import { findEquivalent, findExistingIndex } from './existing-index.js';
 import { cursorBatchSize, requiredDocuments } from './request/fields.js';
 import { findIndexByKey } from './request/hint.js';
 import type { Command, Request } from './request/request.js';
@@ -27,6 +28,7 @@ function createIndexes(request: Request): Document {
   const collection = existing ?? openTarget(request, targetName(request));
   const before = collection.indexes.size;
   const wanted = specs.filter((spec) => findExistingIndex(collection, spec) === undefined);
+  ensureCompatible(wanted, collection);
   if (before + wanted.length > MAX_INDEXES) {
     fail('CannotCreateIndex', `add index fails, too many indexes for ${collection.namespace}`);
   }
@@ -40,14 +42,27 @@ function createIndexes(request: Request): Document {
   };
 }
 
+/** @throws DatabaseError IndexOptionsConflict or IndexKeySpecsConflict for two specifications of one command that conflict */
+function ensureCompatible(specs: readonly Document[], { collation }: Collection): void {
+  const definitions = specs.map((spec) => toIndexDefinition(spec, collation));
+  for (const [position, definition] of definitions.entries()) {
+    findEquivalent(definitions.slice(0, position), definition);
+  }
+}
+
 const requiredCollection = (request: Request): Collection =>
   targetCollection(request) ?? fail('NamespaceNotFound', `ns not found ${request.database}.${targetName(request)}`);
 
 function indexesToDrop(collection: Collection, given: unknown): CollectionIndex[] {
   const all = [...collection.indexes.values()].filter((index) => index.name !== '_id_');
   if (given === '*') return all;
+  if (given === undefined) fail('Location40414', "BSON field 'dropIndexes.index' is missing but a required field");
   const names = Array.isArray(given) ? given : [given];
   return names.map((name) => {
+    const isKey = isDocument(name) && !Array.isArray(given);
+    if (typeof name !== 'string' && !isKey) {
+      fail('TypeMismatch', `BSON field 'dropIndexes.index' is the wrong type '${typeOf(given)}'`);
+    }
     const index = isDocument(name) ? findIndexByKey(collection, name) : collection.indexes.get(String(name));
     if (!index) {
       return isDocument(name)

@@ -9,6 +9,7 @@ import { findAndModifyCommands } from './find-and-modify-command.js';
 import { handshakeCommands } from './handshake-commands.js';
 import { indexCommands } from './index-commands.js';
 import { readCommands } from './read-commands.js';
+import { ensureFieldType } from './request/field-types.js';
 import type { Command } from './request/request.js';
 import { transactionCommands } from './transaction-commands.js';
 import { writeCommands } from './write-commands.js';
@@ -59,10 +60,11 @@ const COMMON_FIELDS: ReadonlySet<string> = new Set([
 export const findCommand = (name: string): Command =>
   COMMANDS.get(name) ?? fail('CommandNotFound', `no such command: '${name}'`);
 
-/** Checks that a command has no unknown field. @throws DatabaseError Location40415 naming the field */
-export function ensureKnownFields(name: string, command: Document, { fields }: Command): void {
+/** Checks the fields of a command. @throws DatabaseError Location40415 naming one that is unknown, TypeMismatch */
+export function ensureFields(name: string, command: Document, { fields }: Command): void {
   for (const field of Object.keys(command)) {
-    if (field === name || fields.has(field) || COMMON_FIELDS.has(field)) continue;
-    fail('Location40415', `BSON field '${name}.${field}' is an unknown field.`);
+    if (field === name || COMMON_FIELDS.has(field)) continue;
+    if (fields.has(field)) ensureFieldType(name, field, command[field]);
+    else fail('Location40415', `BSON field '${name}.${field}' is an unknown field.`);
   }
 }

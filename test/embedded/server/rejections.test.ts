@@ -135,3 +135,64 @@ describe('$rename', () => {
     expect(await outcomeOf({ update: 'c', updates: [{ q: { _id: 1 }, u: { $rename } }] })).toBe(outcome);
   });
 });
+
+describe('the type of an option', () => {
+  const q = { _id: 1 };
+  const u = { $set: { seen: true } };
+  const index = (options: Document): Document => ({ key: { typed: 1 }, name: 'typed_1', ...options });
+  const bulk = (op: Document): Document => ({ bulkWrite: 1, ops: [op], nsInfo: [{ ns: 'rejections.c' }] });
+
+  test.each<[Document, unknown]>([
+    [{ insert: 'c', documents: [{}], ordered: 'yes' }, 14],
+    [{ insert: 'c', documents: [{}], bypassDocumentValidation: 'yes' }, 14],
+    [{ update: 'c', updates: [{ q, u, multi: 1 }] }, 14],
+    [{ update: 'c', updates: [{ q, u, upsert: 'yes' }] }, 14],
+    [{ update: 'c', updates: [{ q, u, sort: 'a' }] }, 14],
+    [{ update: 'c', updates: [{ q, u, c: 1 }] }, 14],
+    [{ delete: 'c', deletes: [{ q, limit: 1 }], ordered: 1 }, 14],
+    [{ findAndModify: 'c', query: q, update: u, upsert: 'yes' }, 14],
+    [{ findAndModify: 'c', query: q, update: u, new: 'yes' }, 14],
+    [{ findAndModify: 'c', query: q, update: u, new: 1 }, 'ok'],
+    [{ findAndModify: 'c', query: q, remove: 'yes' }, 14],
+    [{ find: 'c', batchSize: 'all' }, 14],
+    [{ find: 'c', limit: true }, 14],
+    [{ find: 'c', singleBatch: 1 }, 14],
+    [{ find: 'c', singleBatch: null, limit: null }, 'ok'],
+    [{ count: 'c', limit: 'all' }, 14],
+    [{ aggregate: 'c', pipeline: [], cursor: { batchSize: true } }, 14],
+    [{ aggregate: 'c', pipeline: [], cursor: { batchSize: -1 } }, 51024],
+    [{ aggregate: 'c', pipeline: [], cursor: {}, allowDiskUse: 'yes' }, 14],
+    [{ listCollections: 1, nameOnly: 'yes' }, 14],
+    [{ create: 'capped', capped: 'yes', size: 100 }, 14],
+    [{ create: 'capped', capped: true, size: 'x' }, 14],
+    [{ create: 'capped', capped: true, size: 0 }, 51024],
+    [{ create: 'capped', capped: true, size: 100, max: 'x' }, 14],
+    [{ createIndexes: 'c', indexes: [index({ unique: {} })] }, 14],
+    [{ createIndexes: 'c', indexes: [index({ sparse: 'yes' })] }, 14],
+    [{ createIndexes: 'c', indexes: [index({}), index({ name: 'other' })] }, 85],
+    [{ createIndexes: 'c', indexes: [index({}), index({ key: { other: 1 } })] }, 86],
+    [{ dropIndexes: 'c' }, 40414],
+    [{ dropIndexes: 'c', index: true }, 14],
+    [{ dropIndexes: 'c', index: [1] }, 14],
+    [{ dropIndexes: 'c', index: [{ _id: 1 }] }, 14],
+  ])('%j', async (command, outcome) => {
+    expect(await outcomeOf(command)).toBe(outcome);
+  });
+
+  test.each(['multi', 'upsert', 'sort', 'constants'])('%s of an operation of bulkWrite', async (field) => {
+    const admin = db.client.db('admin');
+    const { cursor } = await admin.command(bulk({ update: 0, filter: q, updateMods: u, [field]: 'yes' }));
+    expect(cursor.firstBatch).toMatchObject([{ ok: 0, code: 14 }]);
+  });
+
+  test('a fractional batch size counts as its whole part', async () => {
+    const { cursor } = await db.command({ aggregate: 'c', pipeline: [], cursor: { batchSize: 1.9 } });
+    expect(cursor.firstBatch).toHaveLength(1);
+  });
+
+  test('leaves nothing behind', async () => {
+    expect(await db.collection('c').countDocuments({ seen: true, _id: { $ne: 1 } as never })).toBe(0);
+    expect((await db.collection('c').indexes()).map(({ name }) => name)).toEqual(['_id_']);
+    expect(await db.listCollections({ name: 'capped' }).toArray()).toEqual([]);
+  });
+});

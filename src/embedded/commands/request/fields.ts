@@ -42,8 +42,11 @@ export function requiredString(request: Request, field: string): string {
 
 /** The non-negative integer in an optional field; 0 when it is absent. @throws DatabaseError TypeMismatch or Location51024 */
 export function optionalCount(request: Request, field: string): number {
-  const value = fieldOf(request.command, field);
-  if (value === undefined || value === null) return 0;
+  return toCount(request, field, fieldOf(request.command, field)) ?? 0;
+}
+
+function toCount(request: Request, field: string, value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
   if (!isNumeric(value)) return failOnType(request, field, 'long');
   const number = Math.trunc(toNumber(value));
   if (!(number >= 0)) fail('Location51024', `BSON field '${field}' value must be >= 0, actual value '${number}'`);
@@ -56,12 +59,9 @@ export function isSet(document: Document, field: string): boolean {
   return value === true || (isNumeric(value) && toNumber(value) !== 0);
 }
 
-/** The `batchSize` of a command's `cursor` field; undefined when it has none. */
-export function cursorBatchSize({ command }: Request): number | undefined {
-  const cursor = fieldOf(command, 'cursor');
-  const batchSize = isDocument(cursor) ? cursor['batchSize'] : undefined;
-  return isNumeric(batchSize) ? toNumber(batchSize) : undefined;
-}
+/** The `batchSize` of a command's `cursor` field; undefined when it has none. @throws DatabaseError TypeMismatch or Location51024 */
+export const cursorBatchSize = (request: Request): number | undefined =>
+  toCount(request, 'cursor.batchSize', optionalDocument(request, 'cursor')?.['batchSize']);
 
 /** The collation of a command or a statement; the default is that of the collection. */
 export const collationOf = (given: unknown, collection: Collection | undefined): Collation | undefined =>

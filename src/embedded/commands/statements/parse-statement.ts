@@ -2,7 +2,8 @@ import { toNumber } from '../../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
 import type { Collection } from '../../engine/collection.js';
 import { fail } from '../../errors.js';
-import { collationOf, isSet, variablesOf } from '../request/fields.js';
+import { booleanOf, documentOf } from '../request/field-types.js';
+import { collationOf, variablesOf } from '../request/fields.js';
 import type { Request } from '../request/request.js';
 import { createProgress, type TargetStatement } from './statement-targets.js';
 import type { UpdateStatement } from './update-statement.js';
@@ -55,18 +56,19 @@ export function toUpdateStatement(
   given: Document,
 ): UpdateStatement {
   ensureFields(given, UPDATE_FIELDS, 'update.updates');
-  const isMulti = isSet(given, 'multi');
+  const isMulti = booleanOf(given, 'multi', 'update.updates');
+  const constants = documentOf(given, 'c', 'update.updates');
   if (given['sort'] !== undefined && isMulti) fail('FailedToParse', 'Cannot specify sort with multi=true');
   return {
     filter: filterOf(given, 'update.updates'),
     update: toUpdate(given['u'], 'update.updates.u'),
     isMulti,
-    isUpsert: isSet(given, 'upsert'),
-    sort: isDocument(given['sort']) ? given['sort'] : undefined,
+    isUpsert: booleanOf(given, 'upsert', 'update.updates'),
+    sort: documentOf(given, 'sort', 'update.updates'),
     hint: given['hint'],
     arrayFilters: toArrayFilters(given['arrayFilters']),
     collation: collationOf(given['collation'], collection),
-    variables: isDocument(given['c']) ? { ...variablesOf(request), ...given['c'] } : variablesOf(request),
+    variables: constants ? { ...variablesOf(request), ...constants } : variablesOf(request),
     progress: createProgress(),
   };
 }

@@ -38,6 +38,7 @@ const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set([
 ]);
 /** Accepted options without effect, which the stored specification omits. */
 const DROPPED_OPTIONS: ReadonlySet<string> = new Set(['background', 'ns', 'prepareUnique']);
+const FLAGS = ['unique', 'sparse', 'hidden'] as const;
 const SPECIAL_KINDS: ReadonlySet<string> = new Set(['2d', '2dsphere', 'text', 'hashed', 'columnstore', 'wildcard']);
 const MAX_EXPIRE_SECONDS = 2_147_483_647;
 
@@ -74,6 +75,7 @@ export function toIndexDefinition(given: Document, inherited?: Collation): Index
       );
     }
   }
+  for (const option of FLAGS) ensureFlag(option, given[option]);
   const fields = toFields(given['key']);
   const name = given['name'];
   if (typeof name !== 'string' || name === '')
@@ -103,6 +105,11 @@ export function toIndexDefinition(given: Document, inherited?: Collation): Index
     expireAfterSeconds: toExpireSeconds(given['expireAfterSeconds'], fields.length),
     spec: toSpec(given, collation),
   };
+}
+
+function ensureFlag(option: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean' || isNumeric(value)) return;
+  fail('TypeMismatch', `The field '${option}' has a value which is not convertible to bool`);
 }
 
 const isTruthy = (value: unknown): boolean => value === true || (isNumeric(value) && toNumber(value) !== 0);
