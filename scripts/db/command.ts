@@ -50,6 +50,7 @@ export interface CommandContext {
   note(line: string): void;
 }
 
+const MAX_PORT = 65_535;
 const INTERRUPTIONS = ['SIGINT', 'SIGTERM'] as const;
 
 /**
@@ -70,7 +71,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
   } else if (values.to !== undefined) {
     const from = values.from === undefined ? directory : resolve(values.from);
     await move({ from, url: values.to, isReplacing: values.replace, print: context.print });
-  } else await serve({ directory, ...values }, context);
+  } else await serve({ directory, ...values, port: toPort(values.port) }, context);
   return 0;
 }
 
@@ -79,10 +80,15 @@ function directoryOf(data: string | undefined, { env, envFile }: CommandContext)
   return data === undefined ? resolve(readConfig(env, envFile).storage.directory, 'db') : resolve(data);
 }
 
+function toPort(text: string): number {
+  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  return port <= MAX_PORT ? port : refuseArguments(USAGE, `'${text}' is no port: it is a number from 0 to ${MAX_PORT}`);
+}
+
 interface ServeArguments {
   readonly directory: string;
   readonly host: string;
-  readonly port: string;
+  readonly port: number;
   readonly repair: boolean;
 }
 
@@ -91,7 +97,7 @@ async function serve(
   { print, note }: CommandContext,
 ): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const server = await serveDirectory({ directory, address: { host, port: Number(port) }, isRepairing: repair }, note);
+  const server = await serveDirectory({ directory, address: { host, port }, isRepairing: repair }, note);
   for (const signal of INTERRUPTIONS) process.once(signal, () => void server.stop().then(() => process.exit(0)));
   print(toUrl(server.address));
 }

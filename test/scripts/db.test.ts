@@ -16,3 +16,9 @@ test('npm run db opens the database of the gateway, unless another is given', as
     expect([code, stderr]).toEqual([1, expect.stringContaining(join(path, 'db'))]);
   }
 });
+
+test.each(['abc', '99999', ''])('npm run db refuses the port %j', async (port) => {
+  const directory = await temporaryDirectory();
+  const { code, stderr } = await runScript('scripts/db.ts', ['--port', port, '--data', directory]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`'${port}' is no port`)]);
+});

@@ -65,6 +65,27 @@ describe('a stage', () => {
   });
 });
 
+describe('an expression on a value of a wrong type', () => {
+  test.each([
+    [{ $first: 'x' }, 28689],
+    [{ $arrayElemAt: [[1], 'x'] }, 28690],
+    [{ $slice: ['x', 1] }, 28724],
+    [{ $concatArrays: ['x'] }, 28664],
+    [{ $reverseArray: 'x' }, 34435],
+    [{ $map: { input: 'x', in: 1 } }, 16883],
+    [{ $filter: { input: 'x', cond: 1 } }, 28651],
+    [{ $reduce: { input: 'x', initialValue: 1, in: 1 } }, 40080],
+    [{ $range: ['x', 1] }, 34443],
+    [{ $sortArray: { input: 'x', sortBy: 1 } }, 2942504],
+    [{ $abs: 'x' }, 28765],
+    [{ $round: 'x' }, 51081],
+    [{ $pow: ['x', 1] }, 28762],
+    [{ $multiply: ['x', 1] }, 14],
+  ])('%j', async (x, code) => {
+    expect(await outcomeOf({ aggregate: 'c', pipeline: [{ $project: { x } }], cursor: {} })).toBe(code);
+  });
+});
+
 describe('a projection', () => {
   test.each([
     [{ 'list.$': 0 }, 31395],

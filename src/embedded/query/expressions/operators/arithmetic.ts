@@ -10,11 +10,11 @@ import {
   toNumber,
 } from '../../../bson/numbers.js';
 import { isInt32, isNumeric, toDouble, typeOf } from '../../../bson/values.js';
-import { fail } from '../../../errors.js';
+import { type CodeName, fail } from '../../../errors.js';
 import { ANY_NUMBER, defineOperator, isNullish, type OperatorEntry } from './define.js';
 
-const ensureNumber = (name: string, value: unknown): Numeric =>
-  isNumeric(value) ? value : fail('TypeMismatch', `${name} only supports numeric types, not ${typeOf(value)}`);
+const ensureNumber = (name: string, value: unknown, code: CodeName = 'TypeMismatch'): Numeric =>
+  isNumeric(value) ? value : fail(code, `${name} only supports numeric types, not ${typeOf(value)}`);
 
 /** In expressions, a 64-bit integer that overflows becomes a double. */
 function withOverflow(operation: 'add' | 'subtract' | 'multiply', left: Numeric, right: Numeric): Numeric {
@@ -118,7 +118,7 @@ function modulo(left: unknown, right: unknown): unknown {
 const unary = (name: string, apply: (value: number) => number, keepsIntegers: boolean): OperatorEntry =>
   defineOperator(name, 1, ([value]) => {
     if (isNullish(value)) return null;
-    const number = ensureNumber(name, value);
+    const number = ensureNumber(name, value, 'Location28765');
     const type = numericTypeOf(number);
     if (keepsIntegers && (type === 'int' || type === 'long') && name !== '$abs') return number;
     const result = apply(toNumber(number));
@@ -139,7 +139,7 @@ const positive = (name: string, apply: (value: number) => number, code: number):
 
 function power(base: unknown, exponent: unknown): unknown {
   if (isNullish(base) || isNullish(exponent)) return null;
-  const [a, b] = [ensureNumber('$pow', base), ensureNumber('$pow', exponent)];
+  const [a, b] = [ensureNumber('$pow', base, 'Location28762'), ensureNumber('$pow', exponent, 'Location28763')];
   if (toNumber(a) === 0 && toNumber(b) < 0)
     return fail('Location28764', '$pow cannot take a base of 0 and a negative exponent');
   const result = toNumber(a) ** toNumber(b);
@@ -152,8 +152,8 @@ function power(base: unknown, exponent: unknown): unknown {
 /** `$round` (half to even) or `$trunc` (towards zero) at a decimal place. */
 function atPlace(name: string, [value, place]: readonly unknown[], mode: 'round' | 'trunc'): unknown {
   if (isNullish(value) || place === null) return null;
-  const number = ensureNumber(name, value);
-  const digits = place === undefined ? 0 : toNumber(ensureNumber(name, place));
+  const number = ensureNumber(name, value, 'Location51081');
+  const digits = place === undefined ? 0 : toNumber(ensureNumber(name, place, 'Location51082'));
   if (!Number.isInteger(digits) || digits < -20 || digits > 100) {
     return fail('Location51083', `cannot apply ${name} with precision value ${digits} value must be in [-20, 100]`);
   }
@@ -215,7 +215,10 @@ export const arithmeticOperators: readonly OperatorEntry[] = [
   positive('$log10', Math.log10, 28761),
   defineOperator('$log', 2, ([value, base]) => {
     if (isNullish(value) || isNullish(base)) return null;
-    const [number, root] = [toNumber(ensureNumber('$log', value)), toNumber(ensureNumber('$log', base))];
+    const [number, root] = [
+      toNumber(ensureNumber('$log', value, 'Location28756')),
+      toNumber(ensureNumber('$log', base, 'Location28757')),
+    ];
     if (number <= 0) return fail('Location28758', `$log's argument must be a positive number, but is ${number}`);
     if (root <= 0 || root === 1)
       return fail('Location28759', `$log's base must be a positive number not equal to 1, but is ${root}`);

@@ -8,12 +8,12 @@ import { bind, compile, type OperatorCompiler, withNames } from '../compiler.js'
 import { ANY_NUMBER, defineNamed, defineOperator, isNullish, type OperatorEntry, readParameters } from './define.js';
 import { ensureName } from './variable.js';
 
-const ensureArray = (value: unknown, message: string): unknown[] =>
-  Array.isArray(value) ? value : fail('BadValue', message);
+const ensureArray = (value: unknown, code: number, message: string): unknown[] =>
+  Array.isArray(value) ? value : fail(`Location${code}`, message);
 
-function ensureInteger(value: unknown, message: string): number {
+function ensureInteger(value: unknown, code: number, message: string): number {
   const number = isNumeric(value) ? toNumber(value) : Number.NaN;
-  return Number.isInteger(number) ? number : fail('BadValue', message);
+  return Number.isInteger(number) ? number : fail(`Location${code}`, message);
 }
 
 const compileMap: OperatorCompiler = (operand, context) => {
@@ -24,7 +24,7 @@ const compileMap: OperatorCompiler = (operand, context) => {
   return function evaluateMap(scope) {
     const value = input(scope);
     if (isNullish(value)) return null;
-    const array = ensureArray(value, `input to $map must be an array not ${typeOf(value)}`);
+    const array = ensureArray(value, 16883, `input to $map must be an array not ${typeOf(value)}`);
     return array.map((element) => body(bind(scope, name, element)) ?? null);
   };
 };
@@ -38,9 +38,10 @@ const compileFilter: OperatorCompiler = (operand, context) => {
   return function evaluateFilter(scope) {
     const value = input(scope);
     if (isNullish(value)) return null;
-    const array = ensureArray(value, `input to $filter must be an array not ${typeOf(value)}`);
+    const array = ensureArray(value, 28651, `input to $filter must be an array not ${typeOf(value)}`);
     const most = limit?.(scope) ?? Number.POSITIVE_INFINITY;
-    const max = most === Number.POSITIVE_INFINITY ? most : ensureInteger(most, '$filter: limit must be an integer');
+    const max =
+      most === Number.POSITIVE_INFINITY ? most : ensureInteger(most, 327391, '$filter: limit must be an integer');
     const kept: unknown[] = [];
     for (const element of array) {
       if (kept.length >= max) break;
@@ -58,7 +59,7 @@ const compileReduce: OperatorCompiler = (operand, context) => {
   return function evaluateReduce(scope) {
     const value = input(scope);
     if (isNullish(value)) return null;
-    const array = ensureArray(value, `$reduce requires that 'input' be an array, found: ${typeOf(value)}`);
+    const array = ensureArray(value, 40080, `$reduce requires that 'input' be an array, found: ${typeOf(value)}`);
     let result = initial(scope);
     for (const element of array) result = body(bind(bind(scope, 'value', result), 'this', element));
     return result;
@@ -67,9 +68,10 @@ const compileReduce: OperatorCompiler = (operand, context) => {
 
 function elementAt(name: string, array: unknown, position: unknown): unknown {
   if (isNullish(array) || isNullish(position)) return null;
-  const list = ensureArray(array, `${name}'s first argument must be an array, but is ${typeOf(array)}`);
+  const list = ensureArray(array, 28689, `${name}'s first argument must be an array, but is ${typeOf(array)}`);
   const index = ensureInteger(
     position,
+    28690,
     `${name}'s second argument must be a numeric value, but is ${typeOf(position)}`,
   );
   return list[index < 0 ? list.length + index : index];
@@ -77,9 +79,15 @@ function elementAt(name: string, array: unknown, position: unknown): unknown {
 
 function indexOf([array, wanted, from, to]: unknown[], collation: Parameters<typeof isEqual>[2]): unknown {
   if (isNullish(array)) return null;
-  const list = ensureArray(array, `$indexOfArray requires an array as a first argument, found: ${typeOf(array)}`);
-  const start = from === undefined ? 0 : ensureInteger(from, '$indexOfArray requires an integral starting index');
-  const end = to === undefined ? list.length : ensureInteger(to, '$indexOfArray requires an integral ending index');
+  const list = ensureArray(
+    array,
+    40090,
+    `$indexOfArray requires an array as a first argument, found: ${typeOf(array)}`,
+  );
+  const start =
+    from === undefined ? 0 : ensureInteger(from, 40096, '$indexOfArray requires an integral starting index');
+  const end =
+    to === undefined ? list.length : ensureInteger(to, 40096, '$indexOfArray requires an integral ending index');
   for (let index = start; index < Math.min(end, list.length); index += 1) {
     if (isEqual(list[index], wanted, collation)) return index;
   }
@@ -88,10 +96,10 @@ function indexOf([array, wanted, from, to]: unknown[], collation: Parameters<typ
 
 function slice([array, first, second]: unknown[]): unknown {
   if (isNullish(array) || isNullish(first) || second === null) return null;
-  const list = ensureArray(array, `First argument to $slice must be an array, but is of type: ${typeOf(array)}`);
-  const start = ensureInteger(first, 'Second argument to $slice must be a numeric value');
+  const list = ensureArray(array, 28724, `First argument to $slice must be an array, but is of type: ${typeOf(array)}`);
+  const start = ensureInteger(first, 28725, 'Second argument to $slice must be a numeric value');
   if (second === undefined) return start >= 0 ? list.slice(0, start) : list.slice(start);
-  const count = ensureInteger(second, 'Third argument to $slice must be numeric');
+  const count = ensureInteger(second, 28727, 'Third argument to $slice must be numeric');
   if (count <= 0) return fail('Location28729', `Third argument to $slice must be positive: ${count}`);
   const from = start < 0 ? Math.max(list.length + start, 0) : start;
   return list.slice(from, from + count);
@@ -100,9 +108,13 @@ function slice([array, first, second]: unknown[]): unknown {
 const MAX_RANGE = 8_000_000;
 
 function range([start, end, step]: unknown[]): unknown {
-  const from = ensureInteger(start, '$range requires a starting value that can be represented as a 32-bit integer');
-  const to = ensureInteger(end, '$range requires an ending value that can be represented as a 32-bit integer');
-  const by = step === undefined ? 1 : ensureInteger(step, '$range requires a step that is a 32-bit integer');
+  const from = ensureInteger(
+    start,
+    34443,
+    '$range requires a starting value that can be represented as a 32-bit integer',
+  );
+  const to = ensureInteger(end, 34445, '$range requires an ending value that can be represented as a 32-bit integer');
+  const by = step === undefined ? 1 : ensureInteger(step, 34447, '$range requires a step that is a 32-bit integer');
   if (by === 0) return fail('Location34449', '$range requires a non-zero step value');
   if ((to - from) / by > MAX_RANGE) return fail('ExceededMemoryLimit', '$range would use too much memory');
   const values: number[] = [];
@@ -111,9 +123,11 @@ function range([start, end, step]: unknown[]): unknown {
 }
 
 function zip({ inputs, useLongestLength, defaults }: Record<string, unknown>): unknown {
-  const lists = ensureArray(inputs, 'inputs must be an array of expressions');
+  const lists = ensureArray(inputs, 34461, 'inputs must be an array of expressions');
   if (lists.some(isNullish)) return null;
-  const arrays = lists.map((list) => ensureArray(list, `$zip found a non-array expression in input: ${typeOf(list)}`));
+  const arrays = lists.map((list) =>
+    ensureArray(list, 34468, `$zip found a non-array expression in input: ${typeOf(list)}`),
+  );
   const lengths = arrays.map((array) => array.length);
   const length = useLongestLength === true ? Math.max(...lengths) : Math.min(...lengths);
   const fillers = Array.isArray(defaults) ? defaults : [];
@@ -125,9 +139,9 @@ function zip({ inputs, useLongestLength, defaults }: Record<string, unknown>): u
 function createPick(name: string, pick: (array: unknown[], count: number) => unknown[]) {
   return function pickElements({ input, n }: Record<string, unknown>): unknown {
     if (isNullish(input)) return null;
-    const count = ensureInteger(n, `${name}: 'n' must be an integer`);
+    const count = ensureInteger(n, 5787903, `${name}: 'n' must be an integer`);
     if (count <= 0) return fail('Location5787908', `'n' must be greater than 0, found ${count}`);
-    return pick(ensureArray(input, `${name}: 'input' must be an array`), count);
+    return pick(ensureArray(input, 5788200, `${name}: 'input' must be an array`), count);
   };
 }
 
@@ -135,6 +149,7 @@ function sortArray(input: unknown, sortBy: unknown, collation: Parameters<typeof
   if (isNullish(input)) return null;
   const array = ensureArray(
     input,
+    2942504,
     `The input argument to $sortArray must be an array, but was of type: ${typeOf(input)}`,
   );
   if (isNumeric(sortBy)) {
@@ -167,7 +182,9 @@ export const arrayOperators: readonly OperatorEntry[] = [
   defineOperator('$last', 1, ([array]) => elementAt('$last', array, -1)),
   defineOperator('$concatArrays', ANY_NUMBER, (values) => {
     if (values.some(isNullish)) return null;
-    return values.flatMap((value) => ensureArray(value, `$concatArrays only supports arrays, not ${typeOf(value)}`));
+    return values.flatMap((value) =>
+      ensureArray(value, 28664, `$concatArrays only supports arrays, not ${typeOf(value)}`),
+    );
   }),
   defineOperator('$in', 2, ([value, array], { collation }) => {
     if (!Array.isArray(array))
@@ -187,7 +204,11 @@ export const arrayOperators: readonly OperatorEntry[] = [
     isNullish(value)
       ? null
       : [
-          ...ensureArray(value, `The argument to $reverseArray must be an array, but was of type: ${typeOf(value)}`),
+          ...ensureArray(
+            value,
+            34435,
+            `The argument to $reverseArray must be an array, but was of type: ${typeOf(value)}`,
+          ),
         ].reverse(),
   ),
   defineNamed('$zip', { required: ['inputs'], optional: ['useLongestLength', 'defaults'] }, zip),
