@@ -1,4 +1,5 @@
 import { configureApiKeyGuard } from '../auth/api-key.js';
+import { createFloodBrake } from '../library-internals/flood-brake.js';
 import { createFrameGate } from '../library-internals/frame-limit.js';
 import { createConnectionCheck, reportMissingServerParts } from '../library-internals/private-parts.js';
 import { createAdmission } from '../transport/admission.js';
@@ -83,6 +84,7 @@ function createBounds({ config, steadyClock: clock, admissionClock, logger, metr
   const perSecond = config.sockets.admissionPerSecond;
   const admission = createAdmission({ perSecond, clock: admissionClock, isDraining, metrics });
   return {
+    floodBrake: createFloodBrake({ clock, onFlood: () => metrics.floods.inc() }),
     frameGate: createFrameGate({ openMaxBytes, generalMaxBytes: messageMaxBytes }),
     connectionBounds,
     handshakes: createHandshakes({ admission, connectionBounds, isDraining, logger }),
@@ -105,9 +107,10 @@ function createRoutes(base: Base, { outside, realtime, integrations }: Parts, al
 }
 
 /** Opens the namespaces of the integrations behind the one event pipeline. */
-function openEventNamespaces(base: Base, parts: Parts, { frameGate, connectDeadline, handshakes }: Bounds): void {
+function openEventNamespaces(base: Base, parts: Parts, bounds: Bounds): void {
   const { config, clock, steadyClock, logger, metrics, traffic, machine } = base;
   const { outside, realtime, integrations, presenceTracker } = parts;
+  const { floodBrake, frameGate, connectDeadline, handshakes } = bounds;
   const { io, expiry, context } = realtime;
   const { work, userAuth, revocations } = context;
   const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
@@ -117,7 +120,7 @@ function openEventNamespaces(base: Base, parts: Parts, { frameGate, connectDeadl
     { namespaces, mounts },
     {
       ...{ clock, logger, metrics, work, userAuth, expiry, traffic, tracing: outside.tracing },
-      ...{ eventTimeoutMs, messageMaxBytes },
+      ...{ eventTimeoutMs, messageMaxBytes, floodBrake },
     },
   );
   const listeners = [
@@ -129,7 +132,7 @@ function openEventNamespaces(base: Base, parts: Parts, { frameGate, connectDeadl
     ...integrations.flatMap((integration) => integration.listeners ?? []),
   ];
   openNamespaces(io, namespaces, {
-    ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline, handshakes, traffic },
+    ...{ clock, logger, metrics, dispatch, listeners, floodBrake, frameGate, connectDeadline, handshakes, traffic },
     trustedProxies: config.http.trustedProxies,
     connectLimits: createConnectLimits({ refusedOfAddressMax: refusedMax, peers: machine.peers, clock: steadyClock }),
   });

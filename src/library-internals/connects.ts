@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Namespace, Socket } from 'socket.io';
+import type { FloodBrake } from './flood-brake.js';
 
 /** How often a new CONNECT can replace a pending one on a connection. */
 const REPLACEMENTS_MAX = 10;
@@ -7,6 +8,7 @@ const REPLACEMENTS_MAX = 10;
 /** Packet types of the Socket.IO protocol. */
 const CONNECT = 0;
 const DISCONNECT = 1;
+const ACK = 3;
 const CONNECT_ERROR = 4;
 
 type Connection = Socket['conn'];
@@ -16,6 +18,7 @@ type Client = Parameters<Admit>[0];
 interface Packet {
   readonly type: number;
   readonly nsp: string;
+  readonly id?: number;
   readonly data?: unknown;
 }
 
@@ -47,6 +50,10 @@ const isComplete = (internals: ClientInternals): boolean =>
   typeof internals.decoder?.off === 'function';
 
 const internalsOf = (client: Client): ClientInternals => client as unknown as ClientInternals;
+
+/** Whether a socket waits for an acknowledgement. */
+const isAskedFor = (socket: object, { id = -1 }: Packet): boolean =>
+  (socket as { acks?: ReadonlyMap<number, unknown> }).acks?.has(id) !== false;
 
 /** Socket.IO's listener for packets. */
 function handOver(internals: ClientInternals, packet: Packet): void {
@@ -92,16 +99,21 @@ export interface Connects {
  * credentials it replaces the first, silently. A DISCONNECT cancels the CONNECT before it. A CONNECT for a namespace that the
  * client is already in means that it missed the reply, and starts over.
  */
-export function createConnects(): Connects {
+export function createConnects(floodBrake: Pick<FloodBrake, 'credit'>): Connects {
   const entering = new WeakMap<object, Map<string, Pending>>();
   const replacements = new WeakMap<object, number>();
   const pendingOf = (connection: object, name: string): Pending | undefined => entering.get(connection)?.get(name);
 
+  const creditIfAskedFor = (socket: Pick<Socket, 'conn'>, packet: Packet): void => {
+    if (isAskedFor(socket, packet)) floodBrake.credit(socket.conn);
+  };
   const take = (internals: ClientInternals, packet: Packet): void => {
     const { conn, nsps } = internals;
     const { namespace: name } = internals._parseNamespace(packet);
     const pending = pendingOf(conn, name);
     const socket = nsps.get(name);
+    // Just before Socket.IO looks for it, on the next tick: each is asked for once.
+    if (packet.type === ACK && socket !== undefined) process.nextTick(creditIfAskedFor, socket, packet);
     if (pending !== undefined && packet.type === DISCONNECT) {
       pending.isWanted = false;
       pending.next = undefined;

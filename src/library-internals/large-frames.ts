@@ -1,17 +1,14 @@
 import type { Socket } from 'socket.io';
 import type { Clock } from '../platform/clock.js';
 import { type WebSocketLike as FrameLimited, setFrameLimit, websocketOf } from './frame-limit.js';
+import { type PausableWebSocket, pauseReading, resumeReading } from './paused-reading.js';
 
 type Connection = Socket['conn'];
 
 /** The used parts of a socket. */
 type ConnectedSocket = Pick<Socket, 'conn'>;
 
-/** `_socket` is private to `ws`; its presence is checked. */
-interface WebSocketLike extends FrameLimited {
-  readonly _socket?: { readonly bytesRead: number };
-  pause(): void;
-  resume(): void;
+interface WebSocketLike extends FrameLimited, PausableWebSocket {
   terminate(): void;
 }
 
@@ -106,7 +103,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     const { socket, websocket } = arrival;
     arrival.isLeaving = true;
     arrival.stop();
-    websocket.pause();
+    pauseReading(websocket);
     refuse(socket);
     socket.conn.close();
     // An orderly close would have to wait for the rest of the frame.
@@ -123,7 +120,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
       receive(connection, arrival);
     } else {
       waiting.set(connection, arrival);
-      websocket.pause();
+      pauseReading(websocket);
       yieldPlace();
     }
   };
@@ -135,13 +132,13 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     receiving.delete(connection);
     setFrameLimit(arrival.websocket, generalBytes);
     // The attachment arrived together with its packet.
-    if (waiting.delete(connection)) arrival.websocket.resume();
+    if (waiting.delete(connection)) resumeReading(arrival.websocket);
     for (const [next, waitingArrival] of waiting) {
       if (receiving.size >= atOnce) return;
       if (!mayReceive(waitingArrival)) continue;
       waiting.delete(next);
       receive(next, waitingArrival);
-      waitingArrival.websocket.resume();
+      resumeReading(waitingArrival.websocket);
     }
   };
 

@@ -92,6 +92,11 @@ export function createMetrics() {
       labelNames: ['reason'],
       registry,
     }),
+    floods: new Counter({
+      name: 'gateway_floods_total',
+      help: 'How often a connection was not read for some seconds because it sent too many useless packets',
+      registers,
+    }),
     ...createAdmissionMetrics(registry),
     slowClients: new Counter({
       name: 'gateway_slow_clients_closed_total',

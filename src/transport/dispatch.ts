@@ -7,6 +7,7 @@ import { type ErrorCode, GatewayError, invalid } from '../errors.js';
 import type { EventContext, Mount, MountedEvent, ReplyFormat } from '../framework/events.js';
 import type { Namespace } from '../framework/namespace.js';
 import { generalReplyFormat, toGatewayError } from '../framework/reply.js';
+import type { FloodBrake } from '../library-internals/flood-brake.js';
 import { UnreadArguments } from '../library-internals/packet-decoder.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
@@ -35,6 +36,7 @@ interface Dependencies {
   work: Work;
   userAuth: UserAuth;
   expiry: ExpiryWatch;
+  floodBrake: Pick<FloodBrake, 'credit'>;
   traffic: Pick<Traffic, 'isWatched' | 'received'>;
   /** `undefined`: off. */
   tracing: Tracing | undefined;
@@ -54,8 +56,19 @@ export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
   dependencies: Dependencies,
 ): Dispatch {
-  const { clock, eventTimeoutMs, messageMaxBytes, logger, metrics, work, userAuth, expiry, traffic, tracing } =
-    dependencies;
+  const {
+    clock,
+    eventTimeoutMs,
+    messageMaxBytes,
+    logger,
+    metrics,
+    work,
+    userAuth,
+    expiry,
+    floodBrake,
+    traffic,
+    tracing,
+  } = dependencies;
   const heldEvents = createHeldEvents(messageMaxBytes);
   const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
@@ -90,6 +103,7 @@ export function createDispatch(
     try {
       const limit = entry && limitOfEvent(call.name, entry.event);
       await work.begin(callerOf(socket.data), { limit, characters: call.unread?.size });
+      floodBrake.credit(socket.conn);
       if (entry === undefined) throw new GatewayError('NOT_FOUND');
       payload = await readPayload(socket.data, call, entry.event);
     } finally {

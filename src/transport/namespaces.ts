@@ -7,6 +7,7 @@ import type { Namespace } from '../framework/namespace.js';
 import { toConnectError, toGatewayError, toRefusalBody } from '../framework/reply.js';
 import { compactConnection } from '../library-internals/compact-connection.js';
 import { createConnects, wordUnknownNamespaces } from '../library-internals/connects.js';
+import type { FloodBrake } from '../library-internals/flood-brake.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { connectionIdOf, discard, siblingsOf } from '../library-internals/server-state.js';
 import { forgetHandshake } from '../library-internals/slim-handshake.js';
@@ -31,6 +32,7 @@ interface Dependencies {
   listeners: readonly Partial<SocketListener>[];
   trustedProxies: number;
   frameGate: FrameGate;
+  floodBrake: Pick<FloodBrake, 'credit'>;
   connectLimits: ConnectLimits;
   connectDeadline: ConnectDeadline;
   handshakes: Pick<Handshakes, 'refusalOf'>;
@@ -50,12 +52,13 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     listeners,
     trustedProxies,
     frameGate,
+    floodBrake,
     connectLimits,
     connectDeadline,
     handshakes,
     traffic,
   } = dependencies;
-  const connects = createConnects();
+  const connects = createConnects(floodBrake);
   wordUnknownNamespaces(io, {
     data: toRefusalBody(new GatewayError('NOT_FOUND')),
     refused(namespace) {

@@ -3,6 +3,7 @@ import { type Namespace, Server } from 'socket.io';
 import { userOf } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import type { ErrorCode } from '../errors.js';
+import type { FloodBrake } from '../library-internals/flood-brake.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createHeartbeats } from '../library-internals/heartbeats.js';
 import { lookBeforeEncoding } from '../library-internals/memory-adapter.js';
@@ -75,6 +76,7 @@ interface AttachOptions {
   allowsOrigin: AllowsOrigin;
   isDraining: () => boolean;
   frameGate: FrameGate;
+  floodBrake: Omit<FloodBrake, 'credit'>;
   connectionBounds: ConnectionBounds;
   connectDeadline: ConnectDeadline;
   handshakes: Handshakes;
@@ -93,7 +95,7 @@ export function attach(
   http: HttpServer,
   { config, allowsOrigin, isDraining, ...attached }: AttachOptions,
 ): void {
-  const { frameGate, connectionBounds, connectDeadline, handshakes, ...platform } = attached;
+  const { frameGate, floodBrake, connectionBounds, connectDeadline, handshakes, ...platform } = attached;
   const { messageMaxBytes } = config.sockets;
   const { traffic } = platform;
   const showRefusal = ({ socket, headers }: IncomingMessage, code: ErrorCode, detail: string): void => {
@@ -106,6 +108,7 @@ export function attach(
     ...optionsOf(io),
     wsEngine: createWebSocketEngine((websocket, { socket, headers }) => {
       frameGate.guard(websocket);
+      floodBrake.watch(websocket);
       const address = { address: socket.remoteAddress ?? '', headers };
       boundUnfinished(websocket, addressKeyOf(address, config.http.trustedProxies));
     }),
@@ -137,6 +140,7 @@ export function attach(
     handshakes.begin(connection);
     slimRequest(connection);
     boundWriteBuffer(connection);
+    floodBrake.watchPolling(connection);
     writeDirectly(connection);
     takeHeartbeats(connection);
   });

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { readConfig } from '../../src/config.js';
+import { createFloodBrake } from '../../src/library-internals/flood-brake.js';
 import { createFrameGate } from '../../src/library-internals/frame-limit.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logger.js';
@@ -24,6 +25,7 @@ test('an old client in the root namespace, which is not enabled, neither receive
   const platform = { clock: systemClock, logger, traffic: new Traffic(systemClock) };
   const io = createSocketServer(config, { adapter: undefined, clock: systemClock });
   const frameGate = createFrameGate({ openMaxBytes: 1024, generalMaxBytes: 1024 });
+  const floodBrake = createFloodBrake({ clock: systemClock, onFlood: () => undefined });
   const connectDeadline = createConnectDeadline({ timeoutMs: 60_000, metrics, ...platform });
   const connectionBounds = createConnectionBounds({
     peers: noPeers,
@@ -41,12 +43,13 @@ test('an old client in the root namespace, which is not enabled, neither receive
     listeners: [{ connected: () => noticed.push('connected'), disconnected: () => noticed.push('disconnected') }],
     trustedProxies: 0,
     frameGate,
+    floodBrake,
     connectLimits: createConnectLimits({ refusedOfAddressMax: 0, peers: noPeers, clock: systemClock }),
     connectDeadline,
     handshakes,
   });
   const server = createServer();
-  const connections = { frameGate, connectDeadline, connectionBounds, handshakes };
+  const connections = { frameGate, floodBrake, connectDeadline, connectionBounds, handshakes };
   attach(io, server, {
     config,
     metrics,
