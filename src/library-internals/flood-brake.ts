@@ -52,7 +52,7 @@ export interface FloodBrake {
   watch(websocket: object): void;
   /** Counts the packets of a new connection, if it polls. */
   watchPolling(connection: Connection): void;
-  /** A packet was useful: an event within the limits, or an acknowledgement that was asked for. */
+  /** A packet was useful: an event or a CONNECT within the limits, or an acknowledgement that was asked for. */
   credit(connection: Connection): void;
 }
 

@@ -150,7 +150,10 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
         return answer((definition.toRefusal ?? toConnectError)(overload, isOldClient(socket)));
       }
       enter(socket, definition).then(
-        () => answer(),
+        () => {
+          floodBrake.credit(socket.conn);
+          answer();
+        },
         (thrown: unknown) => answer(turnAway(socket, definition, thrown)),
       );
     });

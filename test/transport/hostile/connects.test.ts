@@ -32,7 +32,10 @@ beforeAll(async () => {
     API_KEY: 'key-of-the-shop',
     USER_ROOM_PREFIX: 'user_',
   };
-  gateway = await startGateway({ ...site, REFUSED_CONNECTS_MAX: String(ADDRESS_MAX) }, { logger, clock });
+  gateway = await startGateway(
+    { ...site, EVENT_LIMIT: '10000', REFUSED_CONNECTS_MAX: String(ADDRESS_MAX) },
+    { logger, clock },
+  );
 });
 afterAll(async () => {
   await gateway.close();

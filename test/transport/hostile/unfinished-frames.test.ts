@@ -138,14 +138,14 @@ describe('frames whose payload is not whole', () => {
     const line = lineOf(connection);
     const pongs = Buffer.concat(Array.from({ length: 500 }, () => frame(PONG, Buffer.alloc(125))));
     line.write(frame(TEXT, Buffer.from('4')));
-    for (let sent = 0; sent < 100 && !line.destroyed; sent += 1) {
+    for (let sent = 0; sent < 20; sent += 1) {
       line.write(Buffer.concat([pongs, frame(CONTINUATION, Buffer.from('2'))]));
-      await until(() => line.writableLength < 65_536 || line.destroyed);
     }
-    await connection.closed;
+    // So many pongs are read slowly, and each fragment holds what has arrived with it.
+    await clock.advanceUntil(500, () => line.destroyed);
     // Pongs alone hold nothing.
     const other = await enter();
-    for (let sent = 0; sent < 100; sent += 1) lineOf(other).write(pongs);
+    lineOf(other).write(pongs);
     await expectServed(other);
   });
 
