@@ -31,6 +31,7 @@ function createStuckDispatch() {
       traffic: { isWatched: false, received: () => undefined },
       userAuth: { ensureCurrent: () => undefined },
       expiry: {},
+      floodBrake: { credit: () => undefined },
     } as unknown as Parameters<typeof createDispatch>[1],
   );
   return {
