@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Route } from '#shared/contracts/contract.js';
 import type { Answer } from './answer.js';
 import { ApiError, toApiError } from './api-error.js';
-import { noteServerTime } from './clock.js';
+import { currentTime, noteServerTime } from './clock.js';
 import { callTo, type Query } from './paths.js';
 
 export type { Answer };
@@ -104,5 +104,5 @@ async function readData(response: Response): Promise<unknown> {
 }
 
 function noteAnswer(isAnswering: boolean): void {
-  if (isAnswering || connection.peek().isAnswering) connection.value = { isAnswering, since: Date.now() };
+  if (isAnswering || connection.peek().isAnswering) connection.value = { isAnswering, since: currentTime() };
 }

@@ -9,10 +9,13 @@ const LEAST_MS = 5000;
 /** How much the clock of the gateway is ahead of that of the browser. */
 let aheadMs = 0;
 
+/** The time of the gateway. What is shown beside times of the gateway is measured by it, not by the clock of the browser. */
+export const currentTime = (): number => Date.now() + aheadMs;
+
 /** Lets {@link now} go on. Called once, at the start. */
 export function startClock(): void {
   setInterval(() => {
-    if (!document.hidden) now.value = Date.now() + aheadMs;
+    if (!document.hidden) now.value = currentTime();
   }, 1000);
 }
 

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { toFailure } from './api-error.js';
+import { currentTime } from './clock.js';
 
 /** What a view knows. At first nothing; later the last answer, and the error of the last call when it failed. */
 export interface Loaded<T> {
@@ -47,7 +48,7 @@ export function useLoaded<T>(
       clearTimeout(timer);
       isUnderWay = true;
       const next = await latest.current(ending.signal).then(
-        (data) => () => ({ key, data, answeredAt: Date.now() }),
+        (data) => () => ({ key, data, answeredAt: currentTime() }),
         (error: unknown) => (old: typeof state) => ({ ...(old.key === key ? old : { key }), error: toFailure(error) }),
       );
       isUnderWay = false;

@@ -42,32 +42,77 @@ export async function startSession(): Promise<void> {
     if (isAnswering && !wasAnswering) void readSession();
     wasAnswering = isAnswering;
   });
+  setInterval(readAgain, AGAIN_MS);
+  document.addEventListener('visibilitychange', readAgain);
   await readSession();
 }
 
+/** Views that load nothing would notice neither a gateway that is away nor that another tab has logged in or out. */
+const AGAIN_MS = 10_000;
+
+function readAgain(): void {
+  if (!document.hidden && session.peek() !== undefined) void readSession();
+}
+
 /** Asks the gateway who uses the page. */
-export const readSession = (): Promise<void> =>
-  change({}).catch((error: unknown) => {
+export async function readSession(): Promise<void> {
+  const before = changes;
+  try {
+    const answer = await ask({});
+    // An answer from before a change would take it back.
+    if (changes === before) show(answer);
+  } catch (error) {
     sessionFailure.value = toFailure(error);
-  });
+  }
+}
 
 /**
  * Exchanges a key for a session.
  * @throws ApiError `INVALID_API_KEY` for a wrong key, `RATE_LIMITED` after too many
  */
 export const logIn = (key: string): Promise<void> =>
-  change({ method: 'POST', body: JSON.stringify({ key }), headers: { 'content-type': 'application/json' } });
+  change(async () =>
+    show(
+      await ask({
+        method: 'POST',
+        body: JSON.stringify({ key }),
+        headers: { 'content-type': 'application/json' },
+      }),
+    ),
+  );
 
 /** Ends the session. @throws ApiError */
 export async function logOut(): Promise<void> {
-  await request('/session', { method: 'DELETE' });
-  hasEnded.value = false;
+  await change(async () => {
+    await request('/session', { method: 'DELETE' });
+    hasEnded.value = false;
+    session.value = undefined;
+  });
   await readSession();
 }
 
-async function change(init: RequestInit): Promise<void> {
+/** Beginnings and ends of log-ins and log-outs. */
+let changes = 0;
+
+async function change(act: () => Promise<void>): Promise<void> {
+  changes++;
+  try {
+    await act();
+  } finally {
+    changes++;
+  }
+}
+
+async function ask(init: RequestInit): Promise<Session> {
   const response = await request('/session', init);
   const { data } = (await response.json()) as { data: Session };
-  session.value = data;
+  return data;
+}
+
+function show(current: Session): void {
+  const old = session.peek();
+  if (current.access === null && old !== undefined && old.access !== null) hasEnded.value = true;
   sessionFailure.value = undefined;
+  // Nothing is drawn again for the same answer.
+  if (JSON.stringify(current) !== JSON.stringify(old)) session.value = current;
 }

@@ -19,8 +19,12 @@ import { LogIn } from './views/log-in.js';
  */
 export function Shell(): JSX.Element {
   const current = session.value;
+  const hadLogIn = useRef(false);
   if (current === undefined) return <Starting />;
-  if (current.access === null) return <LogIn />;
+  if (current.access === null) {
+    hadLogIn.current = true;
+    return <LogIn />;
+  }
   return (
     <>
       <a class="skip" href="#content">
@@ -35,7 +39,7 @@ export function Shell(): JSX.Element {
         <Status current={current} />
       </header>
       <main id="content" tabIndex={-1}>
-        <CurrentPage />
+        <CurrentPage takesFocus={hadLogIn.current} />
       </main>
     </>
   );
@@ -134,12 +138,14 @@ function LogOut(): JSX.Element {
   );
 }
 
-function CurrentPage(): JSX.Element {
+/** @param takesFocus at once: what had the focus, the log-in, is gone */
+function CurrentPage({ takesFocus }: { takesFocus: boolean }): JSX.Element {
   const { path } = place.value;
   const isFirst = useRef(true);
   // Screen readers announce the new page because the focus moves to it.
   useEffect(() => {
-    if (!isFirst.current) document.getElementById('content')?.focus({ preventScroll: true });
+    const isLost = takesFocus && document.activeElement === document.body;
+    if (!isFirst.current || isLost) document.getElementById('content')?.focus({ preventScroll: true });
     isFirst.current = false;
   }, [path]);
   const found = findPage(path);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/platform/clock.js';
-import { useBrowser } from '../support/browser.js';
+import { type Tab, useBrowser } from '../support/browser.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import { API_KEY, type TestGateway } from '../support/gateway.js';
 import { ACT_KEY, CONSOLE_KEYS, logIn, READ_KEY, useBuiltConsole } from './pages.js';
@@ -36,6 +36,14 @@ test('the first run in development: the printed address leads to the console, wh
   expect(tab.takeFaults()).toEqual([]);
 });
 
+test('a view that loads nothing shows that the gateway does not answer', async () => {
+  const tab = await browser.open(`${development.url}/console/unknown`);
+  await tab.sees('No such page');
+  await tab.page.setOfflineMode(true);
+  await tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  await tab.sees('No answer since');
+});
+
 describe('in production', () => {
   test.each([
     ['read-only', READ_KEY, 'duty', 'read-only'],
@@ -46,6 +54,7 @@ describe('in production', () => {
     await logIn(tab, key);
     await tab.sees(name);
     await tab.sees(access);
+    await tab.page.waitForFunction(`document.activeElement?.id === 'content'`);
     await tab.page.reload();
     await tab.sees(access);
     const drain = await tab.page.waitForSelector('td button.danger');
@@ -61,6 +70,31 @@ describe('in production', () => {
     await tab.sees('A key of CONSOLE_KEYS');
     expect(await tab.page.browserContext().cookies()).toEqual([]);
     expect(tab.takeFaults()).toEqual([]);
+  });
+
+  test('a tab notices that another one has logged out, and in', async () => {
+    const context = await browser.createContext();
+    const open = () => browser.open(`${production.url}/console/try/events`, { context });
+    const returnTo = async (tab: Tab): Promise<void> => {
+      await tab.page.bringToFront();
+      await tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    };
+    const one = await open();
+    await logIn(one, READ_KEY);
+    await one.sees('duty');
+    const other = await open();
+    await other.sees('duty');
+    await other.page.locator('::-p-aria(Log out[role="button"])').click();
+    await other.sees('A key of CONSOLE_KEYS');
+    expect(await other.text()).not.toContain('has ended');
+    await returnTo(one);
+    await one.sees('Your session has ended');
+    await returnTo(other);
+    await logIn(other, ACT_KEY);
+    await other.sees('operators');
+    await returnTo(one);
+    await one.sees('operators');
+    expect([...one.takeFaults(), ...other.takeFaults()]).toEqual([]);
   });
 
   test('a wrong key is refused, and the page says what to do', async () => {

@@ -22,6 +22,18 @@ test('a call to a node that hangs fails, and the page says that there is no answ
   expect(connection.value.isAnswering).toBe(false);
 });
 
+test('a time that the page measures is that of the gateway, whose clock differs from that of the browser', async () => {
+  const gatewayTime = Date.now() + 3_600_000;
+  const date = new Date(gatewayTime).toUTCString();
+  vi.stubGlobal('fetch', async () => Response.json({}, { headers: { date } }));
+  await request('/cluster');
+  // The header has whole seconds.
+  expect(Math.abs(connection.value.since - gatewayTime)).toBeLessThanOrEqual(1000);
+  vi.stubGlobal('fetch', async () => Response.json({}, { headers: { date: new Date().toUTCString() } }));
+  await request('/cluster');
+  expect(connection.value.since).toBe(Date.now());
+});
+
 test('a call that a view gives up is no failure of the gateway', async () => {
   connection.value = { isAnswering: true, since: 0 };
   vi.stubGlobal('fetch', hangs);

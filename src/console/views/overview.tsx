@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
 import type { cluster } from '#shared/contracts/cluster.js';
 import { type Answer, toCall } from '../api.js';
+import { currentTime } from '../clock.js';
 import { formatNumber } from '../format.js';
 import { mergeNodes, type NodeRow, stateOf } from '../nodes.js';
 import { PageHead } from '../parts/page.js';
@@ -31,7 +32,7 @@ export function Overview(): JSX.Element {
       getHistory({ query: { steps: String(Math.min(count, STEPS)) } }, abort);
     const [{ nodes, totals }, recent] = await Promise.all([getCluster({}, abort), ask(steps)]);
     const history = (old && mergeHistory(old.history, recent)) ?? (steps < STEPS ? await ask(STEPS) : recent);
-    rows.current = mergeNodes(rows.current, nodes, Date.now());
+    rows.current = mergeNodes(rows.current, nodes, currentTime());
     last.current = { history, askedAt };
     return { rows: rows.current, totals, history, missingNodes: recent.missingNodes };
   };

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { request } from '../../api.js';
 import { toFailure } from '../../api-error.js';
+import { currentTime } from '../../clock.js';
 import { addRows, parseLine, type Row, toTexts } from './stream.js';
 
 /** The state of the stream. */
@@ -81,9 +82,9 @@ export function useLive(path: string | undefined, isPaused: boolean): Live {
     const run = async (): Promise<void> => {
       try {
         const response = await request(path, { signal: ending.signal });
-        setState({ phase: 'on', error: undefined, heardAt: Date.now() });
+        setState({ phase: 'on', error: undefined, heardAt: currentTime() });
         for await (const text of toTexts(response)) {
-          setState({ phase: 'on', error: undefined, heardAt: Date.now() });
+          setState({ phase: 'on', error: undefined, heardAt: currentTime() });
           take(text, incoming.current);
         }
         throw new Error('The gateway ended the stream');

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 import { io, type Socket } from 'socket.io-client';
 import { request } from '../../api.js';
 import { toFailure } from '../../api-error.js';
+import { currentTime } from '../../clock.js';
 import { addEntry, type Entry, toArrived } from './log.js';
 
 /** Who connects, and where to. */
@@ -162,6 +163,6 @@ let lastId = 0;
 
 function note(entry: Omit<Entry, 'id' | 'at'>): number {
   lastId++;
-  entries.value = addEntry(entries.value, { ...entry, id: lastId, at: Date.now() });
+  entries.value = addEntry(entries.value, { ...entry, id: lastId, at: currentTime() });
   return lastId;
 }
