@@ -13,6 +13,7 @@ import type { Absentee, ActiveViewers } from './active-viewers.js';
 import type { PageQuery } from './history.js';
 import { createNotificationCount } from './notification-count.js';
 import type { Publisher } from './publisher.js';
+import { createSettleRead } from './read-notifications.js';
 import { isMuted, settingOf } from './settings.js';
 import { toWireNotification } from './to-wire.js';
 
@@ -47,6 +48,7 @@ const FOLLOW_ATTEMPTS_MAX = 10;
 /** Notifications for users who miss a message, marked as read when they have read it. */
 export function createNotifications(dependencies: Dependencies) {
   const { models, clock, logger, push, publisher, activeViewers } = dependencies;
+  const settleRead = createSettleRead(dependencies);
   const { of: count, publish: publishCount } = createNotificationCount(dependencies);
 
   const readContent = ({ _id, chat }: MessagePlace) =>
@@ -80,6 +82,7 @@ export function createNotifications(dependencies: Dependencies) {
       const userIds = [own.recipient.toHexString()];
       publisher.people({ userIds }, { event: 'notification:new', payload: toWireNotification(own) });
     }
+    settleRead(here);
     await Promise.all(here.map(({ recipient }) => publishCount({ _id: recipient, id: recipient.toHexString() })));
     if (push.isOn && away.size > 0) await push.send([...away], toPush(sent, made[0]?.message ?? ''));
   };

@@ -2,7 +2,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import type { Settling } from '../../../platform/settling.js';
 import { ChatError } from '../shared/index.js';
-import { type ChatsAccess, ensureHeard, type MessageAccess, type MessageRef } from './access.js';
+import { type ChatsAccess, ensureHeard, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
 import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
 
@@ -44,6 +44,15 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
     });
   };
 
+  /** @returns whether the message was pinned */
+  const removePin = async ({ chat, message }: MessageAccess): Promise<boolean> => {
+    const { modifiedCount } = await models.Chat.updateOne(
+      { _id: chat._id, pinnedMessages: message._id },
+      { $pull: { pinnedMessages: message._id } },
+    );
+    return modifiedCount > 0;
+  };
+
   return {
     /** Idempotent. @throws ChatError `CONFLICT` for too many pinned messages */
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
@@ -62,6 +71,12 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
         // It was pinned already; another user may have unpinned it since then.
         return;
       }
+      // A deletion removes the pin after it has marked the message. One of the two sees the other.
+      const isThere = await models.ChatMessage.exists({ _id: message._id, chat: chat._id, isDeleted: { $ne: true } });
+      if (isThere === null) {
+        await removePin(opened);
+        throw messageNotFound();
+      }
       publish(opened, true);
     },
 
@@ -69,12 +84,7 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
       const opened = ensureHeard(await access.openMessage(principal, ref));
       await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
-      const { chat, message } = opened;
-      const { modifiedCount } = await models.Chat.updateOne(
-        { _id: chat._id, pinnedMessages: message._id },
-        { $pull: { pinnedMessages: message._id } },
-      );
-      if (modifiedCount > 0) publish(opened, false);
+      if (await removePin(opened)) publish(opened, false);
     },
   };
 }

@@ -106,7 +106,7 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
 
 /** A conversation after a change by the caller. */
 const after = (opened: UserAccess, conversation: SupportConversation) => ({
-  ...{ conversation, caller: opened.caller, excluded: opened },
+  ...{ conversation, caller: opened.caller, excluded: opened, formerAgent: opened.conversation.assignedTo },
 });
 
 const NOT_CLOSED = { status: { $ne: 'closed' } };

@@ -1,10 +1,12 @@
+import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Settling } from '../../../platform/settling.js';
 import type { OutgoingEvent } from '../../../realtime/emitter.js';
+import { rooms } from '../../../realtime/rooms.js';
 import type { UserCaller } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
-import { type Excluded, NONE_EXCLUDED } from './audience.js';
+import { type Audience, type Excluded, NONE_EXCLUDED } from './audience.js';
 import type { Publisher } from './publisher.js';
 import { createShow } from './show.js';
 import { complete } from './stored-conversations.js';
@@ -21,6 +23,8 @@ interface Dependencies {
 interface Changed {
   readonly conversation: SupportConversation;
   readonly caller: UserCaller;
+  /** The agent before, who is told, too, and may have no access any more. */
+  readonly formerAgent?: Types.ObjectId | null;
   /** Absent: the caller has created it. */
   readonly excluded?: Excluded;
 }
@@ -33,12 +37,13 @@ export function createStates({ models, access, publisher, settling }: Dependenci
   const show = createShow(models);
 
   const publish = async (
-    { conversation, excluded = NONE_EXCLUDED }: Changed,
+    changed: Changed,
     toEvent: (wire: WireConversation) => OutgoingEvent,
   ): Promise<WireConversation> => {
+    const { conversation, excluded = NONE_EXCLUDED } = changed;
     const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation, excluded)]);
     const outgoing = toEvent(wire);
-    publisher.all(audience, outgoing);
+    publisher.all(withFormerAgent(audience, changed), outgoing);
     if (wire.departmentId !== null) publisher.department(wire.departmentId, outgoing);
     return wire;
   };
@@ -80,7 +85,9 @@ export function createStates({ models, access, publisher, settling }: Dependenci
       },
       async send() {
         const conversation = await read();
-        if (conversation !== undefined) await publishStored({ ...changed, conversation });
+        // The agent that was sent may not be the stored one.
+        const formerAgent = changed.conversation.assignedTo;
+        if (conversation !== undefined) await publishStored({ ...changed, conversation, formerAgent });
       },
     });
   };
@@ -95,6 +102,12 @@ export function createStates({ models, access, publisher, settling }: Dependenci
     };
 
   return { created: settled(publishCreated), assigned: settled(publishAssigned), closed: settled(publishClosed) };
+}
+
+function withFormerAgent(audience: Audience, { formerAgent, excluded = NONE_EXCLUDED }: Changed): Audience {
+  const id = formerAgent?.toHexString();
+  if (id === undefined || excluded.outsiders.has(id)) return audience;
+  return { ...audience, rooms: [...audience.rooms, rooms.user(id)] };
 }
 
 /** What the events of several nodes could leave at clients otherwise than it is stored. */

@@ -13,7 +13,7 @@ import {
   say,
   talk as talkInCommunity,
 } from '../community/community.js';
-import { openChat, talk as talkInSupport } from '../support/chat.js';
+import { addConversation, openChat, talk as talkInSupport } from '../support/chat.js';
 
 let environment: TestEnvironment;
 /** Of changes by two nodes. */
@@ -234,4 +234,56 @@ test('a message that is unpinned while it is pinned once more is no sign of too 
     () => a.ask('chat:pin_message', { messageId }),
     () => b.ask('chat:unpin_message', { messageId }),
   );
+});
+
+const isPin = (command: Document): boolean => {
+  const [write] = (command['updates'] ?? []) as { u: object }[];
+  return command['update'] === 'community.chats' && write !== undefined && '$push' in write.u;
+};
+
+test('a message that is deleted while it is pinned is not pinned', async () => {
+  const { ann, a, b, chatId } = await talkInCommunity(environment);
+  const elsewhere = await openCommunity(environment, ann, { node: 1 });
+  const { _id: messageId } = await say(a, chatId, 'text');
+  const answer = await crossing.storedLast(
+    isPin,
+    () => a.ask('chat:pin_message', { messageId }),
+    () => elsewhere.ask('chat:delete_message', { messageId }),
+  );
+  expect(answer).toMatchObject({ success: false, code: 'NOT_FOUND' });
+  expect((await environment.models.Chat.findById(chatId).lean())?.pinnedMessages).toEqual([]);
+  await b.next('chat:message_deleted');
+  expect(b.received('chat:message_pinned')).toEqual([]);
+});
+
+test('a notification that is read before it is sent is shown as read in the end', async () => {
+  const { a, b, chatId } = await talkInCommunity(environment);
+  dataOf(await b.ask('chat:leave', { chatId }));
+  await crossing.sentLast(
+    isTo('insert', 'community.notifications'),
+    () => a.ask('chat:send_message', { chatId, content: 'text' }),
+    () => b.ask('notification:mark_all_read'),
+  );
+  const [{ _id: notificationId }] = await b.next('notification:new');
+  expect(b.received('notification:read')).toHaveLength(1);
+  expect(await lastOf(b, 'notification:read', 2)).toEqual({ notificationId, readAt: expect.any(String) });
+});
+
+test('the agent before is told of an assignment, also when two assignments cross', async () => {
+  const [ann, bob, cid] = await environment.people('Ann', 'Bob', 'Cid');
+  await environment.models.User.updateMany({ _id: { $in: [ann.id, bob.id, cid.id] } }, { role: 'agent' });
+  const conversationId = await addConversation(environment, [ann], { assignedTo: bob.id });
+  const a = await openChat(environment, ann);
+  const elsewhere = await openChat(environment, ann, { node: 1 });
+  const [b, c] = [await openChat(environment, bob), await openChat(environment, cid)];
+  const assign =
+    (client: TestClient, { id: agentId }: { id: string }) =>
+    () =>
+      client.ask('assign_conversation', { conversationId, agentId });
+  dataOf(await assign(a, cid)());
+  for (const client of [b, c]) {
+    expect(await client.next('conversation_assigned')).toMatchObject([{ assignedTo: cid.id }]);
+  }
+  await crossing.sentLast(changeOf('support.conversations'), assign(a, bob), assign(elsewhere, ann));
+  expect(await lastOf(b, 'conversation_assigned', 3)).toMatchObject({ assignedTo: ann.id });
 });
