@@ -9,8 +9,8 @@ import { style } from './style.js';
 
 const hashOf = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
-/** What the page may load: its own script and style, and nothing else. */
-const loadable = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; base-uri 'none'; form-action 'none'`;
+/** What the page may load: its own script and style, the icon within it, and nothing else. */
+const loadable = `default-src 'none'; script-src ${hashOf(script)}; style-src ${hashOf(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
 
 /** The header `Content-Security-Policy` of the page. */
 export const referencePolicy = `${loadable}; frame-ancestors 'none'`;
@@ -48,6 +48,7 @@ ${sections.map(toNavigation)}
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${loadable}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>General Socket: events and routes</title>
 <style>${raw(style)}</style>
 </head>
