@@ -46,7 +46,7 @@ export async function openNetwork(base: Base, parts: Parts): Promise<{ port: num
   const idleConnections = limitIdleConnections(server, { connectionsMax, bodyMaxBytes, clock, metrics });
   await parts.outside.cluster.join();
   const port = await listen(server, config.http);
-  void parts.outside.indexes.build();
+  void parts.outside.buildIndexes();
   logger.info({ port }, 'listening');
   closeInOrder(base, parts, { server, endIdle: idleConnections.end });
   return { port };

@@ -3,6 +3,7 @@ import { defineGatewayModels } from '../models/index.js';
 import { openPush } from '../platform/fcm/sender.js';
 import { connectMongo } from '../platform/mongo/connect.js';
 import { ensureIndexes } from '../platform/mongo/indexes/index.js';
+import { createIndexWatch } from '../platform/mongo/indexes/watch.js';
 import { startTracing } from '../platform/tracing.js';
 import { joinCluster } from '../realtime/cluster.js';
 import type { Base } from './base.js';
@@ -30,7 +31,8 @@ export async function connectOutside(base: Base) {
   return { sender, tracing, cluster, ...database };
 }
 
-async function connectDatabase({ config, clock, logger, metrics, cleanup, startEmbedded: start }: Base) {
+async function connectDatabase(base: Base) {
+  const { config, clock, steadyClock, logger, metrics, cleanup, startEmbedded: start } = base;
   const { storage, startupTimeoutMs } = config;
   const mongo = await connectMongo({
     ...{ ...storage, createConnectionType, startupTimeoutMs, logger, start },
@@ -38,7 +40,10 @@ async function connectDatabase({ config, clock, logger, metrics, cleanup, startE
   });
   cleanup.add('database', mongo.close);
   const models = defineGatewayModels(mongo.connection, { logger, clock });
-  const ownsAll = storage.mongodbUrl === undefined;
-  const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
-  return { mongo, models, indexes };
+  const options = { models, ownsAll: storage.mongodbUrl === undefined, logger };
+  const builds = await ensureIndexes(mongo.connection, options);
+  const watch = createIndexWatch(mongo.connection, { ...options, clock: steadyClock });
+  cleanup.add('index watch', watch.stop);
+  const buildIndexes = (): Promise<void> => builds.build().then(watch.start);
+  return { mongo, models, buildIndexes };
 }

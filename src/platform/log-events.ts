@@ -65,6 +65,11 @@ export const logEvents = {
     message: 'database: these indexes are managed by the platform; npm run indexes -- --apply creates them',
   },
   indexes_built: { level: 'info', message: 'database: indexes built' },
+  indexes_gone: { level: 'warn', message: 'database: indexes of the gateway are gone; creating them again' },
+  index_lost: {
+    level: 'error',
+    message: 'database: an index is gone and cannot be created; messages may be lost',
+  },
   index_build_failed: { level: 'error', message: 'database: building indexes failed; the next start retries' },
   embedded_database_warning: { level: 'warn', message: 'embedded database: warning' },
   embedded_database_failed: { level: 'error', message: 'embedded database: failed' },

@@ -32,6 +32,8 @@ const sumOf = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 test('a node without clients asks the database less than once a second', async () => {
+  // What follows a start is not idle yet.
+  await commandsOfMinute();
   const counts = await commandsOfMinute();
   expect(sumOf(counts), JSON.stringify(counts)).toBeLessThan(60);
 });

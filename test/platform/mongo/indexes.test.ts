@@ -2,6 +2,7 @@ import { mongo } from 'mongoose';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { platformCollections } from '#shared/models/ownership.js';
+import { createTestClock } from '../../support/clock.js';
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../../support/database.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 import { type MongoProxy, nameOf, startMongoProxy } from '../../support/mongo-proxy.js';
@@ -206,6 +207,32 @@ test('serves while the indexes of large collections are being built', async () =
     await until(() => records.some(({ msg }) => msg === 'database: indexes built'));
   });
   expect(await namesOf('conversation.messages')).toContain('conversation_id_1_createdAt_-1__id_-1');
+});
+
+test('creates indexes again that another service has dropped, and says which one it cannot create', async () => {
+  const clock = createTestClock();
+  const log = db.collection('delivery.log');
+  const hasUnique = async () => (await indexesOf('delivery.log')).some(({ unique }) => unique === true);
+  const gateway = await startGateway({ MONGODB_URL: proxy.url('directConnection=true') }, { logger, clock });
+  try {
+    const before = await namesOf('delivery.log');
+    await log.dropIndexes();
+    await clock.advanceUntil(1000, hasUnique);
+    await until(async () => (await namesOf('delivery.log')).length === before.length);
+    expect(new Set(await namesOf('delivery.log'))).toEqual(new Set(before));
+    expect(records.filter(({ msg }) => msg.includes('are gone'))).toHaveLength(1);
+
+    await log.dropIndexes();
+    const entry = { recipient: '["","twice"]', position: 1 };
+    await log.insertMany([entry, { ...entry, _id: 'second' } as never]);
+    const isReported = () => records.some(({ msg }) => msg.endsWith('cannot be created; messages may be lost'));
+    await clock.advanceUntil(1000, isReported);
+    expect(await hasUnique()).toBe(false);
+    await log.deleteOne({ _id: 'second' as never });
+    await clock.advanceUntil(1000, hasUnique);
+  } finally {
+    await gateway.close();
+  }
 });
 
 test('npm run indexes checks and creates them', async () => {

@@ -1,0 +1,70 @@
+import type { Connection } from 'mongoose';
+import type { Clock } from '../../clock.js';
+import type { Logger } from '../../logger.js';
+import { createAll, type IndexOptions, reviewIndexes } from './index.js';
+import { isNeededFirst } from './wanted.js';
+
+/** How often the indexes of the database are counted, which is one small command. */
+const LOOK_MS = 30_000;
+
+/** Watches the indexes while the gateway serves. */
+export interface IndexWatch {
+  /** To be called when all indexes are built. */
+  start(): void;
+  stop(): void;
+}
+
+/**
+ * Creates the gateway's own indexes again when they are gone: a service that synchronises the indexes of older models drops what
+ * these do not name. Without its unique indexes two nodes store different messages at one position, and one of them is never
+ * delivered.
+ */
+export function createIndexWatch(
+  connection: Connection,
+  { clock, logger, ...options }: IndexOptions & { readonly clock: Clock; readonly logger: Logger },
+): IndexWatch {
+  /** How many indexes there are when all are there; `undefined`: they are to be compared. */
+  let known: number | undefined;
+  let isLooking = false;
+  let stop = (): void => undefined;
+
+  const count = async (): Promise<number | undefined> => {
+    const { indexes } = (await connection.db?.command({ dbStats: 1 })) ?? {};
+    return typeof indexes === 'number' ? indexes : undefined;
+  };
+
+  /** @returns whether none was missing */
+  const createMissing = async (): Promise<boolean> => {
+    const { missing } = await reviewIndexes(connection, options);
+    const own = missing.filter(({ isOwn }) => isOwn);
+    if (own.length === 0) return true;
+    const indexes = own.map(({ collection, name }) => `${collection}: ${name}`);
+    logger.warn({ indexes }, 'database: indexes of the gateway are gone; creating them again');
+    const problems = await createAll(connection, own);
+    for (const { sentence, command } of problems.filter(({ index }) => isNeededFirst(index))) {
+      logger.error({ sentence, command }, 'database: an index is gone and cannot be created; messages may be lost');
+    }
+    return false;
+  };
+
+  const look = async (): Promise<void> => {
+    // Before the comparison, so that one which goes meanwhile makes a difference next time.
+    const found = await count();
+    if (found !== undefined && found !== known) known = (await createMissing()) ? found : undefined;
+  };
+
+  const lookAgain = async (): Promise<void> => {
+    if (isLooking) return;
+    isLooking = true;
+    // What fails is repeated: the database is away, or does not let the gateway count.
+    await look().catch(() => undefined);
+    isLooking = false;
+  };
+
+  return {
+    start() {
+      stop = clock.every(LOOK_MS, () => void lookAgain());
+    },
+    stop: () => stop(),
+  };
+}
