@@ -6,7 +6,7 @@ import { type PausableWebSocket, pauseReading, readSome, resumeReading } from '.
 
 type Connection = Socket['conn'];
 
-/** A client floods that sends so many useless packets within {@link WINDOW_MS}. */
+/** A client floods that sends so many useless packets, and as many again within {@link WINDOW_MS}. */
 const USELESS_MAX = 500;
 const WINDOW_MS = 5000;
 /** What is read at once of a websocket that floods. */
@@ -67,8 +67,8 @@ interface Options {
  * a client that sends many useless packets is read slowly, and the network makes its client wait. Every packet is useless that is
  * not credited: refused events and CONNECTs, heartbeats, acknowledgements that were not asked for, and what has no meaning.
  *
- * A websocket is paused, and read in slices. Of a polling client the requests with packets wait. Nothing is dropped, and the
- * answer to a heartbeat behind what is refused still arrives in time.
+ * A websocket is paused, and read in slices. Of a polling client the requests with packets wait. Nothing is dropped. The answer
+ * to a heartbeat is in time behind some 100 KB of useless packets; behind more the client is cut.
  */
 export function createFloodBrake({ clock, onFlood }: Options): FloodBrake {
   /** source → when it may be read next, earliest first */

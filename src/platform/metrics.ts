@@ -177,7 +177,7 @@ function createDeliveryMetrics(registry: Registry) {
     acknowledgeSeconds: createHistogram(
       {
         name: 'gateway_durable_acknowledge_seconds',
-        help: 'Time from the storing of a durable message to its first acknowledgement by a device',
+        help: 'Time from the storing of a durable message to the acknowledgement by each device',
         labelNames: [],
         registry,
       },
