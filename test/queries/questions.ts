@@ -22,6 +22,7 @@ const OTHER_COMMANDS: ReadonlySet<string> = new Set([
   'commitTransaction',
   'create',
   'createIndexes',
+  'dbStats',
   'endSessions',
   'getMore',
   'hello',

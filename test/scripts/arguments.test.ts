@@ -5,7 +5,7 @@ import { runScript } from '../support/script.js';
 /** The commands of the package that read arguments of their own: those of `test:mongodb` go to the tests. */
 const commands = Object.entries(packageJson.scripts).flatMap(([name, command]) => {
   const [, path] = /tsx --conditions=source (scripts\/\S+)$/.exec(command) ?? [];
-  return path === undefined || ['predev', 'build', 'test:mongodb'].includes(name) ? [] : [{ name, path }];
+  return path === undefined || ['predev', 'prepack', 'build', 'test:mongodb'].includes(name) ? [] : [{ name, path }];
 });
 
 test.each(commands)(
