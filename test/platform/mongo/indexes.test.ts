@@ -2,6 +2,7 @@ import { mongo } from 'mongoose';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { platformCollections } from '#shared/models/ownership.js';
+import { createIndexWatch } from '../../../src/platform/mongo/indexes/watch.js';
 import { createTestClock } from '../../support/clock.js';
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../../support/database.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
@@ -233,6 +234,19 @@ test('creates indexes again that another service has dropped, and says which one
   } finally {
     await gateway.close();
   }
+});
+
+test('does not watch indexes after the gateway was closed while they were built', () => {
+  let timers = 0;
+  const every = () => {
+    timers += 1;
+    return () => undefined;
+  };
+  const clock = { ...createTestClock(), every };
+  const watch = createIndexWatch({} as never, { models: {}, ownsAll: true, logger, clock });
+  watch.stop();
+  watch.start();
+  expect(timers).toBe(0);
 });
 
 test('npm run indexes checks and creates them', async () => {

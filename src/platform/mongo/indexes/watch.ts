@@ -26,7 +26,8 @@ export function createIndexWatch(
   /** How many indexes there are when all are there; `undefined`: they are to be compared. */
   let known: number | undefined;
   let isLooking = false;
-  let stop = (): void => undefined;
+  let isStopped = false;
+  let endLooks = (): void => undefined;
 
   const count = async (): Promise<number | undefined> => {
     const { indexes } = (await connection.db?.command({ dbStats: 1 })) ?? {};
@@ -63,8 +64,12 @@ export function createIndexWatch(
 
   return {
     start() {
-      stop = clock.every(LOOK_MS, () => void lookAgain());
+      // The gateway may have been closed while indexes were built.
+      if (!isStopped) endLooks = clock.every(LOOK_MS, () => void lookAgain());
     },
-    stop: () => stop(),
+    stop() {
+      isStopped = true;
+      endLooks();
+    },
   };
 }
