@@ -38,7 +38,7 @@ export function readSettings(sources: Sources): Settings {
   const { variables, placeOf } = found;
   const toLine = ([name, problem]: Problem): string => `${placeOf(name)}: ${problem}`;
   const parsed = environment.safeParse(variables);
-  const { sites, problems: siteProblems, files } = readSites(variables, placeOf);
+  const { sites, problems: siteProblems, warnings, files } = readSites(variables, placeOf);
   const problems = [
     ...found.problems,
     ...(parsed.success ? [] : parsed.error.issues.map(({ path, message }) => toLine([path.join('.'), message]))),
@@ -47,7 +47,8 @@ export function readSettings(sources: Sources): Settings {
     ...(parsed.success ? combinationProblems(parsed.data).map(toLine) : []),
   ];
   return {
-    ...{ ...found, sites, problems, files: [...found.files, ...files] },
+    ...{ ...found, sites, problems },
+    ...{ warnings: [...found.warnings, ...warnings], files: [...found.files, ...files] },
     ...(parsed.success && problems.length === 0 && { config: toConfig(parsed.data, sites) }),
   };
 }

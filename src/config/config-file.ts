@@ -30,14 +30,16 @@ export interface FileSettings {
  * Reads the section of `config.yml` named by `NODE_ENV`; default: `production`.
  * @param env the environment; `CONFIG_FILE` overrides the path
  * @param isVariable whether a name is an environment variable of the gateway
+ * @param placeOf where a variable of `env` is set, for messages
  */
 export function readConfigFile(
   env: Readonly<Record<string, string>>,
   isVariable: (name: string) => boolean,
+  placeOf = (variable: string): string => variable,
 ): FileSettings {
   const path = env['CONFIG_FILE'] ?? 'config.yml';
   const section = env['NODE_ENV'] ?? 'production';
-  const { content, problems } = readYamlFile(path, env['CONFIG_FILE'] !== undefined);
+  const { content, problems } = readYamlFile(path, env['CONFIG_FILE'] && placeOf('CONFIG_FILE'));
   const variables: Record<string, string> = {};
   const places = new Map<string, string>();
   const unknown: string[] = [];
@@ -53,7 +55,7 @@ export function readConfigFile(
   return {
     path,
     variables,
-    placeOf: (variable) => (env[variable] === undefined ? (places.get(variable) ?? variable) : variable),
+    placeOf: (variable) => (env[variable] === undefined ? (places.get(variable) ?? variable) : placeOf(variable)),
     problems: [...problems, ...unknown],
   };
 }

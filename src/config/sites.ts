@@ -35,6 +35,8 @@ export type Site = Readonly<
 export interface Sites {
   readonly sites: readonly Site[];
   readonly problems: readonly string[];
+  /** Settings of the site in the environment, when there is none. Other programs have variables of these names too. */
+  readonly warnings: readonly string[];
   /** Paths of all files that were read, or would have been if they existed. */
   readonly files: readonly string[];
 }
@@ -60,7 +62,7 @@ export function readSites(
   placeOf = (variable: string): string => variable,
 ): Sites {
   const path = env['SITES_FILE'] ?? 'sites.yml';
-  const file = readYamlFile(path, env['SITES_FILE'] !== undefined);
+  const file = readYamlFile(path, env['SITES_FILE'] && placeOf('SITES_FILE'));
   const isProduction = env['NODE_ENV'] === 'production';
   const own = fromEnvironment(env, { isProduction, placeOf });
   const listed = Object.entries(file.content ?? {}).map(([name, fields]) =>
@@ -79,6 +81,7 @@ export function readSites(
       ...found.flatMap(({ problems }) => problems),
       ...(isTwice ? [`SITE_NAME: ${path} has a site of this name too`] : []),
     ],
+    warnings: env['SITE_NAME'] === undefined ? withoutEffect(env, placeOf) : [],
     files: [path, ...found.flatMap(({ files = [] }) => files)],
   };
 }
@@ -111,6 +114,11 @@ function fromEnvironment(
     }),
   ];
 }
+
+const withoutEffect = (env: Readonly<Record<string, string>>, placeOf: (variable: string) => string): string[] =>
+  Object.values(VARIABLES)
+    .filter((variable) => env[variable] !== undefined && variable !== 'AUTH_URL')
+    .map((variable) => `${placeOf(variable)} has no effect without SITE_NAME`);
 
 function toSite(name: string, fields: unknown, { isProduction, placeOf }: Origin): Found {
   const problems = nameProblems(name).map((problem) => `${placeOf()}: ${problem}`);

@@ -24,7 +24,7 @@ export interface Found {
   /** What sets it: `environment`, a file, or `default`. */
   originOf(variable: string): string;
   readonly problems: readonly string[];
-  /** Names that are no settings, and resemble one. */
+  /** Names that have no effect, such as those that resemble a setting. */
   readonly warnings: readonly string[];
   /** Paths of all files that were read, or would have been if they existed. */
   readonly files: readonly string[];
@@ -43,15 +43,17 @@ export function findSettings({ env, envFile }: Sources): Found {
   const inFile = envFile === undefined ? { values: {}, problems: [] } : readEnvFile(envFile);
   const lines = withoutEmpty(inFile.values);
   const near = { ...lines, ...given };
-  const configFile = readConfigFile(near, isKnown);
+  const isOfEnvFile = (variable: string): boolean => given[variable] === undefined && lines[variable] !== undefined;
+  const configFile = readConfigFile(near, isKnown, (variable) =>
+    isOfEnvFile(variable) ? `${envFile}: ${variable}` : variable,
+  );
   const named: Values = { ...configFile.variables, ...near };
   const secrets = readSecretFiles(named);
   const variables: Values = { ...named, ...secrets.values };
 
   const placeOf = (variable: string): string => {
     if (secrets.values[variable] !== undefined) return placeOf(fileVariableOf(variable));
-    if (given[variable] !== undefined) return variable;
-    return lines[variable] === undefined ? configFile.placeOf(variable) : `${envFile}: ${variable}`;
+    return configFile.placeOf(variable);
   };
   const originOf = (variable: string): string => {
     const path = secrets.paths[variable];

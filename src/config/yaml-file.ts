@@ -11,11 +11,15 @@ export interface YamlFile {
 
 const NOTHING: YamlFile = { content: undefined, problems: [] };
 
-/** Reads a file that contains a map. @param isRequired report a missing file as a problem */
-export function readYamlFile(path: string, isRequired: boolean): YamlFile {
+/**
+ * Reads a file that contains a map.
+ * @param setting where the path is set, for messages; `undefined`: it is the default, and the file may be missing
+ */
+export function readYamlFile(path: string, setting: string | undefined): YamlFile {
   const file = readTextFile(path);
   if ('problem' in file) {
-    return file.isMissing && !isRequired ? NOTHING : { ...NOTHING, problems: [`${path}: ${file.problem}`] };
+    if (setting !== undefined) return { ...NOTHING, problems: [`${setting}: ${path} ${file.problem}`] };
+    return file.isMissing ? NOTHING : { ...NOTHING, problems: [`${path}: ${file.problem}`] };
   }
   const { content, problems } = parseYaml(file.text);
   return { content, problems: problems.map((problem) => `${path}: ${problem}`) };

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { publishedNamespaces } from '#shared/contracts/index.js';
-import { readConfig } from '../../src/config.js';
+import { readConfig, readSettings } from '../../src/config.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 /** Writes a file of its own. @returns its path */
@@ -168,9 +168,31 @@ test.each([
 
 test('a named file must exist', () => {
   expect(complaintsAbout({ SITES_FILE: '/nowhere/sites.yml', CONFIG_FILE: '/nowhere/config.yml' })).toEqual([
-    'config.yml: cannot be read: the file does not exist (ENOENT)',
-    'sites.yml: cannot be read: the file does not exist (ENOENT)',
+    'CONFIG_FILE: config.yml cannot be read: the file does not exist (ENOENT)',
+    'SITES_FILE: sites.yml cannot be read: the file does not exist (ENOENT)',
   ]);
+});
+
+test('a named file that cannot be read is named with the place of its setting', async () => {
+  const missing = '/nowhere/sites.yml cannot be read: the file does not exist (ENOENT)';
+  const CONFIG_FILE = await file('config.yml', 'test: { SITES_FILE: /nowhere/sites.yml }');
+  expect(readSettings({ env: { NODE_ENV: 'test', CONFIG_FILE } }).problems).toEqual([
+    `${CONFIG_FILE}: test.SITES_FILE: ${missing}`,
+  ]);
+  const envFile = await file('.env', 'CONFIG_FILE=/nowhere/sites.yml');
+  expect(readSettings({ env: {}, envFile }).problems).toEqual([`${envFile}: CONFIG_FILE: ${missing}`]);
+});
+
+test('settings of a site without its name are warned of', async () => {
+  const envFile = await file('.env', 'API_KEY=k');
+  const env = { USER_ROOM_PREFIX: 'user_', PUBLIC_CHANNEL: 'browse' };
+  const warnings = [`${envFile}: API_KEY`, 'USER_ROOM_PREFIX', 'PUBLIC_CHANNEL'];
+  expect(readSettings({ env, envFile })).toMatchObject({
+    problems: [],
+    warnings: warnings.map((place) => `${place} has no effect without SITE_NAME`),
+  });
+  const site = { SITE_NAME: 'news', AUTH_URL: 'http://x' };
+  expect(readSettings({ env: { ...env, ...site }, envFile })).toMatchObject({ problems: [], warnings: [] });
 });
 
 test('config.yml is read by NODE_ENV, production by default, and the environment takes precedence', async () => {
