@@ -8,6 +8,8 @@ interface FetchOptions {
   readonly method: string;
   readonly headers: Record<string, string>;
   readonly body?: string;
+  /** Followed, a redirect would make a `GET` of a `POST`, and send the API key to another host. */
+  readonly redirect: 'manual';
   readonly signal: AbortSignal;
 }
 
@@ -85,6 +87,7 @@ async function exchange({ url, headers, fetch, clock }: RequestSettings, call: C
       method: call.method,
       headers: { ...headers, ...(call.body !== undefined && { 'content-type': 'application/json' }), ...call.headers },
       ...(call.body !== undefined && { body: call.body }),
+      redirect: 'manual',
       signal: controller.signal,
     });
     return { status: response.status, text: await response.text() };
@@ -110,8 +113,16 @@ const isOfGateway = (answer: unknown): boolean => (answer as { success?: unknown
 /** Statuses by which proxies say that they did not get an answer of the gateway; 520 to 524 are those of Cloudflare. */
 const AWAY = new Set([408, 502, 503, 504, 520, 521, 522, 523, 524]);
 
+/** Browsers hide the status of a redirect behind 0. */
+const REDIRECTS = new Set([0, 301, 302, 303, 307, 308]);
+
 /** What push sites and proxies answer is no JSON of the gateway. */
 function toForeign(status: number, text: string): GatewayClientError {
+  if (REDIRECTS.has(status))
+    return new GatewayClientError(
+      'BAD_ANSWER',
+      `status ${status}: redirects are not followed; set url to their target`,
+    );
   if (AWAY.has(status)) return new GatewayClientError('UNAVAILABLE', `status ${status}`);
   if (status === 429) return new GatewayClientError('RATE_LIMITED', `status ${status}`);
   if (status === 401) return new GatewayClientError('INVALID_API_KEY', text.slice(0, 200));

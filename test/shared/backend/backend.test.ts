@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Types } from 'mongoose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { toChunks } from '#shared/backend/batch.js';
 import { type BatchItem, createBackend, createSite } from '#shared/backend/index.js';
 import type { Fetch } from '#shared/backend/request.js';
@@ -24,6 +27,14 @@ afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
   await environment.close();
 });
+
+/** A server of this test. @returns its URL */
+async function startServer(handler: RequestListener): Promise<string> {
+  const server = createServer(handler).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 const newUser = (): string => new Types.ObjectId().toHexString();
 
@@ -310,6 +321,29 @@ test('a wrong key is INVALID_API_KEY', async () => {
   const { backend } = openBackend([], { apiKey: 'wrong' });
   await expect(backend.presence('1')).rejects.toMatchObject({ code: 'INVALID_API_KEY', retryable: false });
 });
+
+test.each([301, 302, 303, 307, 308])(
+  'a redirect with status %i is not followed, whatever the call is',
+  async (status) => {
+    const followed: unknown[] = [];
+    const elsewhere = await startServer((request, response) => {
+      followed.push(request.headers['x-api-key']);
+      response.end('{"success":true,"data":{}}');
+    });
+    const proxy = await startServer(({ url = '' }, response) =>
+      response.writeHead(status, { location: elsewhere + url }).end(),
+    );
+    const backend = createBackend({ url: proxy, apiKey: API_KEY });
+    const site = createSite({ url: proxy, site: news.name, apiKey: news.key });
+    for (const call of [backend.emit('1', 'm'), backend.emitDurable('1', 'm'), backend.nodes(), site.send('1', 'm')]) {
+      await expect(call).rejects.toMatchObject({
+        ...{ code: 'BAD_ANSWER', message: expect.stringContaining(`status ${status}: redirects are not followed`) },
+        retryable: false,
+      });
+    }
+    expect(followed).toEqual([]);
+  },
+);
 
 describe('a push site', () => {
   test('sends any arguments to rooms', async () => {
