@@ -36,11 +36,7 @@ export function Sites(): JSX.Element {
             ) : (
               <>
                 <Table caption="Push sites" columns={COLUMNS} rows={sites} keyOf={({ name }) => name} />
-                <div class="sites">
-                  {sites.map((site) => (
-                    <Updates key={site.name} site={site} />
-                  ))}
-                </div>
+                <AllUpdates sites={sites} />
               </>
             )}
           </>
@@ -56,7 +52,6 @@ const Missing = ({ ids }: { ids: readonly string[] }): JSX.Element => (
 
 const COLUMNS: readonly Column<Site>[] = [
   { label: 'Site', cell: ({ name }) => name },
-  { label: 'Namespace', cell: ({ namespace }) => <code>{namespace}</code> },
   { label: 'Connections', cell: ({ connections }) => formatNumber(connections), isNumber: true },
   { label: 'Waiting', cell: ({ waiting }) => formatNumber(waiting), isNumber: true },
   { label: 'authUrl', cell: ({ auth }) => <Last auth={auth} /> },
@@ -77,20 +72,29 @@ function Last({ auth: { lastAt, lastStatus } }: { auth: Site['auth'] }): JSX.Ele
   return <span class={lastStatus < 300 ? 'tag good' : 'tag bad'}>{lastStatus}</span>;
 }
 
+/** Of the sites that have any. */
+function AllUpdates({ sites }: { sites: readonly Site[] }): JSX.Element {
+  const shown = sites.filter(({ userUpdates }) => userUpdates.length > 0);
+  if (shown.length === 0) return <p class="quiet">User updates: none since the nodes have started</p>;
+  return (
+    <div class="sites">
+      {shown.map((site) => (
+        <Updates key={site.name} site={site} />
+      ))}
+    </div>
+  );
+}
+
 function Updates({ site: { name, userUpdates } }: { site: Site }): JSX.Element {
   return (
     <section class="card" aria-label={`Last user updates of ${name}`}>
       <h2>{name}: last user updates</h2>
-      {userUpdates.length === 0 ? (
-        <p class="quiet">None since the nodes have started</p>
-      ) : (
-        <Table
-          caption={`User updates of ${name}`}
-          columns={UPDATE_COLUMNS}
-          rows={userUpdates}
-          keyOf={({ at, userId, kind }) => `${at} ${kind} ${userId}`}
-        />
-      )}
+      <Table
+        caption={`User updates of ${name}`}
+        columns={UPDATE_COLUMNS}
+        rows={userUpdates}
+        keyOf={({ at, userId, kind }) => `${at} ${kind} ${userId}`}
+      />
     </section>
   );
 }
