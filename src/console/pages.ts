@@ -3,6 +3,7 @@ import { matchPath, type PathValues, type ViewProps } from './paths.js';
 import { Live } from './views/live/live.js';
 import { MessagePage } from './views/message/message.js';
 import { MessageSearch } from './views/message/search.js';
+import { NodePage } from './views/node.js';
 import { Overview } from './views/overview.js';
 import { Sites } from './views/sites.js';
 import { Events } from './views/try/events.js';
@@ -20,9 +21,12 @@ export interface Page {
   readonly View: FunctionComponent<ViewProps>;
 }
 
+const NODE = '/console/nodes/:id';
+
 /** Every page. A new view is one more line. */
 export const pages: readonly Page[] = [
   { path: '/console/', label: 'Overview', View: Overview },
+  { path: NODE, View: NodePage },
   { path: '/console/users', label: 'Users', View: UserSearch },
   { path: '/console/users/:id', View: UserPage },
   { path: '/console/messages', label: 'Messages', View: MessageSearch },
@@ -43,6 +47,8 @@ export function findPage(path: string): { readonly page: Page; readonly values: 
   return undefined;
 }
 
-/** Whether a path belongs to a page of the navigation: it is the page, or below it. */
+/** Whether a path belongs to a page of the navigation: it is the page, or below it. Nodes belong to the overview. */
 export const isWithin = (path: string, page: Page): boolean =>
-  page.path === '/console/' ? matchPath(page.path, path) !== undefined : `${path}/`.startsWith(`${page.path}/`);
+  page.path === '/console/'
+    ? [page.path, NODE].some((pattern) => matchPath(pattern, path) !== undefined)
+    : `${path}/`.startsWith(`${page.path}/`);

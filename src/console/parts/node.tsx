@@ -1,12 +1,15 @@
 import type { JSX } from 'preact';
 import { useNodeName } from '../node-names.js';
+import { hrefTo } from '../paths.js';
 import { CopyButton } from './copy.js';
 
-/** A node by its name, with a button that copies its id. */
+/** A node by its name, which leads to its page, with a button that copies its id. */
 export function Node({ id, name }: { id: string; name: string | null }): JSX.Element {
   return (
     <span class="id" title={toTitle(id, name ?? id)}>
-      <bdi class="cut">{name ?? id}</bdi>
+      <a class="cut" href={hrefTo('/console/nodes/:id', { id })}>
+        {name ?? id}
+      </a>
       <CopyButton text={id} label={`the id of ${name ?? 'the node'}`} />
     </span>
   );

@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/platform/clock.js';
 import { connect } from '../../support/client.js';
 import { startGatewayProcess } from '../../support/gateway-process.js';
 import { until } from '../../support/until.js';
-import { cellsOf, glanceAt, inspect, refresh, refreshUntil } from '../pages.js';
+import { cellsOf, glanceAt, HOSTILE, inspect, refresh, refreshUntil } from '../pages.js';
 import { NODE_A, type Setting } from '../setting.js';
 
 /** Connects users until the test ends. */
@@ -47,6 +47,37 @@ export function testOverview({ browser, environment, open }: Setting): void {
     expect(await tab.page.$$eval('tr.stale', (rows) => rows.length)).toBe(1);
     await glanceAt(tab, 'overview-node-died');
     expect(tab.takeFaults()).toEqual([]);
+  });
+
+  test('a node has a page with its clients, page by page', async () => {
+    const own = await environment().startNode({ REDIS_URL: '' });
+    onTestFinished(() => own.close());
+    const users = ['1', 'b/c', HOSTILE, ...Array.from({ length: 50 }, (_, index) => `user-${index}`)];
+    await connectUsers(own, ...users);
+    const tab = await browser.open(`${own.url}/console/`);
+    const link = await tab.page.waitForSelector('tbody th a');
+    await link?.press('Enter');
+    const shown = async (): Promise<string[]> => (await cellsOf(tab, 'Sockets of the node')).map(([user = '']) => user);
+    await until(async () => (await shown()).length === 50);
+    expect(await tab.page.$eval('nav [aria-current]', (current) => current.textContent)).toBe('Overview');
+    const first = await shown();
+    await inspect(tab, 'node');
+    await tab.page.locator('::-p-aria(Next[role="button"])').click();
+    await until(async () => (await shown()).length === users.length - 50);
+    expect([...first, ...(await shown())].sort()).toEqual([...users].sort());
+    await tab.page.locator('::-p-aria(Previous[role="button"])').click();
+    await until(async () => (await shown()).length === 50);
+    const [user = ''] = await shown();
+    await tab.page.locator('tbody th a').click();
+    await tab.sees('Durable messages');
+    expect(await tab.text()).toContain(user);
+    expect(tab.takeFaults()).toEqual([]);
+  });
+
+  test('a node that has left has a page that says so', async () => {
+    const tab = await open('nodes/gone');
+    await tab.sees('No node has this id now');
+    await glanceAt(tab, 'node-gone');
   });
 
   test('a page that gets no answer keeps the last one, says so, and recovers', async () => {

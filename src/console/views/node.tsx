@@ -1,0 +1,100 @@
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { administration } from '#shared/contracts/administration.js';
+import { type Answer, toCall } from '../api.js';
+import { ApiError } from '../api-error.js';
+import { UNKNOWN } from '../format.js';
+import { useNodeName } from '../node-names.js';
+import { Id } from '../parts/copy.js';
+import { DeviceName } from '../parts/device.js';
+import { PageHead } from '../parts/page.js';
+import { Empty, Shown } from '../parts/states.js';
+import { type Column, Table } from '../parts/table.js';
+import { Ago } from '../parts/time.js';
+import { hrefTo, type ViewProps } from '../paths.js';
+import { useLoaded } from '../polling.js';
+
+const getConnections = toCall<typeof administration.routes.nodeConnections>('get', '/nodes/:nodeId/connections');
+
+type Connection = Answer<typeof administration.routes.nodeConnections>['connections'][number];
+
+/** A node: the clients that are connected to it. */
+export function NodePage({ values: { id = '' } }: ViewProps): JSX.Element {
+  const name = useNodeName(id);
+  return (
+    <>
+      <PageHead title={`Node ${name}`} />
+      <div class="summary">
+        <span>
+          <span class="quiet">Id</span> <Id id={id} />
+        </span>
+        <a href={hrefTo('/console/live', {}, { node: name })}>Follow live</a>
+      </div>
+      <Connections key={id} nodeId={id} />
+    </>
+  );
+}
+
+function Connections({ nodeId }: { nodeId: string }): JSX.Element {
+  const [pages, setPages] = useState<readonly string[]>([]);
+  const after = pages.at(-1);
+  const loaded = useLoaded((abort) => getConnections({ params: { nodeId }, query: { after } }, abort), {
+    key: after ?? '',
+    everyMs: 10_000,
+  });
+  if (loaded.error instanceof ApiError && loaded.error.code === 'NOT_FOUND') {
+    return <Empty>No node has this id now. It has left, or has started again with another id.</Empty>;
+  }
+  return (
+    <Shown of={loaded}>
+      {({ connections, next }) => (
+        <>
+          {connections.length === 0 ? (
+            <Empty>
+              {after === undefined ? 'No client is connected to this node.' : 'There are no further sockets.'}
+            </Empty>
+          ) : (
+            <Table
+              caption="Sockets of the node"
+              columns={COLUMNS}
+              rows={connections}
+              keyOf={({ socketId }) => socketId}
+            />
+          )}
+          <div class="buttons">
+            {after === undefined ? null : (
+              <button type="button" onClick={() => setPages(pages.slice(0, -1))}>
+                Previous
+              </button>
+            )}
+            {next === null ? null : (
+              <button type="button" onClick={() => setPages([...pages, next])}>
+                Next
+              </button>
+            )}
+          </div>
+        </>
+      )}
+    </Shown>
+  );
+}
+
+const COLUMNS: readonly Column<Connection>[] = [
+  { label: 'User', cell: (connection) => <Person connection={connection} /> },
+  { label: 'Namespace', cell: ({ namespace }) => <code>{namespace}</code> },
+  { label: 'Device', cell: ({ deviceId }) => <DeviceName id={deviceId} /> },
+  { label: 'Connected', cell: ({ connectedAt }) => <Ago at={connectedAt} /> },
+  { label: 'Socket', cell: ({ socketId }) => <Id id={socketId} /> },
+];
+
+/** Only users of the platform have a page. */
+function Person({ connection: { kind, userId } }: { connection: Connection }): JSX.Element {
+  if (kind === 'anonymous') return <span class="quiet">anonymous</span>;
+  if (userId === null) return <>{UNKNOWN}</>;
+  if (kind === 'user') return <Id id={userId} href={hrefTo('/console/users/:id', { id: userId })} />;
+  return (
+    <>
+      <Id id={userId} /> <span class="tag">{kind}</span>
+    </>
+  );
+}
