@@ -62,7 +62,7 @@ async function start({ program, file, adapt, argumentsFor }: Proxy, nodes: reado
   const [directory, port] = [await temporaryDirectory(), await freePort()];
   let text = adapt(await read(file), port, directory);
   for (const [index, node] of nodes.entries())
-    text = text.replace(`gateway-${index + 1}:4000`, `127.0.0.1:${node.port}`);
+    text = text.replaceAll(` gateway-${index + 1}:4000`, ` 127.0.0.1:${node.port}`);
   const path = join(directory, file);
   await writeFile(path, text);
   const { ended, line } = startProgram(program.command, argumentsFor(path, directory), { cwd: directory });
@@ -107,6 +107,28 @@ describe.each(Object.entries(proxies))('%s', (_name, proxy) => {
     };
     for (let claimed = 1; claimed <= CONNECTIONS_MAX; claimed += 1) onTestFinished((await open(claimed)).close);
     await expect(open(99)).rejects.toThrow();
+    expect((await fetch(`${url}/status`)).status).toBe(200);
+  });
+
+  test('serves what the nodes can do while none is ready', async () => {
+    const { nodes } = environment;
+    const { url, line } = await start(proxy, nodes);
+    const areReady = () =>
+      Promise.all(nodes.map(async (node) => (await node.call('GET', '/health/ready')).status === 200));
+    onTestFinished(async () => {
+      await environment.redis().start();
+      await until(async () => (await areReady()).every(Boolean));
+    });
+    await environment.redis().stop();
+    await until(async () => !(await areReady()).some(Boolean));
+    if (proxy.program === programs.haproxy) await line(/gateways has no server available/);
+    // As often as there are nodes, and more: the response of one node is no reason to give it up.
+    for (let call = 0; call < 4; call += 1) {
+      const answer = await fetch(`${url}/health/ready`);
+      expect([answer.status, await answer.json()]).toMatchObject([503, { missing: ['redis'] }]);
+    }
+    const client = await connect({ url }, { namespace: '/v1/shared', claims: { uid: 'ann' } });
+    onTestFinished(client.close);
     expect((await fetch(`${url}/status`)).status).toBe(200);
   });
 
