@@ -165,9 +165,12 @@ export class LogStore {
   /** Waits until all appended frames are on disk, where they survive a power failure. */
   async synced(): Promise<void> {
     await this.written();
+    const file = this.#file;
     const size = this.#goodSize;
-    // A sync in progress may have started before the frames were written.
-    while (this.#durableSize < size && !this.#syncFailure) await (this.#syncing ?? this.#sync());
+    // A sync in progress may have started before the frames were written. A compaction has synced the file it adopts.
+    while (file === this.#file && this.#durableSize < size && !this.#syncFailure) {
+      await (this.#syncing ?? this.#sync());
+    }
     if (this.#syncFailure) throw this.#syncFailure;
   }
 

@@ -233,6 +233,24 @@ describe('the log', () => {
     expect([...storage.files.keys()]).toEqual([LOG]);
   });
 
+  test('a write that waits for the disk does not wait longer when a smaller log replaces that of the write', async () => {
+    const storage = createMemoryStorage();
+    const openFile = storage.open;
+    let finishSync = (): void => {};
+    const firstSync = new Promise<void>((resolve) => {
+      finishSync = resolve;
+    });
+    storage.open = (name) =>
+      Object.assign(openFile(name), { sync: () => (name === LOG ? firstSync : new Promise(setImmediate)) });
+    const { log } = open(storage);
+    await append(log, 'much longer than what is left of it');
+    const synced = log.synced();
+    expect(await log.compact([[Buffer.from('short')]])).toBe(true);
+    finishSync();
+    await synced;
+    expect(open(storage).read).toEqual(['short']);
+  });
+
   test('keeps the old log when a compaction fails', async () => {
     const storage = createMemoryStorage();
     const { log, problems } = open(storage);
