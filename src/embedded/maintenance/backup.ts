@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { lockDirectory } from '../store/directory-lock.js';
 import { createDiskStorage, syncDirectory } from '../store/disk-storage.js';
@@ -103,7 +113,8 @@ async function replaceLog(directory: string, log: Parameters<typeof copyLog>[0])
   const keptAs = existsSync(join(directory, LOG_NAME)) ? `${LOG_NAME}.replaced-${Date.now()}` : undefined;
   // The size record is about the old log.
   storage.sizeRecord.remove();
-  if (keptAs !== undefined) renameSync(join(directory, LOG_NAME), join(directory, keptAs));
+  // A second name: without a log at any moment, a start would begin an empty one.
+  if (keptAs !== undefined) linkSync(join(directory, LOG_NAME), join(directory, keptAs));
   storage.replace(NEW_NAME, LOG_NAME);
   storage.sizeRecord.write(log.size);
   return keptAs;

@@ -20,8 +20,8 @@ export function lockDirectory(directory: string): ReleaseLock {
   const path = join(directory, LOCK_NAME);
   const own: Owner = { pid: process.pid, startedAt: statusOf(process.pid)?.startedAt ?? '' };
   const draft = `${path}.${process.pid}`;
-  writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
   try {
+    writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
     // Creating a link is atomic: it appears with its content, or fails when the lock exists.
     while (!tryLink(draft, path)) takeOver(directory, path);
   } finally {

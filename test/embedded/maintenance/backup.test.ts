@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { askRunning } from '../../../scripts/db/running.js';
 import { backUp, restore } from '../../../src/embedded/maintenance/backup.js';
 import { openBackup } from '../../../src/embedded/maintenance/backup-file.js';
+import { replaceInFs } from '../support/failing-fs.js';
 import { createTemporaryDirectory } from '../support/running-server.js';
 import { checkStopped, contentOf, readAll, type ServedDirectory, serveInTest } from './served-directory.js';
 
@@ -150,6 +151,18 @@ describe('restoring', () => {
     const { keptAs } = await restore(file, served.directory, true);
     expect(contentOf(served.directory, keptAs ?? '')).toEqual(log);
     expect(await readAll(served.directory)).toHaveLength(1);
+  });
+
+  test('leaves a log at every moment, so that a start after a crash finds the old or the restored one', async () => {
+    const { file, served } = await backUpOne();
+    await served.stop();
+    const isThere: boolean[] = [];
+    replaceInFs('renameSync', (rename) => (from, to) => {
+      rename(from, to);
+      isThere.push(existsSync(join(served.directory, 'data.log')));
+    });
+    await restore(file, served.directory, true);
+    expect(new Set(isThere)).toEqual(new Set([true]));
   });
 
   test('changes nothing when a byte of the backup is wrong or missing', async () => {
