@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { mongo } from 'mongoose';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { EmbeddedDatabase, EmbeddedOptions } from '../../../src/embedded/index.js';
+import { createConnectionType } from '../../../src/library-internals/mongodb-connection.js';
 import { compiled, importCompiled } from '../../support/script.js';
 import { createTemporaryDirectory } from '../support/running-server.js';
 
@@ -18,8 +19,11 @@ async function start(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   return database;
 }
 
+/** With the connections of the gateway: the driver's own do not retry a write that meets a socket whose end is killed. */
+const connectionType: object = { connectionType: createConnectionType({ maxTimeMs: 120_000 }) };
+
 async function connect(url: string): Promise<mongo.Collection<{ _id: number }>> {
-  const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 120_000 }).connect();
+  const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 120_000, ...connectionType }).connect();
   onTestFinished(() => client.close());
   return client.db('test').collection('things');
 }
