@@ -21,6 +21,10 @@ public final class Backend {
     private static final long[] PAUSES_MS = {0, 200, 400, 800};
 
     public static void main(String[] args) throws InterruptedException {
+        if (args.length == 0) {
+            System.err.println("the id of a user is needed");
+            System.exit(2);
+        }
         String base = args.length > 1 ? args[1] : "http://localhost:4000";
         // Where the event has an id of its own, such as that of the lead, derive the key from it.
         String key = UUID.randomUUID().toString();

@@ -5,6 +5,10 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 
 const [, , userId, url = 'http://localhost:4000'] = process.argv;
+if (userId === undefined) {
+  console.error('the id of a user is needed');
+  process.exit(2);
+}
 
 /** One attempt. @returns the answer of the gateway, or why there is none */
 async function post(path, headers, body) {

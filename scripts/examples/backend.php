@@ -45,6 +45,10 @@ function emit(string $base, string $user, array $payload, string $key): array
     throw new RuntimeException("$base: " . json_encode($answer));
 }
 
+if ($argc < 2) {
+    fwrite(STDERR, "the id of a user is needed\n");
+    exit(2);
+}
 try {
     // Where the event has an id of its own, such as that of the lead, derive the key from it.
     $key = bin2hex(random_bytes(16));

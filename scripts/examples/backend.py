@@ -12,6 +12,8 @@ import urllib.parse
 import urllib.request
 import uuid
 
+if len(sys.argv) < 2:
+    sys.exit('the id of a user is needed')
 USER = urllib.parse.quote(sys.argv[1], safe='')
 URL = sys.argv[2] if len(sys.argv) > 2 else 'http://localhost:4000'
 
@@ -37,15 +39,14 @@ def emit(event, payload, idempotency_key):
     headers = {'content-type': 'application/json', 'idempotency-key': idempotency_key}
     if 'GATEWAY_KEY' in os.environ:
         headers['x-api-key'] = os.environ['GATEWAY_KEY']
-    answer = None
+    answer = {}
     for pause in (0, 0.2, 0.4, 0.8):
-        time.sleep(pause)
+        time.sleep(max(pause, answer.get('retryAfterMs', 0) / 1000))
         status, answer = post(path, headers, payload)
         if status == 200:
             return answer['data']
         if status not in (0, 429) and status < 500:
             break
-        time.sleep(answer.get('retryAfterMs', 0) / 1000)
     raise RuntimeError(json.dumps(answer))
 
 

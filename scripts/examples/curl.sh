@@ -16,7 +16,7 @@ for pause in 0.2 0.4 0.8 0; do
     ${GATEWAY_KEY:+-H "x-api-key: $GATEWAY_KEY"} \
     -H 'content-type: application/json' \
     -H "idempotency-key: $key" \
-    -d '{ "title": "New Lead", "message": "You have a new lead!" }' && exit 0
+    -d '{ "title": "New Lead", "message": "You have a new lead!" }' && echo && exit 0
   # 22 is an answer of the gateway. Otherwise the connection was lost, perhaps after the event was stored.
   [ $? -eq 22 ] && break
   sleep "$pause"

@@ -4,7 +4,11 @@
 //   GATEWAY_KEY=<one of EMIT_API_KEYS> node typed-backend.mjs <user id> [url of the gateway]
 import { createBackend, GatewayClientError } from 'general-socket/backend';
 
-const [, , userId = '', url = 'http://localhost:4000'] = process.argv;
+const [, , userId, url = 'http://localhost:4000'] = process.argv;
+if (userId === undefined) {
+  console.error('the id of a user is needed');
+  process.exit(2);
+}
 
 const backend = createBackend({ url, apiKey: process.env['GATEWAY_KEY'] ?? '', totalMs: 3000 });
 

@@ -309,6 +309,13 @@ describe('every backend', () => {
       expect(json.data.messages, name).toHaveLength(1);
     }));
 
+  test('says that it needs a user', () =>
+    everyBackend(async (name) => {
+      const backend = run(name, []);
+      await backend.line(/the id of a user is needed$/);
+      expect(await backend.ended, name).not.toBe(0);
+    }));
+
   test('reports that it cannot reach the gateway', () =>
     everyBackend(async (name) => {
       const backend = run(name, ['backend-user', `http://localhost:${await freePort()}`]);
