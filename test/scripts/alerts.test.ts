@@ -97,6 +97,19 @@ test('every alert has a severity, a summary and a runbook, which names only what
   }
 });
 
+test('Prometheus scrapes each gateway with a key, under the name that alerts and panels expect', async () => {
+  const { rule_files, scrape_configs } = parse(await read('prometheus.yml'));
+  expect(rule_files).toEqual(['alerts.yml']);
+  const [{ job_name, authorization, static_configs }] = scrape_configs;
+  expect(authorization.credentials_file).toBeDefined();
+  const gateways = [...(await read('haproxy.cfg')).matchAll(/^ *server \S+ (\S+)/gm)].map(([, address]) => address);
+  expect(static_configs).toEqual([{ targets: gateways }]);
+  const named = [...rules.map(({ expr }) => expr), ...panelExpressions].flatMap((expression) =>
+    [...expression.matchAll(/job="([^"]*)"/g)].map(([, name]) => name),
+  );
+  expect(new Set(named)).toEqual(new Set([job_name]));
+});
+
 test('the panels of the dashboard have ids of their own', () => {
   const ids = dashboard.panels.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
