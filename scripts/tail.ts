@@ -1,4 +1,5 @@
 import type { TrafficGap, TrafficRecord } from '#shared/contracts/traffic.js';
+import { toSafeText } from '../src/platform/loggable.js';
 import { readArguments } from './arguments.js';
 import { gatewayAddress } from './gateway-address.js';
 
@@ -22,7 +23,7 @@ const { values } = readArguments(USAGE, {
 
 const ARROWS = { client: '→ client ', backend: '→ backend', gateway: '← gateway' } as const;
 
-/** One line of the terminal. */
+/** One line of the terminal. Clients choose names of events, and users their ids: none of them controls the terminal. */
 function toLine(record: TrafficRecord): string {
   const { at, node, from, namespace, event, userId, sockets, bytes, code, isDurable, payload } = record;
   const parts = [
@@ -38,7 +39,7 @@ function toLine(record: TrafficRecord): string {
     ...(code === undefined || code === 'SUCCESS' ? [] : [code]),
     ...(payload === undefined ? [] : [JSON.stringify(payload)]),
   ];
-  return parts.join('  ');
+  return toSafeText(parts.join('  '), Number.POSITIVE_INFINITY);
 }
 
 const toGapLine = ({ dropped, unwatched }: TrafficGap): string =>

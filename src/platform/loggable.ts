@@ -17,7 +17,7 @@ const UNSAFE =
 const toEscape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /** A text as it can be shown anywhere: without control characters, and of bounded length. */
-function toSafeText(text: string, maxLength: number = TEXT_MAX): string {
+export function toSafeText(text: string, maxLength: number = TEXT_MAX): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
   return cut.replace(UNSAFE, toEscape);
 }

@@ -268,6 +268,19 @@ describe('the commands', () => {
     client.close();
   });
 
+  test('tail shows what a client sends in one line, without control of the terminal', async () => {
+    const client = await connect(a, { claims: { uid: 'mallory\u202e' } });
+    const tail = startProgram(process.execPath, [compiled('scripts/tail.ts'), '--url', a.url], {
+      ...{ cwd: projectDirectory, env: env() },
+    });
+    await tail.line(/waiting for events/);
+    await client.ask('name\u001b[2J\n10:00 a forged line', {});
+    expect(await tail.line(/→ client/)).toMatch(
+      / {2}name\\u001b\[2J\\u000a10:00 a forged line {2}user mallory\\u202e {2}2 B {2}NOT_FOUND$/,
+    );
+    client.close();
+  });
+
   test('say what is wrong', async () => {
     const emit = (...args: string[]) => runScript('scripts/emit.ts', [...args, '--url', a.url], env());
     const [wrong, broken, missing, refused] = await Promise.all([
