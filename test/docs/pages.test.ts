@@ -146,6 +146,17 @@ describe('names', () => {
     expect(named.filter((name) => name !== undefined && !(name in manifest.scripts))).toEqual([]);
     expect(named.length).toBeGreaterThan(10);
   });
+
+  test('of commands in the image are those of npm', () => {
+    const named = pages.flatMap(({ text }) =>
+      [...text.matchAll(/dist\/scripts\/([\w-]+)\.js/g)].map(([, name = '']) => name),
+    );
+    const compiled = Object.values<string>(manifest.scripts).flatMap(
+      (script) => /scripts\/([\w-]+)\.ts$/.exec(script)?.[1] ?? [],
+    );
+    expect(named.filter((name) => !compiled.includes(name))).toEqual([]);
+    expect(named.length).toBeGreaterThan(2);
+  });
 });
 
 describe('settings', () => {
