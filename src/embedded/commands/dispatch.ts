@@ -117,7 +117,7 @@ function openRequest(state: ServerState, call: Call, definition: Command): Reque
 function toDeadline({ name, command }: Call): Deadline {
   const maxTimeMs = fieldOf(command, 'maxTimeMS');
   // The `maxTimeMS` of getMore limits the wait of tailable cursors only.
-  return maxTimeMs === undefined || name === 'getMore' ? NO_DEADLINE : createDeadline(maxTimeMs);
+  return maxTimeMs === undefined || name === 'getMore' ? NO_DEADLINE : createDeadline(name, maxTimeMs);
 }
 
 async function toFailedReply(state: ServerState, request: Request | undefined, thrown: unknown): Promise<Document> {

@@ -190,6 +190,18 @@ describe('through the driver', () => {
     await expect(endless.toArray()).rejects.toMatchObject({ codeName: 'MaxTimeMSExpired', code: 50 });
   });
 
+  test('stops a pipeline at maxTimeMS while its stages multiply one document', async () => {
+    const { db } = await startTestServer();
+    await db.collection('things').insertOne({ thousand: Array.from({ length: 1000 }, (_, n) => n) });
+    const multiplying = db
+      .collection('things')
+      .aggregate(
+        [{ $set: { other: '$thousand' } }, { $unwind: '$thousand' }, { $unwind: '$other' }, { $count: 'million' }],
+        { maxTimeMS: 1 },
+      );
+    await expect(multiplying.toArray()).rejects.toMatchObject({ codeName: 'MaxTimeMSExpired', code: 50 });
+  });
+
   test('explains the index and the examined documents', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');

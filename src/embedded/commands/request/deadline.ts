@@ -15,10 +15,18 @@ export const NO_DEADLINE: Deadline = { at: Number.POSITIVE_INFINITY, check: () =
 
 const MAX_TIME_MS = 2 ** 31 - 1;
 
-/** The deadline that `maxTimeMS` sets. @throws DatabaseError BadValue unless it is an integer from 0 to the maximum of an int32 */
-export function createDeadline(given: unknown): Deadline {
-  if (!isNumeric(given)) return fail('BadValue', 'maxTimeMS must be a number');
+/**
+ * The deadline that the `maxTimeMS` of a command sets.
+ * @throws DatabaseError BadValue unless it is an integer from 0 to the maximum of an int32. As in MongoDB, an aggregate has
+ *   codes of its own: TypeMismatch for another type, Location51024 below 0
+ */
+export function createDeadline(command: string, given: unknown): Deadline {
+  const isAggregate = command === 'aggregate';
+  if (!isNumeric(given)) return fail(isAggregate ? 'TypeMismatch' : 'BadValue', 'maxTimeMS must be a number');
   const maxTimeMs = toNumber(given);
+  if (isAggregate && maxTimeMs < 0) {
+    fail('Location51024', `BSON field 'maxTimeMS' value must be >= 0, actual value '${maxTimeMs}'`);
+  }
   if (!(maxTimeMs >= 0 && maxTimeMs <= MAX_TIME_MS)) {
     fail('BadValue', `${maxTimeMs} value for maxTimeMS is out of range [0, ${MAX_TIME_MS}]`);
   }

@@ -73,12 +73,28 @@ export function compilePipeline(stages: readonly Document[], context: AggregateC
     leadingSort: leading.sort,
     leadingLimit: leading.limit,
     out: out && { kind: out.name as PipelineOutput['kind'], spec: out.specification },
-    run: (input) => runStages(compiled, input),
+    run: (input) => runStages(compiled, input, context),
   };
 }
 
-const runStages = (stages: readonly Stage[], input: Documents): Documents =>
-  stages.reduce((documents, stage) => stage(documents), input);
+/** Runs stages, and checks the time limit between them. */
+const runStages = (stages: readonly Stage[], input: Documents, { checkTime }: AggregateContext): Documents =>
+  stages.reduce((documents, stage) => withinTime(stage(documents), checkTime), withinTime(input, checkTime));
+
+/** The number of documents between two checks of the time limit. */
+const CHECK_EVERY = 256;
+
+function* withinTime(documents: Documents, checkTime: () => void): Documents & Generator<Document> {
+  let untilCheck = CHECK_EVERY;
+  for (const document of documents) {
+    untilCheck -= 1;
+    if (untilCheck === 0) {
+      checkTime();
+      untilCheck = CHECK_EVERY;
+    }
+    yield document;
+  }
+}
 
 function readStage(stage: unknown): RawStage {
   const keys = isDocument(stage) ? Object.keys(stage) : [];
@@ -186,15 +202,15 @@ function compileInner(stages: unknown, context: AggregateContext): SubPipeline {
     list.map(({ name, specification }) => compileStage(name, specification, stageContext));
   const compiled = compileAll(raw);
   return {
-    run: (input) => runStages(compiled, input),
+    run: (input) => runStages(compiled, input, context),
     runOn: (collection) => {
       const { match, sort, limit, rest } = takeLeading(raw);
       // The engine does not know the variables of this pipeline, so expressions stay in the stage.
       if (match === undefined || mentionsExpression(match)) {
-        return runStages(compiled, collection.find(match === undefined ? {} : withoutExpressions(match)));
+        return runStages(compiled, collection.find(match === undefined ? {} : withoutExpressions(match)), context);
       }
       const found = collection.find(match, { ...(sort && { sort }), ...(limit !== undefined && { limit }) });
-      return runStages(compileAll(rest), found);
+      return runStages(compileAll(rest), found, context);
     },
   };
 }

@@ -12,8 +12,8 @@ export interface AggregateCollection {
   find(filter: Document, options?: { readonly sort?: Document; readonly limit?: number }): Documents;
   /** The result of `$indexStats`. */
   indexes(): Document[];
-  /** The `storageStats` of `$collStats`. */
-  statistics(): Document;
+  /** The `storageStats` of `$collStats`. @param scale - the unit of sizes, as given */
+  statistics(scale: unknown): Document;
 }
 
 /** The context of an aggregation. */
@@ -65,15 +65,11 @@ export function mapping(change: (document: Document) => Document): Stage {
 /** The most documents that a stage can collect, to bound memory. */
 const MAX_HELD = 10_000_000;
 
-/** The number of documents between two checks of the time limit. */
-const CHECK_EVERY = 256;
-
-/** Collects the input of a stage that needs all documents. @throws DatabaseError MaxTimeMSExpired, ExceededMemoryLimit */
-export function collect(input: Documents, { checkTime }: Pick<AggregateContext, 'checkTime'>): Document[] {
+/** Collects the input of a stage that needs all documents. @throws DatabaseError ExceededMemoryLimit */
+export function collect(input: Documents): Document[] {
   const documents: Document[] = [];
   for (const document of input) {
     documents.push(document);
-    if (documents.length % CHECK_EVERY === 0) checkTime();
     if (documents.length > MAX_HELD) fail('ExceededMemoryLimit', `A stage exceeded its limit of ${MAX_HELD} documents`);
   }
   return documents;

@@ -73,7 +73,7 @@ const compileBucketAuto: StageCompiler = (specification, context) => {
   const groupBy = compile(options.groupBy, context.expressions);
   const fields = outputFields(options.output, context);
   return function* runBucketAuto(input) {
-    const entries = collect(input, context).map((document) => {
+    const entries = collect(input).map((document) => {
       const scope = scopeOf(document);
       return { scope, value: groupBy(scope) ?? null };
     });

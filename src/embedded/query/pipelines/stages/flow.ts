@@ -8,16 +8,11 @@ import { compileFilter } from '../../filters/filter.js';
 import { ensureSortable, parseSort, sortDocuments } from '../../sort.js';
 import { collect, type Stage, type StageCompiler, type StageEntry } from '../stage-context.js';
 
-const compileMatch: StageCompiler = (specification, { collation, variables, checkTime }) => {
+const compileMatch: StageCompiler = (specification, { collation, variables }) => {
   if (!isDocument(specification)) return fail('Location15959', 'the match filter must be an expression in an object');
   const { matches } = compileFilter(specification, { collation, variables });
   return function* runMatch(input) {
-    let seen = 0;
-    for (const document of input) {
-      seen += 1;
-      if (seen % 1024 === 0) checkTime();
-      if (matches(document)) yield document;
-    }
+    for (const document of input) if (matches(document)) yield document;
   };
 };
 
@@ -28,7 +23,7 @@ const compileSortStage: StageCompiler = (specification, context) => {
   }
   parseSort(specification);
   return function* runSort(input) {
-    const documents = collect(input, context);
+    const documents = collect(input);
     if (!context.allowDiskUse) ensureSortable(documents.reduce((sum, document) => sum + byteLengthOf(document), 0));
     yield* sortDocuments(documents, specification, context.collation);
   };
@@ -95,7 +90,7 @@ const compileCount: StageCompiler = (specification) => {
   };
 };
 
-const compileSample: StageCompiler = (specification, context) => {
+const compileSample: StageCompiler = (specification) => {
   if (!isDocument(specification)) return fail('Location28745', 'the $sample stage specification must be an object');
   for (const key of Object.keys(specification)) {
     if (key !== 'size') fail('Location28748', `unrecognized option to $sample: ${key}`);
@@ -105,7 +100,7 @@ const compileSample: StageCompiler = (specification, context) => {
   const size = Math.trunc(toNumber(given));
   if (!(size > 0)) return fail('Location28747', 'size argument to $sample must be a positive integer');
   return function* runSample(input) {
-    const pool = collect(input, context);
+    const pool = collect(input);
     for (let drawn = 0; drawn < size && pool.length > 0; drawn += 1) {
       const index = Math.floor(Math.random() * pool.length);
       yield pool[index] as Document;
@@ -126,7 +121,7 @@ const compileFacet: StageCompiler = (specification, context) => {
     return [name, context.compileInner(stages)] as const;
   });
   return function* runFacet(input) {
-    const documents = collect(input, context);
+    const documents = collect(input);
     const result: Document = {};
     for (const [name, pipeline] of facets) setField(result, name, [...pipeline.run(documents)]);
     yield result;

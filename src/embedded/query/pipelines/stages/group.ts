@@ -35,10 +35,7 @@ interface Grouping {
 /** Groups documents by the value of an expression. Groups are in the order of their first document. */
 export function* groupDocuments(input: Documents, { id, fields, context }: Grouping): Documents & Generator<Document> {
   const groups = new Map<string, Group>();
-  let seen = 0;
   for (const document of input) {
-    seen += 1;
-    if (seen % 256 === 0) context.checkTime();
     const scope = scopeOf(document);
     const value = id(scope) ?? null;
     const key = toKeyString(value, context.collation);

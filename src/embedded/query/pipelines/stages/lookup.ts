@@ -82,7 +82,6 @@ const compileLookup: StageCompiler = (specification, context) => {
   const stage: Stage = function* (input) {
     const foreign = options.from === undefined ? NOTHING : context.collection(options.from);
     for (const batch of inBatches(input)) {
-      context.checkTime();
       const find = options.localField === undefined ? undefined : joinBatch(batch, { options, foreign, context });
       for (const document of batch) {
         const joined =

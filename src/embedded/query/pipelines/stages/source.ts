@@ -8,6 +8,7 @@ import { toCount } from './flow.js';
 const compileCollStats: StageCompiler = (specification, context) => {
   if (!isDocument(specification)) return fail('Location5447000', '$collStats must take a nested object');
   const { source, database, now } = context;
+  const { storageStats } = specification;
   for (const key of Object.keys(specification)) {
     if (!['count', 'storageStats', 'latencyStats'].includes(key))
       fail('Location40415', `BSON field '$collStats.${key}' is an unknown field.`);
@@ -17,7 +18,7 @@ const compileCollStats: StageCompiler = (specification, context) => {
   return function* runCollStats() {
     const collection = context.collection(source ?? '');
     const result: Document = { ns: `${database}.${source}`, host: hostname(), localTime: now };
-    if (specification['storageStats'] !== undefined) result['storageStats'] = collection.statistics();
+    if (isDocument(storageStats)) result['storageStats'] = collection.statistics(storageStats['scale']);
     if (specification['count'] !== undefined) result['count'] = toCount([...collection.find({})].length);
     yield result;
   };

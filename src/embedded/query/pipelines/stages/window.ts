@@ -43,7 +43,7 @@ const compileWindowStage: StageCompiler = (specification, stage) => {
   );
   const compare = sortBy === undefined ? () => 0 : compileSort(sortBy, stage.collation);
   return function* runSetWindowFields(input) {
-    for (const unsorted of partitions(collect(input, stage), partitionBy, stage)) {
+    for (const unsorted of partitions(collect(input), partitionBy, stage)) {
       const documents = sortBy === undefined ? unsorted : sortDocuments(unsorted, sortBy, stage.collation);
       const isTie = (left: number, right: number): boolean =>
         compare(documents[left] as Document, documents[right] as Document) === 0;
