@@ -1,13 +1,11 @@
 import { hostname } from 'node:os';
 import { Double, Long } from 'bson';
 import type { Document } from '../bson/values.js';
-import type { Collection } from '../engine/collection.js';
 import { describeCounts, validateCollection } from '../engine/validate.js';
 import { fail } from '../errors.js';
-import { sizeOf } from './collection-commands.js';
 import { SERVER_VERSION } from './handshake-commands.js';
 import { type Command, NO_FIELDS, type Request } from './request/request.js';
-import { targetCollection, targetName } from './request/target.js';
+import { targetCollection } from './request/target.js';
 
 function serverStatus({ state }: Request): Document {
   const { engine, cursors, startedAt, counters } = state;
@@ -27,51 +25,6 @@ function serverStatus({ state }: Request): Document {
     transactions: { currentOpen: engine.transactions.size },
     storageEngine: { name: 'embedded', supportsCommittedReads: true, persistent: true },
     repl: { setName: 'embedded', isWritablePrimary: true, secondary: false },
-    ok: 1,
-  };
-}
-
-/** The statistics of a collection for `collStats` and the stage `$collStats`. */
-export const describeStorage = (collection: Collection): Document => ({
-  ns: collection.namespace,
-  size: collection.dataBytes,
-  count: collection.records.size,
-  avgObjSize: collection.records.size > 0 ? Math.round(collection.dataBytes / collection.records.size) : 0,
-  storageSize: collection.dataBytes,
-  capped: collection.options['capped'] === true,
-  ...(collection.options['max'] !== undefined && { max: collection.options['max'] }),
-  ...(collection.options['size'] !== undefined && { maxSize: collection.options['size'] }),
-  nindexes: collection.indexes.size,
-  indexBuilds: [],
-  totalIndexSize: 0,
-  indexSizes: Object.fromEntries([...collection.indexes.keys()].map((name) => [name, 0])),
-  scaleFactor: 1,
-});
-
-function collStats(request: Request): Document {
-  const collection = targetCollection(request);
-  const namespace = `${request.database}.${targetName(request)}`;
-  return collection
-    ? { ...describeStorage(collection), ok: 1 }
-    : { ns: namespace, size: 0, count: 0, nindexes: 0, ok: 1 };
-}
-
-function dbStats({ state, database }: Request): Document {
-  const collections = state.engine.collectionsOf(database);
-  const objects = collections.reduce((sum, { records }) => sum + records.size, 0);
-  const dataSize = sizeOf(collections);
-  return {
-    db: database,
-    collections: collections.length,
-    views: 0,
-    objects,
-    avgObjSize: objects > 0 ? dataSize / objects : 0,
-    dataSize,
-    storageSize: dataSize,
-    indexes: collections.reduce((sum, { indexes }) => sum + indexes.size, 0),
-    indexSize: 0,
-    totalSize: dataSize,
-    scaleFactor: 1,
     ok: 1,
   };
 }
@@ -128,18 +81,13 @@ function configureFailPoint({ state, command }: Request): Document {
 
 /** Options for the scope of validation, which is always complete here. Some drivers still send `scandata`. */
 const VALIDATE_FIELDS = new Set(['full', 'background', 'scandata', 'checkBSONConformance', 'metadata']);
-const STATISTICS_FIELDS = new Set(['scale', 'freeStorage']);
 
-/** Commands on the server, and on collections and databases as a whole. */
+/** Commands on the server, and checks of what it holds. */
 export const adminCommands: Readonly<Record<string, Command>> = {
   serverStatus: {
     fields: new Set(['repl', 'metrics', 'locks', 'recordStats', 'tcmalloc', 'wiredTiger', 'network', 'mem']),
     run: serverStatus,
   },
-  collStats: { fields: STATISTICS_FIELDS, run: collStats },
-  collstats: { fields: STATISTICS_FIELDS, run: collStats },
-  dbStats: { fields: STATISTICS_FIELDS, run: dbStats },
-  dbstats: { fields: STATISTICS_FIELDS, run: dbStats },
   validate: { fields: VALIDATE_FIELDS, run: validate },
   compact: { fields: new Set(['force']), run: compact },
   hostInfo: {

@@ -6,7 +6,6 @@ import { type ReadRequest, type ReadStatistics, readDocuments } from '../engine/
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
 import { type AggregateContext, compilePipeline } from '../query/pipelines/pipeline.js';
-import { describeStorage } from './admin-commands.js';
 import { writeOutput } from './aggregate-output.js';
 import {
   collationOf,
@@ -18,6 +17,7 @@ import {
 } from './request/fields.js';
 import { resolveHint } from './request/hint.js';
 import type { Command, Request } from './request/request.js';
+import { describeStorage } from './statistics-commands.js';
 
 /** The name of the source collection; undefined for `aggregate: 1`. */
 function sourceName({ command, database }: Request): string | undefined {
@@ -40,10 +40,7 @@ function createContext(request: Request, collation: Collation | undefined): Aggr
         return readDocuments(collection, { matcher, ...options, transaction, checkTime: deadline.check });
       },
       indexes: () => indexStatistics(state.engine.collection(database, name)),
-      statistics: () => {
-        const collection = state.engine.collection(database, name);
-        return collection ? describeStorage(collection) : {};
-      },
+      statistics: (scale) => describeStorage(`${database}.${name}`, state.engine.collection(database, name), scale),
     }),
     database,
     source: sourceName(request),

@@ -10,6 +10,7 @@ import { cursorBatchSize, isSet, optionalDocument, requiredString } from './requ
 import { findIndexByKey } from './request/hint.js';
 import { type Command, NO_FIELDS, type Request } from './request/request.js';
 import { targetCollection, targetName, toNamespace } from './request/target.js';
+import { sizeOf } from './statistics-commands.js';
 
 /** Options of `create` that are stored and reported. */
 const KEPT_OPTIONS = ['collation', 'capped', 'size', 'max', 'validationLevel', 'validationAction'] as const;
@@ -135,10 +136,6 @@ function listCollections(request: Request): Document {
     session,
   });
 }
-
-/** The size of the documents in collections, in bytes. */
-export const sizeOf = (collections: readonly Collection[]): number =>
-  collections.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
 
 function listDatabases(request: Request): Document {
   const { engine } = request.state;

@@ -10,7 +10,8 @@ import { handshakeCommands } from './handshake-commands.js';
 import { indexCommands } from './index-commands.js';
 import { readCommands } from './read-commands.js';
 import { ensureFieldType } from './request/field-types.js';
-import type { Command } from './request/request.js';
+import { type Command, NO_FIELDS } from './request/request.js';
+import { statisticsCommands } from './statistics-commands.js';
 import { transactionCommands } from './transaction-commands.js';
 import { writeCommands } from './write-commands.js';
 
@@ -26,9 +27,18 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     ...indexCommands,
     ...collectionCommands,
     ...adminCommands,
+    ...statisticsCommands,
     ...transactionCommands,
+    listCommands: { fields: NO_FIELDS, run: listCommands },
   }),
 );
+
+/** The names of all commands, for tools. */
+function listCommands(): Document {
+  const names = [...COMMANDS.keys()];
+  const describe = { help: '', requiresAuth: false, secondaryOk: true, adminOnly: false };
+  return { commands: Object.fromEntries(names.map((name) => [name, describe])), ok: 1 };
+}
 
 /** Fields that every command supports. */
 const COMMON_FIELDS: ReadonlySet<string> = new Set([

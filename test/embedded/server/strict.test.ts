@@ -69,6 +69,12 @@ describe('rejects a command with', () => {
     ['a maxTimeMS above the int32 range', { find: 'c', maxTimeMS: 2 ** 31 }, 2],
     ['a maxTimeMS that is not a number', { find: 'c', maxTimeMS: 'soon' }, 2],
     ['a fractional maxTimeMS', { find: 'c', maxTimeMS: 1.5 }, 2],
+    ['a negative maxTimeMS of an aggregate', { aggregate: 'c', pipeline: [], cursor: {}, maxTimeMS: -1 }, 51024],
+    ['a maxTimeMS of an aggregate in words', { aggregate: 'c', pipeline: [], cursor: {}, maxTimeMS: 'soon' }, 14],
+    ['a fractional maxTimeMS of an aggregate', { aggregate: 'c', pipeline: [], cursor: {}, maxTimeMS: 1.5 }, 2],
+    ['a scale that is no number', { collStats: 'c', scale: 'kB' }, 14],
+    ['a scale below 1', { dbStats: 1, scale: 0 }, 51024],
+    ['the size of a range of keys', { dataSize: 'strict.c', min: { _id: 1 } }, 115],
     ['an unknown read concern level', { find: 'c', readConcern: { level: 'best' } }, 2],
     ['an unknown read concern field', { find: 'c', readConcern: { kind: 'local' } }, 40415],
     ['a cluster time with linearizable', readAfter({ t: 1, i: 1 }, { level: 'linearizable' }), 72],
@@ -254,6 +260,29 @@ test('supports the lower-case names of commands', async () => {
   await db.createCollection('counted');
   for (const name of ['collStats', 'collstats'])
     expect(await db.command({ [name]: 'counted' })).toMatchObject({ count: 0 });
+});
+
+test('measures databases and collections in the unit that is asked for', async () => {
+  const measured = client.db('measured');
+  await measured.collection('c').insertMany([{ text: 'x'.repeat(3000) }, { text: 'x'.repeat(2000) }]);
+  const { size, numObjects } = await measured.command({ dataSize: 'measured.c' });
+  expect([size > 5000, numObjects]).toEqual([true, 2]);
+  expect(await measured.command({ dataSize: 'measured.none' })).toMatchObject({ size: 0, numObjects: 0 });
+  const inKilobytes = { size: 4, storageSize: 4, totalSize: 4, count: 2, scaleFactor: 1024 };
+  expect(await measured.command({ collStats: 'c', scale: 1024 })).toMatchObject(inKilobytes);
+  const stages = [{ $collStats: { storageStats: { scale: 1024 } } }];
+  const [{ storageStats } = {}] = await measured.collection('c').aggregate(stages).toArray();
+  expect(storageStats).toMatchObject(inKilobytes);
+  expect(await measured.command({ dbStats: 1, scale: 1024 })).toMatchObject({
+    dataSize: size / 1024,
+    totalSize: size / 1024,
+  });
+  expect(await measured.command({ collStats: 'none' })).toMatchObject({ ns: 'measured.none', count: 0, totalSize: 0 });
+});
+
+test('lists its commands', async () => {
+  const { commands } = await db.command({ listCommands: 1 });
+  expect(Object.keys(commands)).toEqual(expect.arrayContaining(['find', 'hello', 'listCommands']));
 });
 
 test('leaves the cursor of a full batch open, unless it is known that nothing follows', async () => {
