@@ -121,6 +121,13 @@ export function fail(codeName: CodeName, message: string, extra?: ErrorFields): 
   throw new DatabaseError(codeName, message, extra);
 }
 
+/** @throws DatabaseError Location40415 naming a field that is not known */
+export function ensureKnownFields(given: object, known: ReadonlySet<string>, where: string): void {
+  for (const field of Object.keys(given)) {
+    if (!known.has(field)) fail('Location40415', `BSON field '${where}.${field}' is an unknown field.`);
+  }
+}
+
 /** Converts any thrown value. An error of another class is a fault of this server: InternalError (1). */
 export function toDatabaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;

@@ -10,12 +10,6 @@ export interface EmbeddedOptions {
   /** The default database in the URL. Without it, drivers use `test`. */
   readonly database?: string;
   readonly logger?: EmbeddedLogger;
-  /** The interval of `fdatasync`, and so the most that a power failure can lose; 100 by default. */
-  readonly syncIntervalMs?: number;
-  /** The interval at which TTL indexes are processed; 60,000 by default. */
-  readonly expiryIntervalMs?: number;
-  /** Cut off damage before durable data instead of refusing to start. */
-  readonly isRepairing?: boolean;
   /** Called when the database process ended unexpectedly. It is restarted with the same URL. */
   readonly onExit?: (exit: ChildExit) => void;
   /** Writes began to fail, with the reason (a full, read-only or failing disk), or work again (`undefined`). */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { fail } from '../errors.js';
+import { ensureKnownFields, fail } from '../errors.js';
 import { toNumber } from './numbers.js';
 import { type Document, isNumeric } from './values.js';
 
@@ -38,9 +38,7 @@ export function parseCollation(spec: unknown): Collation | undefined {
   if (typeof spec !== 'object')
     return fail('TypeMismatch', "BSON field 'collation' is the wrong type, expected type 'object'");
   const options = spec as Document;
-  for (const key of Object.keys(options)) {
-    if (!KNOWN_OPTIONS.has(key)) fail('Location40415', `BSON field 'collation.${key}' is an unknown field.`);
-  }
+  ensureKnownFields(options, KNOWN_OPTIONS, 'collation');
   const { locale } = options;
   if (Object.keys(options).length === 0) return undefined;
   if (typeof locale !== 'string')

@@ -3,7 +3,7 @@ import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js
 import type { Collection } from '../engine/collection.js';
 import type { Namespace } from '../engine/database.js';
 import type { Writer } from '../engine/writer.js';
-import { fail } from '../errors.js';
+import { ensureKnownFields, fail } from '../errors.js';
 import { FAILED, SUCCEEDED } from '../wire/reply.js';
 import { booleanOf, documentOf } from './request/field-types.js';
 import { collationOf, cursorBatchSize, isSet, requiredDocuments, variablesOf } from './request/fields.js';
@@ -54,9 +54,7 @@ const kindOf = (given: Document): Kind =>
 
 function toOperation(request: Request, given: Document, namespaces: readonly Namespace[]): Operation {
   const kind = kindOf(given);
-  for (const field of Object.keys(given)) {
-    if (!FIELDS[kind].has(field)) fail('Location40415', `BSON field 'bulkWrite.ops.${field}' is an unknown field.`);
-  }
+  ensureKnownFields(given, FIELDS[kind], 'bulkWrite.ops');
   const position = given[kind];
   const namespace = isNumeric(position) ? namespaces[toNumber(position)] : undefined;
   if (!namespace) return fail('BadValue', `BulkWrite ops entry has an invalid nsInfo index ${String(position)}.`);

@@ -6,7 +6,7 @@ import type { Collection } from '../engine/collection.js';
 import type { CollectionIndex } from '../engine/indexes/collection-index.js';
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
-import { cursorBatchSize, isSet, optionalDocument, requiredString } from './request/fields.js';
+import { cursorBatchSize, ensureNotGiven, isSet, optionalDocument, requiredString } from './request/fields.js';
 import { findIndexByKey } from './request/hint.js';
 import { type Command, NO_FIELDS, type Request } from './request/request.js';
 import { targetCollection, targetName, toNamespace } from './request/target.js';
@@ -45,17 +45,6 @@ function create(request: Request): Document {
     );
   }
   return { ok: 1 };
-}
-
-/** @throws DatabaseError CommandNotSupported naming an option that is given and not an empty document */
-function ensureNotGiven({ name, command }: Request, options: readonly string[]): void {
-  for (const option of options) {
-    const value = command[option];
-    const isEmpty = isDocument(value) && Object.keys(value).length === 0;
-    if (value !== undefined && !isEmpty) {
-      fail('CommandNotSupported', `${name}'s option ${option} is not supported by this database`);
-    }
-  }
 }
 
 function toStoredOptions(command: Document): Document {

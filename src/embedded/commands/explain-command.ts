@@ -63,7 +63,7 @@ const wrap = (stage: Document, inputStage: Document): Document => ({ ...stage, i
 
 function describeRead(plan: Plan, { sort, skip = 0, limit = 0 }: ReadRequest): Document {
   let description = describePlan(plan, sort);
-  const isSorting = sort !== undefined && Object.keys(sort).length > 0 && !plan.isSorted;
+  const isSorting = sort !== undefined && !plan.isSorted;
   if (isSorting) description = wrap({ stage: 'SORT', sortPattern: sort }, description);
   if (skip > 0) description = wrap({ stage: 'SKIP', skipAmount: skip }, description);
   if (limit > 0 && !isSorting) description = wrap({ stage: 'LIMIT', limitAmount: limit }, description);

@@ -1,5 +1,5 @@
 import { type Document, fieldOf, isDocument, typeOf } from '../bson/values.js';
-import { fail } from '../errors.js';
+import { ensureKnownFields, fail } from '../errors.js';
 
 /** A checked `$merge` stage. */
 export interface MergeSpecification {
@@ -32,8 +32,7 @@ export function parseMerge(given: unknown): MergeSpecification {
   if (!isDocument(given)) {
     return fail('TypeMismatch', `$merge requires a string or object argument, but found ${typeOf(given)}`);
   }
-  const unknown = Object.keys(given).find((field) => !FIELDS.has(field));
-  if (unknown !== undefined) fail('Location40415', `BSON field '$merge.${unknown}' is an unknown field.`);
+  ensureKnownFields(given, FIELDS, '$merge');
   const whenMatched = toWhenMatched(given['whenMatched']);
   const whenNotMatched = toWhenNotMatched(given['whenNotMatched']);
   if ((whenMatched === 'fail' || whenMatched === 'keepExisting') && whenNotMatched !== 'insert') {

@@ -1,7 +1,7 @@
 import { toKeyString } from '../bson/key-string.js';
 import { toNumber } from '../bson/numbers.js';
 import { distinctValuesAt } from '../bson/path.js';
-import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
+import { type Document, fieldOf, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import { planOf, type ReadRequest, type ReadStatistics, readDocuments } from '../engine/read.js';
 import { fail } from '../errors.js';
@@ -9,6 +9,7 @@ import { compileFilter, type Matcher } from '../query/filters/filter.js';
 import { compileProjection } from '../query/projections/projection.js';
 import {
   collationOf,
+  ensureNotGiven,
   isSet,
   optionalCount,
   optionalDocument,
@@ -58,16 +59,10 @@ export function toFindPlan(
   };
 }
 
-function ensureFindSupported({ command }: Request): void {
-  for (const option of ['tailable', 'awaitData', 'min', 'max', 'returnKey', 'showRecordId']) {
-    const value = command[option];
-    const isGiven = isDocument(value) ? Object.keys(value).length > 0 : value !== undefined && value !== false;
-    if (isGiven) fail('CommandNotSupported', `find's option ${option} is not supported by this database`);
-  }
-}
+const UNSUPPORTED_OPTIONS = ['tailable', 'awaitData', 'min', 'max', 'returnKey', 'showRecordId'] as const;
 
 function find(request: Request): Document {
-  ensureFindSupported(request);
+  ensureNotGiven(request, UNSUPPORTED_OPTIONS);
   const { command, state, session, database } = request;
   const collection = targetCollection(request);
   const { read, project } = toFindPlan(request, collection);
@@ -89,8 +84,7 @@ function isEndUnknown(collection: Collection, read: ReadRequest, found: number):
   const { limit = 0, sort } = read;
   if (limit > 0 && found >= limit) return false;
   const plan = planOf(collection, read);
-  const isSorting = sort !== undefined && Object.keys(sort).length > 0;
-  return plan.kind !== 'key' && (!isSorting || plan.isSorted);
+  return plan.kind !== 'key' && (!sort || plan.isSorted);
 }
 
 function getMore(request: Request): Document {

@@ -1,9 +1,9 @@
 import { Double } from 'bson';
 import { toNumber } from '../bson/numbers.js';
-import { type Document, fieldOf, isNumeric } from '../bson/values.js';
+import { type Document, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import { fail } from '../errors.js';
-import { requiredString } from './request/fields.js';
+import { ensureNotGiven, requiredString } from './request/fields.js';
 import type { Command, Request } from './request/request.js';
 import { targetCollection, targetName, toNamespace } from './request/target.js';
 
@@ -82,10 +82,7 @@ function dbStats({ state, database, command }: Request): Document {
 }
 
 function dataSize(request: Request): Document {
-  for (const option of ['keyPattern', 'min', 'max']) {
-    if (fieldOf(request.command, option) === undefined) continue;
-    fail('CommandNotSupported', `dataSize's option ${option} is not supported by this database`);
-  }
+  ensureNotGiven(request, ['keyPattern', 'min', 'max']);
   const { database, name } = toNamespace(requiredString(request, 'dataSize'));
   const collection = request.state.engine.collection(database, name);
   return {

@@ -1,7 +1,6 @@
 import type { Document } from '../bson/values.js';
 import { DatabaseError } from '../errors.js';
-import { type LogEvents, LogStore } from '../store/log-store.js';
-import type { Storage } from '../store/storage.js';
+import { type LogOptions, LogStore } from '../store/log-store.js';
 import { Catalog, describeCollection, ensureNamespace } from './catalog.js';
 import { Collection } from './collection.js';
 import { createDuplicateKeyError } from './duplicate-key.js';
@@ -19,15 +18,6 @@ export interface Namespace {
   readonly name: string;
 }
 
-/** Options of a {@link Database}. */
-export interface DatabaseOptions extends LogEvents {
-  readonly storage: Storage;
-  /** The interval of `fdatasync`; 100 by default. */
-  readonly syncIntervalMs?: number;
-  /** Opens a log with damage before durable data, and drops everything after the damage. */
-  readonly isRepairing?: boolean;
-}
-
 /** All collections in memory, and the log that makes them durable. */
 export class Database {
   readonly sessions = new SessionStore();
@@ -36,7 +26,7 @@ export class Database {
   readonly #catalog = new Catalog();
   readonly #rewriter: LogRewriter;
 
-  constructor(options: DatabaseOptions) {
+  constructor(options: LogOptions) {
     this.transactions = new TransactionStore(this.#catalog);
     this.log = LogStore.open(options, (payload) => {
       for (const entry of decodeEntries(payload)) this.#replay(entry);
@@ -128,15 +118,6 @@ export class Database {
     this.#appendDescription(collection, () => {
       index.build(collection.records.values());
       collection.indexes.set(index.name, index);
-    });
-  }
-
-  setOptions(collection: Collection, options: Document): void {
-    this.log.ensureWritable();
-    const previous = collection.options;
-    collection.options = options;
-    this.#appendDescription(collection, () => {
-      collection.options = previous;
     });
   }
 

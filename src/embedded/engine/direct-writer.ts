@@ -62,10 +62,6 @@ export class DirectWriter implements Writer {
     }
   }
 
-  get isEmpty(): boolean {
-    return this.#payload.length === 0;
-  }
-
   /**
    * Appends the writes to the log.
    * @param session - records its commit, or the results of its retryable write, in the same frame

@@ -28,6 +28,7 @@ export const createStatistics = (): ReadStatistics => ({ keysExamined: 0, docume
 /** A request to read documents. */
 export interface ReadRequest {
   readonly matcher: Matcher;
+  /** Has at least one field. */
   readonly sort?: Document | undefined;
   readonly skip?: number | undefined;
   /** 0 and undefined mean no limit. */
@@ -48,10 +49,9 @@ const SORT_SLACK = 4096;
 
 /** The plan for a request. */
 export function planOf(collection: Collection, { matcher, sort, skip = 0, limit = 0, hint }: ReadRequest): Plan {
-  const isSorting = sort !== undefined && Object.keys(sort).length > 0;
   return planRead(collection, {
     matcher,
-    sort: isSorting ? parseSort(sort) : undefined,
+    sort: sort && parseSort(sort),
     limit: limit > 0 ? limit + skip : undefined,
     hint,
   });
@@ -63,9 +63,8 @@ export function readDocuments(collection: Collection, request: ReadRequest): Doc
   const overlay = transaction?.overlayOf(collection);
   const plan = planOf(collection, request);
   const wanted = limit > 0 ? skip + limit : Number.POSITIVE_INFINITY;
-  const isSorting = sort !== undefined && Object.keys(sort).length > 0;
   // The documents that a transaction sees instead of committed ones are not in the index.
-  const isOrdered = !isSorting || (plan.isSorted && !overlay);
+  const isOrdered = !sort || (plan.isSorted && !overlay);
   const limitBytes = request.allowDiskUse ? Number.POSITIVE_INFINITY : MAX_SORT_BYTES;
   const matches: Matches = { documents: [], bytes: 0, sort: isOrdered ? undefined : sort, wanted, matcher, limitBytes };
   walkPlan(collection, plan, request, (record) => {

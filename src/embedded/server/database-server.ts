@@ -1,11 +1,12 @@
 import { createCommandHandler } from '../commands/dispatch.js';
 import { createServerState, type ServerState } from '../commands/state/server-state.js';
-import { Database, type DatabaseOptions } from '../engine/database.js';
+import { Database } from '../engine/database.js';
+import type { LogOptions } from '../store/log-store.js';
 import { createWireListener, type ListenAddress, type WireListener } from '../wire/listener.js';
 import { type HousekeepingOptions, startHousekeeping } from './housekeeping.js';
 
 /** Options of {@link startServer}. */
-export interface ServerOptions extends Omit<DatabaseOptions, 'onWritable'>, Omit<HousekeepingOptions, 'checkStorage'> {
+export interface ServerOptions extends Omit<LogOptions, 'onWritable'>, Omit<HousekeepingOptions, 'checkStorage'> {
   readonly address: ListenAddress;
   /** Writes fail, with the reason, or work again (`undefined`). Called when this changes. */
   onStorage?(problem: string | undefined): void;

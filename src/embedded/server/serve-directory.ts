@@ -12,8 +12,6 @@ export const ADDRESS_NAME = 'address';
 export interface ServeOptions {
   readonly directory: string;
   readonly address: ListenAddress;
-  readonly syncIntervalMs?: number;
-  readonly expiryIntervalMs?: number;
   readonly isRepairing?: boolean;
 }
 

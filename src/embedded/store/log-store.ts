@@ -8,8 +8,11 @@ import { Batch } from './write-batch.js';
 /** The name of the log in its directory. */
 export const LOG_NAME = 'data.log';
 
-/** Notifications of the log. */
-export interface LogEvents {
+/** Options of a {@link LogStore}. */
+export interface LogOptions {
+  readonly storage: Storage;
+  /** Cut off damage before durable data instead of refusing to open. */
+  readonly isRepairing?: boolean;
   /** A damaged tail was cut off, or a write, sync or compaction failed. */
   onProblem(message: string): void;
   /** Writes began to fail, with the reason, or work again (`undefined`). */
@@ -22,15 +25,8 @@ export interface LogSnapshot {
   readonly size: number;
 }
 
-/** Options of a {@link LogStore}. */
-export interface LogOptions extends LogEvents {
-  readonly storage: Storage;
-  /** The interval of `fdatasync`. The default of 100 ms is that of mongod's journal. */
-  readonly syncIntervalMs?: number;
-  /** Cut off damage before durable data instead of refusing to open. */
-  readonly isRepairing?: boolean;
-}
-
+/** The interval of `fdatasync`, that of mongod's journal. */
+const SYNC_INTERVAL_MS = 100;
 /** Codes of the system for no space: of the disk, of the quota, or up to the largest size of a file. */
 const FULL_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 /** Written after a failure to learn whether writes work again. More than most writes, so that the answer is stable. */
@@ -57,9 +53,7 @@ function toWriteError(error: unknown): DatabaseError {
  *    go to both files.
  */
 export class LogStore {
-  readonly #storage: Storage;
-  readonly #events: LogEvents;
-  readonly #syncIntervalMs: number;
+  readonly #options: LogOptions;
   #file: LogFile;
   #batch: Batch | undefined;
   #durableSize: number;
@@ -76,9 +70,7 @@ export class LogStore {
   #isClosed = false;
 
   private constructor(options: LogOptions, file: LogFile) {
-    this.#storage = options.storage;
-    this.#events = options;
-    this.#syncIntervalMs = options.syncIntervalMs ?? 100;
+    this.#options = options;
     this.#file = file;
     this.#durableSize = file.size;
     this.#goodSize = file.size;
@@ -188,7 +180,7 @@ export class LogStore {
     }
     this.#goodSize = this.#file.size;
     this.#mirror(bytes);
-    this.#syncTimer ??= setTimeout(() => this.#syncInBackground(), this.#syncIntervalMs);
+    this.#syncTimer ??= setTimeout(() => this.#syncInBackground(), SYNC_INTERVAL_MS);
     batch.succeed();
   }
 
@@ -200,19 +192,19 @@ export class LogStore {
   async compact(payloads: Iterable<readonly Uint8Array[]>): Promise<boolean> {
     if (this.#compaction || this.#isClosed) return false;
     try {
-      const compaction = new Compaction(this.#storage);
+      const compaction = new Compaction(this.#options.storage);
       this.#compaction = compaction;
       await compaction.copy(payloads);
       // The flush can fail and undo changes that the copy contains.
       if (!compaction.isAbandoned) this.flush();
       if (compaction.isAbandoned) return false;
       // The record is about the old log.
-      this.#storage.sizeRecord.remove();
+      this.#options.storage.sizeRecord.remove();
       this.#adopt(compaction.replace(LOG_NAME));
       return true;
     } catch (error) {
       this.#abandonCompaction();
-      this.#events.onProblem(`compaction failed, the old log stays in use: ${(error as Error).message}`);
+      this.#options.onProblem(`compaction failed, the old log stays in use: ${(error as Error).message}`);
       return false;
     }
   }
@@ -234,10 +226,10 @@ export class LogStore {
 
   #recordSize(): void {
     try {
-      this.#storage.sizeRecord.write(this.#durableSize);
+      this.#options.storage.sizeRecord.write(this.#durableSize);
     } catch (error) {
       // An older, smaller record is still true.
-      this.#events.onProblem(`the size of the log was not recorded: ${(error as Error).message}`);
+      this.#options.onProblem(`the size of the log was not recorded: ${(error as Error).message}`);
     }
   }
 
@@ -265,7 +257,7 @@ export class LogStore {
       this.#compaction?.append(bytes);
     } catch (error) {
       this.#abandonCompaction();
-      this.#events.onProblem(`compaction failed, the old log stays in use: ${(error as Error).message}`);
+      this.#options.onProblem(`compaction failed, the old log stays in use: ${(error as Error).message}`);
     }
   }
 
@@ -279,7 +271,7 @@ export class LogStore {
     } catch {
       // The next write retries this.
     }
-    this.#events.onProblem(error.message);
+    this.#options.onProblem(error.message);
     this.#writeFailure = error;
     this.#report();
   }
@@ -289,7 +281,7 @@ export class LogStore {
     const reason = (this.#syncFailure ?? this.#writeFailure)?.message;
     if ((reason === undefined) === (this.#reported === undefined)) return;
     this.#reported = reason;
-    this.#events.onWritable?.(reason);
+    this.#options.onWritable?.(reason);
   }
 
   #cutTornTail(): void {
@@ -324,7 +316,7 @@ export class LogStore {
     } catch (error) {
       if (file !== this.#file) return;
       this.#syncFailure = toWriteError(error);
-      this.#events.onProblem(`${this.#syncFailure.message}; writes are refused until the log is rewritten`);
+      this.#options.onProblem(`${this.#syncFailure.message}; writes are refused until the log is rewritten`);
       this.#report();
     }
   }

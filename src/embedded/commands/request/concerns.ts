@@ -1,7 +1,7 @@
 import { Timestamp } from 'bson';
 import { toNumber } from '../../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
-import { fail } from '../../errors.js';
+import { ensureKnownFields, fail } from '../../errors.js';
 
 /** The write concern of a command. */
 export interface WriteConcern {
@@ -60,11 +60,7 @@ export function ensureConcerns(name: string, command: Document): void {
   const read = fieldOf(command, 'readConcern');
   const isInTransaction = fieldOf(command, 'autocommit') === false;
   if (isDocument(read)) {
-    for (const field of Object.keys(read)) {
-      if (!READ_CONCERN_FIELDS.has(field)) {
-        fail('Location40415', `BSON field 'readConcern.${field}' is an unknown field.`);
-      }
-    }
+    ensureKnownFields(read, READ_CONCERN_FIELDS, 'readConcern');
     const { level } = read;
     // The read concern of the first command applies to the whole transaction.
     if (!isInTransaction && !READING.has(name) && level !== undefined && level !== 'local') {

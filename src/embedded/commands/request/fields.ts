@@ -5,7 +5,17 @@ import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values
 import type { Collection } from '../../engine/collection.js';
 import { fail } from '../../errors.js';
 import { evaluateVariables } from '../../query/expressions/expression.js';
+import { documentOf } from './field-types.js';
 import type { Request } from './request.js';
+
+/** @throws DatabaseError CommandNotSupported naming an option that is given, and is neither false nor an empty document */
+export function ensureNotGiven({ name, command }: Request, options: readonly string[]): void {
+  for (const option of options) {
+    const value = fieldOf(command, option);
+    const isGiven = isDocument(value) ? Object.keys(value).length > 0 : value !== undefined && value !== false;
+    if (isGiven) fail('CommandNotSupported', `${name}'s option ${option} is not supported by this database`);
+  }
+}
 
 const failOnType = (request: Request, field: string, expected: string): never =>
   fail('TypeMismatch', `BSON field '${request.name}.${field}' is the wrong type, expected type '${expected}'`);
@@ -14,11 +24,8 @@ const failOnMissing = (request: Request, field: string): never =>
   fail('Location40414', `BSON field '${request.name}.${field}' is missing but a required field`);
 
 /** A document in an optional field. @throws DatabaseError TypeMismatch for another type */
-export function optionalDocument(request: Request, field: string): Document | undefined {
-  const value = fieldOf(request.command, field);
-  if (value === undefined || value === null) return undefined;
-  return isDocument(value) ? value : failOnType(request, field, 'object');
-}
+export const optionalDocument = ({ name, command }: Request, field: string): Document | undefined =>
+  documentOf(command, field, name);
 
 /** The array in a required field. @throws DatabaseError Location40414 or TypeMismatch */
 export function requiredArray(request: Request, field: string): unknown[] {

@@ -51,8 +51,8 @@ export function resolveOrder(
   { sort, hint }: { sort?: Document | undefined; hint?: unknown },
 ): Order {
   if (sort?.['$natural'] === undefined) {
-    if (sort) parseSort(sort);
-    return { sort, hint: collection && resolveHint(collection, hint) };
+    const isEmpty = sort === undefined || parseSort(sort).length === 0;
+    return { sort: isEmpty ? undefined : sort, hint: collection && resolveHint(collection, hint) };
   }
   if (Object.keys(sort).length > 1) fail('BadValue', "Cannot include '$natural' in compound sort");
   const { $natural } = sort;

@@ -1,7 +1,7 @@
 import { toNumber } from '../../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
 import type { Collection } from '../../engine/collection.js';
-import { fail } from '../../errors.js';
+import { ensureKnownFields, fail } from '../../errors.js';
 import { booleanOf, documentOf } from '../request/field-types.js';
 import { collationOf, variablesOf } from '../request/fields.js';
 import type { Request } from '../request/request.js';
@@ -21,12 +21,6 @@ const UPDATE_FIELDS = new Set([
   'upsertSupplied',
 ]);
 const DELETE_FIELDS = new Set(['q', 'limit', 'collation', 'hint']);
-
-function ensureFields(statement: Document, known: ReadonlySet<string>, where: string): void {
-  for (const field of Object.keys(statement)) {
-    if (!known.has(field)) fail('Location40415', `BSON field '${where}.${field}' is an unknown field.`);
-  }
-}
 
 function filterOf(statement: Document, where: string): Document {
   const filter = fieldOf(statement, 'q');
@@ -55,7 +49,7 @@ export function toUpdateStatement(
   collection: Collection | undefined,
   given: Document,
 ): UpdateStatement {
-  ensureFields(given, UPDATE_FIELDS, 'update.updates');
+  ensureKnownFields(given, UPDATE_FIELDS, 'update.updates');
   const isMulti = booleanOf(given, 'multi', 'update.updates');
   const constants = documentOf(given, 'c', 'update.updates');
   if (given['sort'] !== undefined && isMulti) fail('FailedToParse', 'Cannot specify sort with multi=true');
@@ -79,7 +73,7 @@ export function toDeleteStatement(
   collection: Collection | undefined,
   given: Document,
 ): TargetStatement {
-  ensureFields(given, DELETE_FIELDS, 'delete.deletes');
+  ensureKnownFields(given, DELETE_FIELDS, 'delete.deletes');
   const limit = given['limit'];
   if (!isNumeric(limit))
     return fail('Location40414', "BSON field 'delete.deletes.limit' is missing but a required field");

@@ -7,7 +7,7 @@ import { isImplied } from '../indexes/partial-filter.js';
 import type { KeyRange } from '../tree/b-plus-tree.js';
 import { type BoundsOptions, boundsOf } from './bounds.js';
 import {
-  EVERYTHING_BOUNDS,
+  BEHIND_EVERYTHING,
   endOf,
   flipInterval,
   type Interval,
@@ -56,24 +56,29 @@ interface Order {
   readonly isMerged: boolean;
 }
 
-/** The tree is ascending in the first field, so without a sort a descending index is read backwards. */
-const isReadReversed = (index: CollectionIndex, order: Order | undefined): boolean =>
-  order?.isReversed ?? index.definition.fields[0]?.direction === -1;
+type Bounds = IndexPlan['bounds'];
 
-/** A plan that reads a whole index, for a hint. */
-export function wholeIndex(index: CollectionIndex, request: PlanRequest): IndexPlan {
-  const order = sortOrder(index, [], request);
+function toPlan(
+  index: CollectionIndex,
+  bounds: Bounds,
+  { sort, order }: { sort: unknown; order: Order | undefined },
+): IndexPlan {
   return {
     kind: 'index',
     index,
-    bounds: [],
-    ranges: EVERYTHING_BOUNDS.map(toRange),
-    isReversed: isReadReversed(index, order),
-    isSorted: !request.sort || order !== undefined,
+    bounds,
+    ranges: toRanges(index, bounds),
+    // The tree is ascending in the first field, so without a sort a descending index is read backwards.
+    isReversed: order?.isReversed ?? index.definition.fields[0]?.direction === -1,
+    isSorted: !sort || order !== undefined,
     isMerged: order?.isMerged === true,
     mayRepeat: index.isMultikey,
   };
 }
+
+/** A plan that reads a whole index, for a hint. */
+export const wholeIndex = (index: CollectionIndex, request: PlanRequest): IndexPlan =>
+  toPlan(index, [], { sort: request.sort, order: sortOrder(index, [], request) });
 
 /** The plan that serves a request by an index; undefined when the index cannot serve it. */
 export function planIndex(index: CollectionIndex, request: PlanRequest): IndexPlan | undefined {
@@ -83,33 +88,19 @@ export function planIndex(index: CollectionIndex, request: PlanRequest): IndexPl
   if (partialFilter && !isImplied(partialFilter, matcher, collation)) return undefined;
   const bounds = fieldBounds(index, matcher);
   if (isSparse && !bounds.some((intervals) => !includesNull(intervals))) return undefined;
-  const order = sort ? sortOrder(index, bounds, request) : undefined;
+  const order = sortOrder(index, bounds, request);
   // Like MongoDB: without bounds and order, a partial index is not used even if it contains exactly the result.
   if (bounds.length === 0 && order === undefined) return undefined;
-  const ranges = toRanges(index, bounds);
-  return {
-    kind: 'index',
-    index,
-    bounds,
-    ranges,
-    isReversed: isReadReversed(index, order),
-    isSorted: !sort || order !== undefined,
-    isMerged: order?.isMerged === true,
-    mayRepeat: index.isMultikey,
-  };
+  return toPlan(index, bounds, { sort, order });
 }
 
-function sortOrder(
-  index: CollectionIndex,
-  bounds: readonly (readonly Interval[])[],
-  { sort, matcher }: PlanRequest,
-): Order | undefined {
+function sortOrder(index: CollectionIndex, bounds: Bounds, { sort, matcher }: PlanRequest): Order | undefined {
   if (!sort || !isSameCollation(matcher.collation, index.definition.collation)) return undefined;
   return orderOf(index, bounds, sort) ?? mergedOrderOf(index, bounds, sort);
 }
 
 /** The bounds of the leading fields of the index that the filter bounds without a gap. */
-function fieldBounds(index: CollectionIndex, { predicates, collation }: Matcher): readonly (readonly Interval[])[] {
+function fieldBounds(index: CollectionIndex, { predicates, collation }: Matcher): Bounds {
   const { fields, collation: indexCollation } = index.definition;
   const options = { collation: indexCollation, isSameCollation: isSameCollation(collation, indexCollation) };
   const bounds: (readonly Interval[])[] = [];
@@ -153,9 +144,7 @@ function intervalsOf(
   return intervals;
 }
 
-function toRanges(index: CollectionIndex, bounds: readonly (readonly Interval[])[]): readonly KeyRange[] {
-  const [only] = bounds;
-  if (only && bounds.length === 1) return only.map(toRange);
+function toRanges(index: CollectionIndex, bounds: Bounds): readonly KeyRange[] {
   let prefixes: string[] = [''];
   for (const [field, intervals] of bounds.entries()) {
     const ordered = index.isFlipped[field] ? intervals.map(flipInterval).reverse() : intervals;
@@ -166,21 +155,15 @@ function toRanges(index: CollectionIndex, bounds: readonly (readonly Interval[])
     }
     prefixes = prefixes.flatMap((prefix) => ordered.map(({ low }) => prefix + low));
   }
-  return EVERYTHING_BOUNDS.map(toRange);
+  return [{ low: '', high: BEHIND_EVERYTHING }];
 }
-
-const toRange = (interval: Interval): KeyRange => ({ low: startOf(interval), high: endOf(interval) });
 
 /**
  * The order of reading the ranges one after another, if it is the requested one. An array sorts by its least or greatest
  * element, which an entry does not reveal. After an array field that is bounded to one value, each document has one
  * entry, so the order is right.
  */
-function orderOf(
-  index: CollectionIndex,
-  bounds: readonly (readonly Interval[])[],
-  sort: readonly SortField[],
-): Order | undefined {
+function orderOf(index: CollectionIndex, bounds: Bounds, sort: readonly SortField[]): Order | undefined {
   const { fields } = index.definition;
   const fixed = fixedFields(index, bounds);
   const leading = fields[0]?.direction ?? 1;
@@ -207,11 +190,7 @@ function orderOf(
  * The order of merging the ranges, if it is the requested one: like MongoDB's `explodeForSort`, the leading fields are
  * bounded to some values each, and the fields behind them begin with those of the sort.
  */
-function mergedOrderOf(
-  index: CollectionIndex,
-  bounds: readonly (readonly Interval[])[],
-  sort: readonly SortField[],
-): Order | undefined {
+function mergedOrderOf(index: CollectionIndex, bounds: Bounds, sort: readonly SortField[]): Order | undefined {
   const { fields } = index.definition;
   const count = bounds.findIndex((intervals) => !intervals.every(({ isPoint }) => isPoint));
   const pointFields = count === -1 ? bounds.length : count;
@@ -238,7 +217,7 @@ const isArrayAt = (index: CollectionIndex, path: string): boolean =>
 const isSpread = (index: CollectionIndex, fixed: ReadonlySet<string>, count: number): boolean =>
   index.definition.fields.slice(0, count).some(({ path }) => !fixed.has(path) && isArrayAt(index, path));
 
-function fixedFields(index: CollectionIndex, bounds: readonly (readonly Interval[])[]): ReadonlySet<string> {
+function fixedFields(index: CollectionIndex, bounds: Bounds): ReadonlySet<string> {
   const fixed = new Set<string>();
   for (const [position, intervals] of bounds.entries()) {
     const [only] = intervals;

@@ -24,11 +24,6 @@ export const prefixed = (prefix: string): Interval => ({
   isPoint: false,
 });
 
-const EVERYTHING = prefixed('');
-
-/** Bounds that include all keys. */
-export const EVERYTHING_BOUNDS: readonly Interval[] = [EVERYTHING];
-
 /** The interval of a single key. */
 export const pointOf = (key: string): Interval => ({
   low: key,
@@ -49,7 +44,7 @@ export const startOf = ({ low, isLowIncluded }: Interval): string => (isLowInclu
 export const endOf = ({ high, isHighIncluded }: Interval): string => (isHighIncluded ? behind(high) : high);
 
 /** Greater than every key, flipped or not. */
-const BEHIND_EVERYTHING = '\xff';
+export const BEHIND_EVERYTHING = '\xff';
 
 /** The least string greater than all keys that start with the prefix: its last byte incremented. */
 function behind(prefix: string): string {

@@ -3,7 +3,7 @@ import { describe } from '../../../bson/describe.js';
 import { toNumber } from '../../../bson/numbers.js';
 import { byteLengthOf } from '../../../bson/size.js';
 import { type Document, isDocument, isInt32, isNumeric, setField } from '../../../bson/values.js';
-import { fail } from '../../../errors.js';
+import { ensureKnownFields, fail } from '../../../errors.js';
 import { compileFilter } from '../../filters/filter.js';
 import { ensureSortable, parseSort, sortDocuments } from '../../sort.js';
 import { collect, type Stage, type StageCompiler, type StageEntry } from '../stage-context.js';
@@ -137,14 +137,13 @@ function ensureAllowedInFacet(stage: unknown): void {
   }
 }
 
+const UNION_FIELDS: ReadonlySet<string> = new Set(['coll', 'pipeline']);
+
 const compileUnion: StageCompiler = (specification, context) => {
   const options: Document = typeof specification === 'string' ? { coll: specification } : (specification as Document);
   if (!isDocument(options))
     return fail('FailedToParse', 'the $unionWith stage specification must be an object or string');
-  for (const key of Object.keys(options)) {
-    if (key !== 'coll' && key !== 'pipeline')
-      fail('Location40415', `BSON field '$unionWith.${key}' is an unknown field.`);
-  }
+  ensureKnownFields(options, UNION_FIELDS, '$unionWith');
   const { coll, pipeline = [] } = options;
   if (coll !== undefined && typeof coll !== 'string')
     return fail('TypeMismatch', "BSON field '$unionWith.coll' must be a string");

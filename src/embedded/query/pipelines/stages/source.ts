@@ -1,19 +1,19 @@
 import { hostname } from 'node:os';
 import { type Document, isDocument } from '../../../bson/values.js';
-import { fail } from '../../../errors.js';
+import { ensureKnownFields, fail } from '../../../errors.js';
 import { compile, scopeOf } from '../../expressions/compiler.js';
 import type { StageCompiler, StageEntry } from '../stage-context.js';
 import { toCount } from './flow.js';
+
+const COLL_STATS_FIELDS: ReadonlySet<string> = new Set(['count', 'storageStats', 'latencyStats']);
 
 const compileCollStats: StageCompiler = (specification, context) => {
   if (!isDocument(specification)) return fail('Location5447000', '$collStats must take a nested object');
   const { source, database, now } = context;
   const { storageStats } = specification;
-  for (const key of Object.keys(specification)) {
-    if (!['count', 'storageStats', 'latencyStats'].includes(key))
-      fail('Location40415', `BSON field '$collStats.${key}' is an unknown field.`);
-    if (key === 'latencyStats')
-      fail('CommandNotSupported', "$collStats' latencyStats is not supported by this database");
+  ensureKnownFields(specification, COLL_STATS_FIELDS, '$collStats');
+  if (specification['latencyStats'] !== undefined) {
+    fail('CommandNotSupported', "$collStats' latencyStats is not supported by this database");
   }
   return function* runCollStats() {
     const collection = context.collection(source ?? '');
