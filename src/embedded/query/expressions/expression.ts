@@ -3,7 +3,6 @@ import { type Document, setField } from '../../bson/values.js';
 import { compile, type ExpressionContext, type OperatorCompiler, scopeOf } from './compiler.js';
 import { arithmeticOperators } from './operators/arithmetic.js';
 import { arrayOperators } from './operators/array.js';
-
 import { bitwiseOperators } from './operators/bitwise.js';
 import { comparisonOperators } from './operators/comparison.js';
 import { dateOperators } from './operators/date.js';

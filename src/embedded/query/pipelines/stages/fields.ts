@@ -1,6 +1,6 @@
 import { type Document, fieldOf, isDocument, setField, typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
-import { compile, type Evaluate, REDACT, type Scope, scopeOf } from '../../expressions/compiler.js';
+import { compile, type Evaluate, ensureFieldNames, REDACT, type Scope, scopeOf } from '../../expressions/compiler.js';
 import { compileProjection } from '../../projections/projection.js';
 import { mapping, type StageCompiler, type StageContext, type StageEntry } from '../stage-context.js';
 
@@ -37,9 +37,9 @@ function toFieldTree(specification: Document, context: StageContext): FieldTree 
 
 function addField(tree: FieldTree, { path, value }: { path: string; value: unknown }, context: StageContext): void {
   const segments = path.split('.');
+  ensureFieldNames(segments);
   let node = tree;
   for (const [index, segment] of segments.entries()) {
-    ensureFieldName(segment);
     const existing = node.get(segment);
     const isLast = index === segments.length - 1;
     if (typeof existing === 'function' || (isLast && existing !== undefined)) {
@@ -62,13 +62,6 @@ function addField(tree: FieldTree, { path, value }: { path: string; value: unkno
 function isNested(value: unknown): value is Document {
   const [first] = isDocument(value) ? Object.keys(value) : [];
   return first !== undefined && !first.startsWith('$');
-}
-
-function ensureFieldName(name: string): void {
-  if (name === '') fail('Location15998', 'FieldPath field names may not be empty strings.');
-  if (name.startsWith('$')) {
-    fail('Location16410', `FieldPath field names may not start with '$'. Consider using $getField or $setField.`);
-  }
 }
 
 function applyFields(tree: FieldTree, target: Document, scope: Scope): Document {
