@@ -74,6 +74,14 @@ export function testOverview({ browser, environment, open }: Setting): void {
     expect(tab.takeFaults()).toEqual([]);
   });
 
+  test.each([640, 800, 900, 1024, 1280])('every view is in sight in a window of %d pixels', async (width) => {
+    const tab = await open('');
+    await tab.sees('Nodes ready');
+    await tab.page.setViewport({ width, height: 600 });
+    const hidden = await tab.page.$eval('.bar nav', (nav) => nav.scrollWidth - nav.clientWidth);
+    expect(hidden).toBeLessThanOrEqual(0);
+  });
+
   test('a node that has left has a page that says so', async () => {
     const tab = await open('nodes/gone');
     await tab.sees('No node has this id now');
