@@ -55,7 +55,10 @@ export function createAdministrationService(context: Context) {
     async connectionsOf(userId: string, { after, limit }: PageRange) {
       const { sockets } = await presence.socketsOf(userId, { after, limit: limit + 1 });
       const connections = sockets.map(({ node, socketId, connectedAt, place }) => ({
-        ...{ socketId, node, namespace: place?.namespace ?? '', deviceId: place?.deviceId ?? '' },
+        socketId,
+        node,
+        namespace: place?.namespace ?? '',
+        deviceId: place?.deviceId ?? '',
         connectedAt: new Date(connectedAt).toISOString(),
       }));
       return toPage(connections, limit);

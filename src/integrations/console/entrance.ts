@@ -46,8 +46,12 @@ export function createEntrance({ sessions, visits, pages, hasPayloads, logger }:
     // Below, headers are removed that a later check needs.
     const shown = { headers: { ...headers }, socket: request.socket };
     const visit = {
-      ...{ session: sessions.of(shown), isStillValid: () => sessions.of(shown) !== undefined },
-      ...{ isFromOwnPage: isFromOwnPage(headers), isSecure: isSecurePage(headers), address, isOwn },
+      session: sessions.of(shown),
+      isStillValid: () => sessions.of(shown) !== undefined,
+      isFromOwnPage: isFromOwnPage(headers),
+      isSecure: isSecurePage(headers),
+      address,
+      isOwn,
     };
     visits.add(request, visit);
     if (isFromOtherPage(headers)) throw refusal(request, 'the call comes from a page of another origin');

@@ -27,7 +27,8 @@ const derive = (key: string, purpose: string, bytes: number): Buffer =>
 export function toSessionKeys({ consoleKeys, apiKeys }: Pick<SecretValues, 'consoleKeys' | 'apiKeys'>): SessionKey[] {
   const ofBackends = apiKeys.map((key) => ({ key, name: nameOfApiKey(key), access: 'act' as const }));
   return [...consoleKeys, ...ofBackends].map(({ key, name, access }) => ({
-    ...{ name, access },
+    name,
+    access,
     id: derive(key, 'id', ID_BYTES).toString('hex'),
     signer: derive(key, 'signature', SIGNER_BYTES),
     digest: digestOf(key),

@@ -19,10 +19,15 @@ export function createRoutes(
   const isDevelopment = !config.isProduction;
 
   const toOpened = ({ name, access, expiresAt }: Session) => ({
-    ...{ name, access, isOpen: expiresAt === null },
+    name,
+    access,
+    isOpen: expiresAt === null,
     expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
-    ...{ hasPayloads: config.console.hasPayloads, isDevelopment, version: versions.version },
-    ...{ node: config.nodeName, nodeId: localNode.id },
+    hasPayloads: config.console.hasPayloads,
+    isDevelopment,
+    version: versions.version,
+    node: config.nodeName,
+    nodeId: localNode.id,
   });
   const cookieOptions = { path: '/console', httpOnly: true, sameSite: 'strict' } as const;
 

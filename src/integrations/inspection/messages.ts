@@ -51,10 +51,21 @@ function toMessage({ recipient, message }: FoundMessage, storedPush: StoredPush 
   const devices = outcomes.map((outcome) => toDevice(outcome, entry));
   const push = toPush(entry, storedPush);
   return {
-    ...{ id, site: site === GENERAL_SITE ? null : site, userId, event, namespace: entry.namespace },
-    ...{ isDurable: true, state, acceptedAt: entry.createdAt.toISOString() },
-    ...{ node: entry.origin?.node ?? null, key: entry.origin?.key ?? null, requestId: entry.requestId ?? null },
-    ...{ expiresAt: toIso(entry.expireAt), push, devices, steps: toSteps(entry, push, devices) },
+    id,
+    site: site === GENERAL_SITE ? null : site,
+    userId,
+    event,
+    namespace: entry.namespace,
+    isDurable: true,
+    state,
+    acceptedAt: entry.createdAt.toISOString(),
+    node: entry.origin?.node ?? null,
+    key: entry.origin?.key ?? null,
+    requestId: entry.requestId ?? null,
+    expiresAt: toIso(entry.expireAt),
+    push,
+    devices,
+    steps: toSteps(entry, push, devices),
   };
 }
 
@@ -62,7 +73,10 @@ function toMessage({ recipient, message }: FoundMessage, storedPush: StoredPush 
 function toDevice({ deviceId, state, at, reason }: OutcomeReport, { outcomes = [] }: LoggedEntry): Device {
   const receipt = outcomes.find(({ device, expiry }) => device === deviceId && expiry === undefined);
   return {
-    ...{ deviceId, state, at: toIso(at), reason },
+    deviceId,
+    state,
+    at: toIso(at),
+    reason,
     sentAt: state === 'sent' ? toIso(at) : null,
     acknowledgedAt: state === 'acked' ? toIso(receipt?.at) : null,
   };

@@ -39,7 +39,10 @@ export function createUserInspection(context: Context, people: People) {
     const { total, sockets: shown } = await presence.socketsOf(userId, { limit: SOCKETS_MAX });
     const details = await detailsOf(shown);
     const sockets = shown.map(({ socketId, node, place, connectedAt }) => ({
-      ...{ socketId, node, namespace: place?.namespace ?? '', deviceId: place?.deviceId ?? '' },
+      socketId,
+      node,
+      namespace: place?.namespace ?? '',
+      deviceId: place?.deviceId ?? '',
       connectedAt: new Date(connectedAt).toISOString(),
       ...toShown(details.get(socketId)),
     }));
@@ -84,7 +87,9 @@ export function createUserInspection(context: Context, people: People) {
         checkCounters(userId),
       ]);
       return {
-        ...{ id: userId, ...toProfile(profile), ...connected },
+        id: userId,
+        ...toProfile(profile),
+        ...connected,
         blockedUntil: blockedUntil === undefined ? null : new Date(blockedUntil).toISOString(),
         devices: devices.map(toDevice),
         counters: counters ?? null,

@@ -31,7 +31,11 @@ export function toFilters(query: URLSearchParams): Filters {
   const asked = (query.get('kinds') ?? '').split(',');
   const known = kinds.filter((kind) => asked.includes(kind));
   return {
-    ...{ user: one('user'), namespace: one('namespace'), event: one('event'), code: one('code'), node: one('node') },
+    user: one('user'),
+    namespace: one('namespace'),
+    event: one('event'),
+    code: one('code'),
+    node: one('node'),
     kinds: known.length === 0 ? kinds : known,
   };
 }

@@ -85,7 +85,10 @@ function toParameter(document: unknown, part: unknown): Parameter[] {
   if (isRecord(schema['not'])) return [];
   return [
     {
-      ...{ name: readText(parameter, 'name'), place, isRequired: parameter['required'] === true, options },
+      name: readText(parameter, 'name'),
+      place,
+      isRequired: parameter['required'] === true,
+      options,
       mayBeEmpty: alternativesOf(document, schema).some((one) => one?.['const'] === ''),
       description: readText(parameter, 'description') || readText(schema, 'description'),
       byDefault: toText(schema['default']),

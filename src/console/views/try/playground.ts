@@ -153,7 +153,10 @@ function follow(opened: Socket, { target, done, fail }: Following): void {
     const { args, acknowledge, deliveryIds } = toArrived(event, given);
     if (isAcknowledging.value) acknowledge?.();
     note({
-      ...{ way: 'in', event, args, deliveryIds },
+      way: 'in',
+      event,
+      args,
+      deliveryIds,
       ...(acknowledge === undefined ? {} : { isAcknowledged: isAcknowledging.value }),
     });
   });

@@ -34,7 +34,10 @@ export async function send({ method, path, headers, body }: Request, credential:
   const type = response.headers.get('content-type') ?? '';
   const { bytes, isCut } = await read(response, /ndjson/.test(type));
   return {
-    ...{ status: response.status, statusText: response.statusText, type, isCut },
+    status: response.status,
+    statusText: response.statusText,
+    type,
+    isCut,
     tookMs: performance.now() - startedAt,
     bytes: bytes.byteLength,
     text:
