@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ErrorReply } from 'redis';
+import { DisconnectsClientError, ErrorReply } from 'redis';
 import type { Logger } from '../logger.js';
 import { StartError } from '../start-error.js';
 import type { SelfCheck } from './check.js';
@@ -102,7 +102,8 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
       await check.run();
       if (!areConnected()) throw lastError;
     } catch (error) {
-      noteFailure(error);
+      // This process has dropped the connection; the reason was noted then.
+      if (!(error instanceof DisconnectsClientError)) noteFailure(error);
       if (isOfWrongServer(error) && performance.now() >= reconnectAt) {
         reconnectAt = performance.now() + backOffMs(failures);
         for (const client of clients) client.reconnect();

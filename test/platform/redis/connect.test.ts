@@ -30,8 +30,8 @@ afterEach(async () => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-async function open(onMessagesLost?: (messages: number) => void): Promise<Redis> {
-  const options = { url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger };
+async function open(onMessagesLost?: (messages: number) => void, log = logger): Promise<Redis> {
+  const options = { url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger: log };
   const redis = await connectRedis(onMessagesLost === undefined ? options : { ...options, onMessagesLost });
   undo.push(() => redis.close());
   return redis;
@@ -106,7 +106,8 @@ describe('an outage', () => {
   });
 
   test('of a hanging Redis rejects pending commands, and recovers', async () => {
-    const redis = await open();
+    const lines: string[] = [];
+    const redis = await open(undefined, pino({ level: 'warn' }, { write: (line: string) => lines.push(line) }));
     const processId = await processIdOf(redis);
     process.kill(processId, 'SIGSTOP');
     undo.push(() => process.kill(processId, 'SIGCONT'));
@@ -118,6 +119,10 @@ describe('an outage', () => {
     process.kill(processId, 'SIGCONT');
     await stateOf(redis, true);
     await redis.ping();
+    // That this process has dropped the connection is no reason.
+    const reasons = lines.map((line) => String(JSON.parse(line).err.message));
+    expect(reasons[0]).toBe('no answer within 2000 ms');
+    expect(reasons).not.toContain('Disconnects client');
   });
 
   test('loses messages of the adapter without rejecting, and counts them', async () => {
