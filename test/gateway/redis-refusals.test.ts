@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connect, refusal } from '../support/client.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import type { TestGateway } from '../support/gateway.js';
-import type { TestRedis } from '../support/redis-server.js';
+import { startRedisProcess } from '../support/redis-sentinel.js';
+import { freePort, type TestRedis } from '../support/redis-server.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
 /* Two nodes with a Redis that refuses commands. */
@@ -155,3 +157,32 @@ test('a node that may not subscribe to its namespaces does not start, and report
   await redis.command('ACL', 'SETUSER', 'limited', ...RIGHTS, ...rights);
   await expect(start('limited')).rejects.toThrow(/^Redis at .* cannot be used: NOPERM.*channel.* ACL SETUSER .*$/);
 });
+
+/** Starts a Redis without some commands. @returns its URL */
+async function startWithout(...commands: string[]): Promise<string> {
+  const lines = commands.map((command) => `rename-command ${command} ""`);
+  const options = { directory: await temporaryDirectory(), port: await freePort(), password: 'hunter2' };
+  const { port, kill } = await startRedisProcess({ ...options, lines });
+  onTestFinished(kill);
+  return `redis://:hunter2@127.0.0.1:${port}`;
+}
+
+test('a Redis whose operator took INFO and dangerous commands away is enough', async () => {
+  const url = await startWithout('INFO', 'CONFIG', 'KEYS', 'FLUSHALL', 'FLUSHDB', 'CLIENT', 'DEBUG');
+  const node = await environment.startNode({ REDIS_URL: url });
+  const client = await connect(node, { claims: { uid: 'eve' } });
+  expect(await isReady(node, true)).toBe(true);
+  await until(async () => (await presenceOf(node, 'eve')).data?.connections === 1);
+  client.close();
+  await node.close();
+});
+
+test.each(['PUBLISH', 'EVALSHA', 'ZADD'])(
+  'a start with a Redis without %s fails at once with the remedy',
+  async (command) => {
+    const url = await startWithout(command);
+    // The time limit of the test is shorter.
+    const start = environment.startNode({ REDIS_URL: url, STARTUP_TIMEOUT_MS: '600000' });
+    await expect(start).rejects.toThrow(/cannot be used: ERR unknown (redis )?command.*rename-command/i);
+  },
+);

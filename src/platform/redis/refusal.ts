@@ -1,8 +1,12 @@
 import { tlsRemedyOf } from './tls.js';
 
+/** Redis gives it no code. Operators take commands away by `rename-command`. */
+const UNKNOWN_COMMAND = 'unknown command';
+
 /** The code of an error: that of a Redis error reply (`READONLY`) or of the system (`ECONNREFUSED`). */
 export function refusalOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (/unknown (redis )?command/i.test(error.message)) return UNKNOWN_COMMAND;
   // A forbidden command within a script has no code of its own.
   if (/executing the script can't|ACL failure in script/.test(error.message)) return 'NOPERM';
   // Redis 6 wraps errors within scripts: `ERR Error running script …: -READONLY …`.
@@ -17,7 +21,9 @@ const KNOWN_CODES = [
 ];
 
 /** Permanent errors: the settings of the gateway or of Redis must change. */
-const SETTINGS_ARE_WRONG = new Set(['NOPERM', 'WRONGPASS', 'NOAUTH', 'DENIED', 'MOVED', 'CROSSSLOT']);
+const SETTINGS_ARE_WRONG = new Set([
+  ...['NOPERM', UNKNOWN_COMMAND, 'WRONGPASS', 'NOAUTH', 'DENIED', 'MOVED', 'CROSSSLOT'],
+]);
 
 /** The server is not, or no longer, the right one. A new connection may reach it. */
 const WRONG_SERVER = new Set(['READONLY', 'MASTERDOWN', 'MOVED', 'NOAUTH']);
@@ -67,6 +73,9 @@ export const isPermanent = (error: unknown): boolean =>
   isNoCluster(error) ||
   (error instanceof Error && /DB index is out of range/.test(error.message));
 
+/** Whether Redis does not let this node run the command. */
+export const isForbidden = (error: unknown): boolean => ['NOPERM', UNKNOWN_COMMAND].includes(refusalOf(error));
+
 /** Whether reconnecting may help. */
 export const isOfWrongServer = (error: unknown): boolean =>
   error instanceof LostMessageError || error instanceof WrongServerError || WRONG_SERVER.has(refusalOf(error));
@@ -74,8 +83,10 @@ export const isOfWrongServer = (error: unknown): boolean =>
 /** The reason in one line: error and code. */
 export function toReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // OpenSSL's text has the place in its source and a line break.
-  const text = error.message.replace(/\S*error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):.*/s, '$1');
+  // OpenSSL's text has the place in its source and a line break. That of an unknown command quotes its arguments.
+  const text = error.message
+    .replace(/, with args beginning with.*/s, '')
+    .replace(/\S*error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):.*/s, '$1');
   return text || refusalOf(error);
 }
 
@@ -100,6 +111,7 @@ const CREDENTIALS =
   ' Check the user and the password in REDIS_URL; in them, special characters are percent-encoded. Sentinels with others get theirs as ?sentinel_user=…&sentinel_password=….';
 const MASTER = ' REDIS_URL must name the master.';
 const REMEDIES = {
+  [UNKNOWN_COMMAND]: ' Redis must have every command that the gateway uses: see rename-command in its configuration.',
   WRONGPASS: CREDENTIALS,
   NOAUTH: CREDENTIALS,
   READONLY: MASTER,

@@ -1,6 +1,6 @@
 import { chunksOf } from '../../platform/lists.js';
 import type { Redis } from '../../platform/redis/connect.js';
-import { refusalOf } from '../../platform/redis/refusal.js';
+import { isForbidden } from '../../platform/redis/refusal.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
 import type {
   ChangedUser,
@@ -186,7 +186,7 @@ export function createPresenceCommands(options: {
         const info = await redis.commands.sendCommand<string>(['INFO', 'server'], keyPrefix);
         return /^run_id:(\w+)/m.exec(info)?.[1];
       } catch (error) {
-        if (refusalOf(error) === 'NOPERM') return undefined;
+        if (isForbidden(error)) return undefined;
         throw error;
       }
     },
