@@ -1,5 +1,4 @@
 import { configureApiKeyGuard } from '../auth/api-key.js';
-import { createFloodBrake } from '../library-internals/flood-brake.js';
 import { createFrameGate } from '../library-internals/frame-limit.js';
 import { createConnectionCheck, reportMissingServerParts } from '../library-internals/private-parts.js';
 import { createAdmission } from '../transport/admission.js';
@@ -7,6 +6,7 @@ import { createConnectDeadline } from '../transport/connect-deadline.js';
 import { createConnectLimits } from '../transport/connect-limits.js';
 import { createConnectionBounds } from '../transport/connection-bounds.js';
 import { createDispatch } from '../transport/dispatch.js';
+import { createFloods } from '../transport/floods.js';
 import { createHandshakes } from '../transport/handshakes.js';
 import { createHttpApp } from '../transport/http.js';
 import { createHttpServer, endKeepAlive } from '../transport/http-server.js';
@@ -84,7 +84,7 @@ function createBounds({ config, steadyClock: clock, admissionClock, logger, metr
   const perSecond = config.sockets.admissionPerSecond;
   const admission = createAdmission({ perSecond, clock: admissionClock, isDraining, metrics });
   return {
-    floodBrake: createFloodBrake({ clock, onFlood: () => metrics.floods.inc() }),
+    floodBrake: createFloods({ clock, logger, metrics }),
     frameGate: createFrameGate({ openMaxBytes, generalMaxBytes: messageMaxBytes }),
     connectionBounds,
     handshakes: createHandshakes({ admission, connectionBounds, isDraining, logger }),

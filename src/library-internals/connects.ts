@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Namespace, Socket } from 'socket.io';
-import type { FloodBrake } from './flood-brake.js';
+import type { UsefulPackets } from './flood-brake.js';
 
 /** How often a new CONNECT can replace a pending one on a connection. */
 const REPLACEMENTS_MAX = 10;
@@ -99,13 +99,13 @@ export interface Connects {
  * credentials it replaces the first, silently. A DISCONNECT cancels the CONNECT before it. A CONNECT for a namespace that the
  * client is already in means that it missed the reply, and starts over.
  */
-export function createConnects(floodBrake: Pick<FloodBrake, 'credit'>): Connects {
+export function createConnects(usefulPackets: UsefulPackets): Connects {
   const entering = new WeakMap<object, Map<string, Pending>>();
   const replacements = new WeakMap<object, number>();
   const pendingOf = (connection: object, name: string): Pending | undefined => entering.get(connection)?.get(name);
 
   const creditIfAskedFor = (socket: Pick<Socket, 'conn'>, packet: Packet): void => {
-    if (isAskedFor(socket, packet)) floodBrake.credit(socket.conn);
+    if (isAskedFor(socket, packet)) usefulPackets.credit(socket.conn);
   };
   const take = (internals: ClientInternals, packet: Packet): void => {
     const { conn, nsps } = internals;

@@ -2,35 +2,49 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'socket.io';
 import type { Clock } from '../platform/clock.js';
 import { type WebSocketLike as FrameLimited, websocketOf } from './frame-limit.js';
-import { type PausableWebSocket, pauseReading, readSome, resumeReading } from './paused-reading.js';
+import {
+  handleInSlices,
+  type PausableWebSocket,
+  pauseReading,
+  readSome,
+  resumeReading,
+  SLICE_BYTES,
+  type SlicedWebSocket,
+} from './paused-reading.js';
 
 type Connection = Socket['conn'];
 
-/** A client floods that sends so many useless packets, and as many again within {@link WINDOW_MS}. */
-const USELESS_MAX = 500;
+/** A caller floods who sends so many useless packets within {@link WINDOW_MS}, over all connections. */
+const USELESS_MAX = 1000;
 const WINDOW_MS = 5000;
-/** What is read at once of a websocket that floods. */
-const SLICE_BYTES = 2048;
+/**
+ * Useless packets of a connection that are counted together. A connection that has not sent so many is not slowed down, whatever
+ * others send who count as the same caller.
+ */
+const STEP = 100;
 /** Time between two slices of one client. */
 const SLICE_MS = 500;
 /** Time between two slices of all clients, so that a node spends little on any number of floods. */
 const TURN_MS = 25;
 
-const useless = Symbol('useless packets of a client in its present window');
-const windowFrom = Symbol('when that window began');
+const useless = Symbol('useless packets of a connection in its present step');
+const senderOf = Symbol('who sends on a connection');
 interface Counted {
   [useless]?: number;
-  [windowFrom]?: number;
+  [senderOf]?: unknown;
 }
 
 /** A websocket of `ws`. */
 interface WebSocketLike extends Counted, FrameLimited, PausableWebSocket {
   readonly readyState: number;
-  on(event: 'message' | 'ping' | 'pong' | 'close', listener: (this: never) => void): void;
+  on(event: Frame | 'close', listener: (this: never) => void): void;
   off(event: 'close', listener: (this: never) => void): void;
   terminate(): void;
 }
 const OPEN = 1;
+
+const FRAMES = ['message', 'ping', 'pong'] as const;
+type Frame = (typeof FRAMES)[number];
 
 /** A connection that polls, or has begun with that. */
 type PollingConnection = Counted & Connection;
@@ -46,37 +60,57 @@ const heldBody = Symbol('takes the body of a request that waits');
 
 type Source = WebSocketLike | PollingConnection;
 
-/** Slows down clients that flood the gateway. */
-export interface FloodBrake {
-  /** Counts the messages of a new websocket. */
-  watch(websocket: object): void;
-  /** Counts the packets of a new connection, if it polls. */
-  watchPolling(connection: Connection): void;
+/** Tells a flood from a busy client. */
+export interface UsefulPackets {
   /** A packet was useful: an event or a CONNECT within the limits, or an acknowledgement that was asked for. */
   credit(connection: Connection): void;
 }
 
-interface Options {
+/** Slows down callers who flood the gateway. A sender is who sends on a connection, as far as it is known. */
+export interface FloodBrake<Sender> extends UsefulPackets {
+  /** Counts the messages of a new websocket. */
+  watch(websocket: object, sender: Sender): void;
+  /** Counts the packets of a new connection, if it polls. */
+  watchPolling(connection: Connection, sender: Sender): void;
+  /** More is known about who sends on a connection. */
+  identify(connection: Connection, sender: Sender): void;
+}
+
+/** A connection that is read slowly from now on. */
+export interface Flood<Sender> {
+  readonly sender: Sender;
+  /** As `callerOf` named it. */
+  readonly caller: string;
+  /** The last packet: a frame of a websocket, or a packet of polling. */
+  readonly packet: string;
+  /** The first connection of this caller for some seconds. */
+  readonly isFirst: boolean;
+}
+
+interface Options<Sender> {
   readonly clock: Clock;
-  /** A client floods from now on. */
-  onFlood(): void;
+  /** By what a sender is counted. */
+  callerOf(sender: Sender): string;
+  onFlood(flood: Flood<Sender>): void;
 }
 
 /**
- * A client can send faster than the gateway can refuse, and without this, one websocket takes a whole core. So the connection of
- * a client that sends many useless packets is read slowly, and the network makes its client wait. Every packet is useless that is
+ * A client can send faster than the gateway can refuse, and without this, one websocket takes a whole core. So the connections of
+ * a caller who sends many useless packets are read slowly, and the network makes the client wait. Every packet is useless that is
  * not credited: refused events and CONNECTs, heartbeats, acknowledgements that were not asked for, and what has no meaning.
  *
  * A websocket is paused, and read in slices. Of a polling client the requests with packets wait. Nothing is dropped. The answer
  * to a heartbeat is in time behind some 100 KB of useless packets; behind more the client is cut.
  */
-export function createFloodBrake({ clock, onFlood }: Options): FloodBrake {
+export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<Sender>): FloodBrake<Sender> {
   /** source → when it may be read next, earliest first */
   const slowed = new Map<Source, number>();
   let stopTurns: (() => void) | undefined;
+  /** caller → useless packets in the present window, which is the same for all */
+  const counts = new Map<string, number>();
+  let windowEndsAt = 0;
 
   const slowDown = (source: Source): void => {
-    onFlood();
     slowed.set(source, clock.now() + SLICE_MS);
     source.on('close', forget);
     if (isWebSocket(source)) {
@@ -86,7 +120,6 @@ export function createFloodBrake({ clock, onFlood }: Options): FloodBrake {
     stopTurns ??= clock.every(TURN_MS, takeTurn);
   };
   const speedUp = (source: Source): void => {
-    source[windowFrom] = clock.now();
     source.off('close', forget);
     forget.call(source);
     if (isWebSocket(source)) resumeReading(source);
@@ -109,19 +142,37 @@ export function createFloodBrake({ clock, onFlood }: Options): FloodBrake {
     if (!(isWebSocket(source) ? floodsOn(source) : takeHeldBody(source))) speedUp(source);
   };
 
-  const count = (source: Source): void => {
+  /** @returns the useless packets of a caller in the present window, and those of one more step */
+  const addStep = (caller: string): number => {
+    if (clock.now() >= windowEndsAt) {
+      counts.clear();
+      windowEndsAt = clock.now() + WINDOW_MS;
+    }
+    const count = (counts.get(caller) ?? 0) + STEP;
+    counts.set(caller, count);
+    return count;
+  };
+  const count = (source: Source, packet: string): void => {
     const packets = (source[useless] ?? 0) + 1;
     source[useless] = packets;
-    if (packets < USELESS_MAX || slowed.has(source)) return;
-    const now = clock.now();
-    const isFlood = now - (source[windowFrom] ?? Number.NEGATIVE_INFINITY) < WINDOW_MS;
+    if (packets < STEP || slowed.has(source)) return;
     source[useless] = 0;
-    source[windowFrom] = now;
-    if (isFlood) slowDown(source);
+    const sender = source[senderOf] as Sender;
+    const caller = callerOf(sender);
+    const total = addStep(caller);
+    if (total < USELESS_MAX) return;
+    slowDown(source);
+    onFlood({ sender, caller, packet, isFirst: total === USELESS_MAX });
   };
   // Shared by all sources, to save closures for each idle one.
-  function countPacket(this: Source): void {
-    count(this);
+  const frameCounters = FRAMES.map((frame) => {
+    function countFrame(this: WebSocketLike): void {
+      count(this, frame);
+    }
+    return [frame, countFrame] as const;
+  });
+  function countPacket(this: PollingConnection, { type }: { readonly type: string }): void {
+    count(this, type);
   }
   function takeBody(this: PollingTransport, request: IncomingMessage, response: ServerResponse): void {
     const { onDataRequest } = Object.getPrototypeOf(this) as PollingTransport;
@@ -133,23 +184,34 @@ export function createFloodBrake({ clock, onFlood }: Options): FloodBrake {
   }
 
   return {
-    watch(websocket: WebSocketLike) {
-      for (const event of ['message', 'ping', 'pong'] as const) websocket.on(event, countPacket);
+    watch(websocket: WebSocketLike & SlicedWebSocket, sender) {
+      websocket[senderOf] = sender;
+      handleInSlices(websocket);
+      for (const [frame, countFrame] of frameCounters) websocket.on(frame, countFrame);
     },
-    watchPolling(connection) {
+    watchPolling(connection: PollingConnection, sender) {
       const transport = pollingOf(connection);
       if (transport.onDataRequest === undefined) return;
+      connection[senderOf] = sender;
       connection.on('packet', countPacket);
-      connection.once('upgrade', () => connection.off('packet', countPacket));
+      connection.once('upgrade', () => {
+        connection.off('packet', countPacket);
+        sourceOf(connection)[senderOf] = connection[senderOf];
+      });
       transport[connectionOf] = connection;
       transport.onDataRequest = takeBody;
     },
+    identify(connection, sender) {
+      sourceOf(connection)[senderOf] = sender;
+    },
     credit(connection) {
-      const source: Source = websocketOf<WebSocketLike>(connection) ?? connection;
+      const source = sourceOf(connection);
       source[useless] = (source[useless] ?? 0) - 1;
     },
   };
 }
+
+const sourceOf = (connection: Connection): Source => websocketOf<WebSocketLike>(connection) ?? connection;
 
 const isWebSocket = (source: Source): source is WebSocketLike => 'terminate' in source;
 

@@ -1,6 +1,16 @@
 import type { Socket as Line } from 'node:net';
 
-/** The used parts of a websocket. `_socket` is private to `ws`; its presence is checked. */
+/** What is handled at once of a websocket, before it is looked at whether it was paused meanwhile. */
+export const SLICE_BYTES = 2048;
+
+/** Takes apart what arrives on a line. */
+interface Receiver {
+  [lineOf]?: Line;
+  write(chunk: Buffer): boolean;
+}
+const lineOf = Symbol('the line of a receiver');
+
+/** The used parts of a websocket. `_socket` is private to `ws`, as `_receiver` is; their presence is checked. */
 export interface PausableWebSocket {
   readonly _socket?: Line | null;
   pause(): void;
@@ -10,7 +20,36 @@ export interface PausableWebSocket {
 const pauses = Symbol('how often the reading of a websocket was paused and not resumed');
 type Counted = PausableWebSocket & { [pauses]?: number };
 
-/** Stops reading a websocket. What has been read before is still handled. */
+/** A websocket with the part that {@link handleInSlices} uses. */
+export interface SlicedWebSocket extends Pick<PausableWebSocket, '_socket'> {
+  readonly _receiver?: Receiver;
+}
+
+/**
+ * Handles what arrives of a new websocket in slices of {@link SLICE_BYTES}. A chunk of the network can hold thousands of packets,
+ * and when one of them makes the gateway pause the websocket, those behind it wait too.
+ */
+export function handleInSlices({ _socket: line, _receiver: receiver }: SlicedWebSocket): void {
+  if (line === null || line === undefined || receiver === undefined) return;
+  receiver[lineOf] = line;
+  receiver.write = writeSlices;
+}
+
+// Shared by all receivers, to save a closure for each idle one.
+function writeSlices(this: Receiver, chunk: Buffer): boolean {
+  const { write } = Object.getPrototypeOf(this) as Receiver;
+  const line = this[lineOf];
+  for (let end = SLICE_BYTES; ; end += SLICE_BYTES) {
+    const hasRoom = write.call(this, chunk.subarray(end - SLICE_BYTES, end));
+    if (end >= chunk.length) return hasRoom;
+    if (hasRoom && line?.isPaused() === false) continue;
+    // What a client has sent before it was cut off is not handled any more.
+    if (line?.destroyed === false) line.unshift(chunk.subarray(end));
+    return hasRoom;
+  }
+}
+
+/** Stops reading a websocket. What is being handled is handled to the end of its slice. */
 export function pauseReading(websocket: Counted): void {
   websocket[pauses] = (websocket[pauses] ?? 0) + 1;
   websocket.pause();

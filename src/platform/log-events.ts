@@ -135,6 +135,13 @@ export const logEvents = {
     per: ['limit', 'caller'],
     isCounted: false,
   },
+  flood: {
+    level: 'warn',
+    message: 'a caller floods the gateway: its connections are read slowly',
+    lines: 1,
+    per: ['caller'],
+    isCounted: false,
+  },
   slow_client_closed: { level: 'info', message: 'a slow client was closed' },
   node_limit_reached: {
     level: 'warn',

@@ -94,7 +94,7 @@ export function createMetrics() {
     }),
     floods: new Counter({
       name: 'gateway_floods_total',
-      help: 'How often a connection was not read for some seconds because it sent too many useless packets',
+      help: 'How often a connection was not read for some seconds because its caller sent too many useless packets',
       registers,
     }),
     ...createAdmissionMetrics(registry),

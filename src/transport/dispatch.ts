@@ -7,16 +7,17 @@ import { type ErrorCode, GatewayError, invalid } from '../errors.js';
 import type { EventContext, Mount, MountedEvent, ReplyFormat } from '../framework/events.js';
 import type { Namespace } from '../framework/namespace.js';
 import { generalReplyFormat, toGatewayError } from '../framework/reply.js';
-import type { FloodBrake } from '../library-internals/flood-brake.js';
+import type { UsefulPackets } from '../library-internals/flood-brake.js';
 import { UnreadArguments } from '../library-internals/packet-decoder.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Tracing } from '../platform/tracing.js';
 import type { Traffic } from '../realtime/traffic.js';
-import { payerOf, type Work } from '../realtime/work.js';
-import type { GatewaySocket, SocketState } from '../sockets/socket.js';
+import type { Work } from '../realtime/work.js';
+import type { GatewaySocket } from '../sockets/socket.js';
 import { parse } from '../validation.js';
+import { callerOf } from './caller.js';
 import { createHeldEvents } from './held-events.js';
 
 /** Events of one socket that may be in flight at once; a client that sends more does not wait for answers. */
@@ -36,7 +37,7 @@ interface Dependencies {
   work: Work;
   userAuth: UserAuth;
   expiry: ExpiryWatch;
-  floodBrake: Pick<FloodBrake, 'credit'>;
+  floodBrake: UsefulPackets;
   traffic: Pick<Traffic, 'isWatched' | 'received'>;
   /** `undefined`: off. */
   tracing: Tracing | undefined;
@@ -222,9 +223,6 @@ function dataOf([data]: Call['args']): unknown {
   if (ArrayBuffer.isView(data)) throw invalid('', 'must not be binary');
   return data ?? {};
 }
-
-/** Who pays for an event. */
-const callerOf = ({ principal, address }: SocketState): string => payerOf(principal) ?? `address:${address}`;
 
 /** The events of one namespace, and how those that it does not know are answered. */
 interface Table {

@@ -7,7 +7,6 @@ import type { Namespace } from '../framework/namespace.js';
 import { toConnectError, toGatewayError, toRefusalBody } from '../framework/reply.js';
 import { compactConnection } from '../library-internals/compact-connection.js';
 import { createConnects, wordUnknownNamespaces } from '../library-internals/connects.js';
-import type { FloodBrake } from '../library-internals/flood-brake.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { connectionIdOf, discard, siblingsOf } from '../library-internals/server-state.js';
 import { forgetHandshake } from '../library-internals/slim-handshake.js';
@@ -22,6 +21,7 @@ import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectLimits, Knock } from './connect-limits.js';
 import type { Dispatch } from './dispatch.js';
+import type { Floods } from './floods.js';
 import type { Handshakes } from './handshakes.js';
 
 interface Dependencies {
@@ -32,7 +32,7 @@ interface Dependencies {
   listeners: readonly Partial<SocketListener>[];
   trustedProxies: number;
   frameGate: FrameGate;
-  floodBrake: Pick<FloodBrake, 'credit'>;
+  floodBrake: Pick<Floods, 'credit' | 'identify'>;
   connectLimits: ConnectLimits;
   connectDeadline: ConnectDeadline;
   handshakes: Pick<Handshakes, 'refusalOf'>;
@@ -162,6 +162,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       forgetHandshake(socket);
       if (socket.data.principal === bystander) return standBy(socket);
       connectDeadline.end(socket.conn);
+      floodBrake.identify(socket.conn, socket);
       if (hasShownToken(socket.data.principal)) frameGate.open(socket);
       // No listener is registered and `next` is never called, so no event name reaches Node's EventEmitter.
       socket.use((packet) => void dispatch(socket, packet));

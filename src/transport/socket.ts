@@ -3,7 +3,6 @@ import { type Namespace, Server } from 'socket.io';
 import { userOf } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import type { ErrorCode } from '../errors.js';
-import type { FloodBrake } from '../library-internals/flood-brake.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createHeartbeats } from '../library-internals/heartbeats.js';
 import { lookBeforeEncoding } from '../library-internals/memory-adapter.js';
@@ -22,6 +21,7 @@ import { everySocket, type GatewayServer } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectionBounds } from './connection-bounds.js';
+import type { Floods } from './floods.js';
 import type { Handshakes } from './handshakes.js';
 import type { AllowsOrigin } from './origins.js';
 import { explainRefusals, refuseWhileDraining } from './refusals.js';
@@ -76,7 +76,7 @@ interface AttachOptions {
   allowsOrigin: AllowsOrigin;
   isDraining: () => boolean;
   frameGate: FrameGate;
-  floodBrake: Omit<FloodBrake, 'credit'>;
+  floodBrake: Pick<Floods, 'watch' | 'watchPolling'>;
   connectionBounds: ConnectionBounds;
   connectDeadline: ConnectDeadline;
   handshakes: Handshakes;
@@ -98,19 +98,19 @@ export function attach(
   const { frameGate, floodBrake, connectionBounds, connectDeadline, handshakes, ...platform } = attached;
   const { messageMaxBytes } = config.sockets;
   const { traffic } = platform;
-  const showRefusal = ({ socket, headers }: IncomingMessage, code: ErrorCode, detail: string): void => {
-    if (!traffic.isWatched) return;
-    const address = addressKeyOf({ address: socket.remoteAddress ?? '', headers }, config.http.trustedProxies);
-    traffic.refused({ namespace: null, code, address, detail });
+  const addressOf = ({ socket, headers }: IncomingMessage): string =>
+    addressKeyOf({ address: socket.remoteAddress ?? '', headers }, config.http.trustedProxies);
+  const showRefusal = (request: IncomingMessage, code: ErrorCode, detail: string): void => {
+    if (traffic.isWatched) traffic.refused({ namespace: null, code, address: addressOf(request), detail });
   };
   const boundUnfinished = createUnfinishedBound({ messageMaxBytes, ...platform });
   io.attach(http, {
     ...optionsOf(io),
-    wsEngine: createWebSocketEngine((websocket, { socket, headers }) => {
+    wsEngine: createWebSocketEngine((websocket, request) => {
       frameGate.guard(websocket);
-      floodBrake.watch(websocket);
-      const address = { address: socket.remoteAddress ?? '', headers };
-      boundUnfinished(websocket, addressKeyOf(address, config.http.trustedProxies));
+      const address = addressOf(request);
+      floodBrake.watch(websocket, { address });
+      boundUnfinished(websocket, address);
     }),
     allowRequest: (request, answer) => {
       if (isDraining()) {
@@ -138,9 +138,11 @@ export function attach(
     connectionBounds.hold(connection);
     connectDeadline.begin(connection);
     handshakes.begin(connection);
+    if (connection.transport.name === 'polling') {
+      floodBrake.watchPolling(connection, { address: addressOf(connection.request) });
+    }
     slimRequest(connection);
     boundWriteBuffer(connection);
-    floodBrake.watchPolling(connection);
     writeDirectly(connection);
     takeHeartbeats(connection);
   });

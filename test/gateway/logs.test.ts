@@ -94,6 +94,17 @@ test('a user who reaches the rate limit is named once', async () => {
   client.close();
 });
 
+test('a caller who floods is named once, with the socket', async () => {
+  const client = await connect(node, { claims: { uid: 'flooder' } });
+  for (let sent = 0; sent < 1500; sent += 1) client.socket.emit('unknown', SECRETS.payload);
+  expect(await lineOf('flood')).toMatchObject({
+    ...{ level: 40, caller: 'user:flooder', user: 'flooder', address: '127.0.0.1' },
+    ...{ namespace: '/v1/shared', socket: client.socket.id, packet: 'message' },
+  });
+  expect(linesOf('flood')).toHaveLength(1);
+  client.close();
+});
+
 test('a slow client names user, namespace and bytes', async () => {
   const slow = new WebSocket(`${node.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
   await once(slow, 'message');

@@ -1,34 +1,52 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
-import { createFloodBrake } from '../../src/library-internals/flood-brake.js';
+import { createFloodBrake, type Flood } from '../../src/library-internals/flood-brake.js';
 import { pauseReading } from '../../src/library-internals/paused-reading.js';
 import { createTestClock } from '../support/clock.js';
 
-/** More than are read at once, and useless enough to be a flood. */
-const FLOOD = 1500;
+/** Useless packets that are a flood. */
+const FLOOD = 1000;
+/** Packets that are read at once. */
+const SLICE = 128;
 const PACKET_BYTES = 16;
 
-/** A websocket of `ws`, each of whose packets has the same length. */
+/** As the receiver of `ws`, but each packet has the same length. */
+class TestReceiver {
+  readonly take: () => void;
+
+  constructor(take: () => void) {
+    this.take = take;
+  }
+  write(chunk: Buffer): boolean {
+    for (let read = 0; read + PACKET_BYTES <= chunk.length; read += PACKET_BYTES) this.take();
+    return true;
+  }
+}
+
+/** A websocket of `ws`. */
 class TestWebSocket extends EventEmitter {
   readyState = 1;
   handled = 0;
   readonly _socket = new PassThrough({ highWaterMark: 2 ** 20 });
+  readonly _receiver: TestReceiver;
 
-  constructor(handle: () => void) {
+  constructor(handle: () => void = () => undefined) {
     super();
     onTestFinished(() => void this._socket.destroy());
-    this._socket.on('data', (chunk: Buffer) => {
-      for (let read = 0; read + PACKET_BYTES <= chunk.length; read += PACKET_BYTES) {
-        this.handled += 1;
-        this.emit('message');
-        handle();
-      }
+    this._receiver = new TestReceiver(() => {
+      this.handled += 1;
+      this.emit('message');
+      handle();
     });
+    this._socket.on('data', (chunk: Buffer) => this._receiver.write(chunk));
   }
-  /** In two chunks, of which the first is a flood by itself. */
+  /** In one chunk of the network. */
+  receive(packets: number): void {
+    this._socket.write(Buffer.alloc(packets * PACKET_BYTES));
+  }
   flood(): void {
-    for (let chunk = 0; chunk < 2; chunk += 1) this._socket.write(Buffer.alloc(FLOOD * PACKET_BYTES));
+    this.receive(3 * FLOOD);
   }
   pause = (): void => void this._socket.pause();
   resume = (): void => void this._socket.resume();
@@ -42,20 +60,24 @@ class TestWebSocket extends EventEmitter {
 /** @param credit whether the packets are useful */
 function setUp({ isUseful = false } = {}) {
   const clock = createTestClock();
-  let floods = 0;
-  const brake = createFloodBrake({
+  const floods: Flood<string>[] = [];
+  const brake = createFloodBrake<string>({
     clock,
-    onFlood() {
-      floods += 1;
-    },
+    callerOf: (sender) => sender,
+    onFlood: (flood) => floods.push(flood),
   });
   const websocket = new TestWebSocket(() => {
     if (isUseful) brake.credit({ transport: { name: 'websocket', socket: websocket } } as never);
   });
-  brake.watch(websocket);
+  brake.watch(websocket, 'caller');
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   return {
-    ...{ clock, websocket, brake, settle, floods: () => floods },
+    ...{ clock, websocket, brake, settle, floods },
+    add(sender: string): TestWebSocket {
+      const another = new TestWebSocket();
+      brake.watch(another, sender);
+      return another;
+    },
     async pass(ms: number) {
       for (let passed = 0; passed < ms; passed += 25) {
         clock.advance(25);
@@ -69,13 +91,13 @@ test('useless packets are read slowly, all of them, and the client is read as be
   const { websocket, settle, pass, floods } = setUp();
   websocket.flood();
   await settle();
-  expect([websocket.handled, floods()]).toEqual([FLOOD, 1]);
+  expect(floods).toEqual([{ sender: 'caller', caller: 'caller', packet: 'message', isFirst: true }]);
+  const before = websocket.handled;
+  expect(before).toBeLessThanOrEqual(FLOOD + SLICE);
   await pass(500);
-  const first = websocket.handled - FLOOD;
-  expect(first).toBeGreaterThan(0);
-  expect(first).toBeLessThan(FLOOD / 5);
+  expect(websocket.handled - before).toBe(SLICE);
   await pass(20_000);
-  expect(websocket.handled).toBe(2 * FLOOD);
+  expect(websocket.handled).toBe(3 * FLOOD);
   expect(websocket._socket.isPaused()).toBe(false);
 });
 
@@ -83,23 +105,62 @@ test('useful packets are read as they come', async () => {
   const { websocket, settle, floods } = setUp({ isUseful: true });
   websocket.flood();
   await settle();
-  expect([websocket.handled, floods()]).toEqual([2 * FLOOD, 0]);
+  expect([websocket.handled, floods.length]).toEqual([3 * FLOOD, 0]);
 });
 
 test('useless packets over a long time are no flood', async () => {
   const { websocket, clock, settle, floods } = setUp();
   for (let sent = 0; sent < 10; sent += 1) {
-    websocket._socket.write(Buffer.alloc(400 * PACKET_BYTES));
+    websocket.receive(800);
     await settle();
     clock.advance(5000);
   }
-  expect([websocket.handled, floods()]).toEqual([4000, 0]);
+  expect([websocket.handled, floods.length]).toEqual([8000, 0]);
+});
+
+test('connections of one caller that flood together are slowed down, and one that sends little is not', async () => {
+  const { add, settle, floods } = setUp();
+  const all = Array.from({ length: 20 }, () => add('flooder'));
+  for (const one of all) one.receive(FLOOD / 10);
+  await settle();
+  for (const one of all) one.receive(FLOOD);
+  const quiet = add('flooder');
+  quiet.receive(50);
+  await settle();
+  quiet.receive(40);
+  await settle();
+  expect(floods).toHaveLength(all.length);
+  expect(floods.filter(({ isFirst }) => isFirst)).toHaveLength(1);
+  for (const one of all) expect(one.handled).toBeLessThanOrEqual(FLOOD / 5 + SLICE);
+  expect(quiet.handled).toBe(90);
+});
+
+test('callers who flood together each have their own allowance', async () => {
+  const { add, settle, floods } = setUp();
+  const all = Array.from({ length: 20 }, (_, index) => add(`caller ${index}`));
+  for (const one of all) one.receive(FLOOD - 1);
+  await settle();
+  expect(floods).toEqual([]);
+  expect(all.map(({ handled }) => handled)).toEqual(all.map(() => FLOOD - 1));
+});
+
+test('a connection counts for those whom it turns out to belong to', async () => {
+  const { add, brake, settle, floods } = setUp();
+  const all = Array.from({ length: 20 }, () => add('address'));
+  for (const [index, socket] of all.entries()) {
+    brake.identify({ transport: { name: 'websocket', socket } } as never, `user ${index}`);
+    socket.receive(FLOOD - 1);
+  }
+  await settle();
+  expect(floods).toEqual([]);
+  all[0]?.receive(100);
+  await settle();
+  expect(floods).toMatchObject([{ caller: 'user 0' }]);
 });
 
 test('many floods share the turns of one', async () => {
-  const { websocket, brake, settle, pass } = setUp();
-  const all = [websocket, ...Array.from({ length: 99 }, () => new TestWebSocket(() => undefined))];
-  for (const one of all.slice(1)) brake.watch(one);
+  const { add, settle, pass } = setUp();
+  const all = Array.from({ length: 100 }, () => add('caller'));
   for (const one of all) one.flood();
   await settle();
   const handled = () => all.reduce((sum, one) => sum + one.handled, 0);
@@ -114,9 +175,10 @@ test('a websocket that waits for another reason is not read', async () => {
   const { websocket, settle, pass } = setUp();
   websocket.flood();
   await settle();
+  const before = websocket.handled;
   pauseReading(websocket as never);
   await pass(5000);
-  expect(websocket.handled).toBe(FLOOD);
+  expect(websocket.handled).toBe(before);
 });
 
 test('a client whose websocket the gateway closes meanwhile does not keep it', async () => {

@@ -1,7 +1,6 @@
 import { createServer } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { readConfig } from '../../src/config.js';
-import { createFloodBrake } from '../../src/library-internals/flood-brake.js';
 import { createFrameGate } from '../../src/library-internals/frame-limit.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logger.js';
@@ -12,6 +11,7 @@ import { createAdmission } from '../../src/transport/admission.js';
 import { createConnectDeadline } from '../../src/transport/connect-deadline.js';
 import { createConnectLimits } from '../../src/transport/connect-limits.js';
 import { createConnectionBounds } from '../../src/transport/connection-bounds.js';
+import { createFloods } from '../../src/transport/floods.js';
 import { createHandshakes } from '../../src/transport/handshakes.js';
 import { closeServer, listen } from '../../src/transport/listen.js';
 import { openNamespaces } from '../../src/transport/namespaces.js';
@@ -25,7 +25,7 @@ test('an old client in the root namespace, which is not enabled, neither receive
   const platform = { clock: systemClock, logger, traffic: new Traffic(systemClock) };
   const io = createSocketServer(config, { adapter: undefined, clock: systemClock });
   const frameGate = createFrameGate({ openMaxBytes: 1024, generalMaxBytes: 1024 });
-  const floodBrake = createFloodBrake({ clock: systemClock, onFlood: () => undefined });
+  const floodBrake = createFloods({ clock: systemClock, logger, metrics });
   const connectDeadline = createConnectDeadline({ timeoutMs: 60_000, metrics, ...platform });
   const connectionBounds = createConnectionBounds({
     peers: noPeers,

@@ -26,6 +26,18 @@ test('a websocket with many events above the limit is read slowly, and each is a
   connection.close();
 });
 
+test('many websockets of one user with a few events each above the limit are read slowly', async () => {
+  const before = await floods();
+  const connections = await Promise.all(
+    Array.from({ length: 20 }, () => enterRaw(target().gateway, { claims: { uid: 'flooder-many' } })),
+  );
+  for (const connection of connections) {
+    for (let sent = 0; sent < 400; sent += 1) connection.send('42/v1/shared,["unknown"]');
+  }
+  await expect.poll(async () => (await floods()) - before).toBe(connections.length);
+  for (const connection of connections) connection.close();
+});
+
 test.each([
   ['acknowledgements that were not asked for', (sent: number) => `43/v1/shared,${sent}[]`],
   ['CONNECTs of unknown namespaces', (sent: number) => `40/nowhere/${sent},{}`],
