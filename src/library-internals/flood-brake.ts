@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'socket.io';
 import type { Clock } from '../platform/clock.js';
 import { type WebSocketLike as FrameLimited, websocketOf } from './frame-limit.js';
@@ -11,6 +10,7 @@ import {
   SLICE_BYTES,
   type SlicedWebSocket,
 } from './paused-reading.js';
+import { endBodies, handleBodiesInSlices, handleSome } from './polled-bodies.js';
 
 type Connection = Socket['conn'];
 
@@ -48,15 +48,6 @@ type Frame = (typeof FRAMES)[number];
 
 /** A connection that polls, or has begun with that. */
 type PollingConnection = Counted & Connection;
-
-/** `onDataRequest` is private to Engine.IO; its presence is checked. */
-interface PollingTransport {
-  [connectionOf]?: PollingConnection;
-  [heldBody]?: (() => void) | undefined;
-  onDataRequest?(request: IncomingMessage, response: ServerResponse): void;
-}
-const connectionOf = Symbol('the connection of a transport');
-const heldBody = Symbol('takes the body of a request that waits');
 
 type Source = WebSocketLike | PollingConnection;
 
@@ -99,7 +90,7 @@ interface Options<Sender> {
  * a caller who sends many useless packets are read slowly, and the network makes the client wait. Every packet is useless that is
  * not credited: refused events and CONNECTs, heartbeats, acknowledgements that were not asked for, and what has no meaning.
  *
- * A websocket is paused, and read in slices. Of a polling client the requests with packets wait. Nothing is dropped. The answer
+ * A websocket is paused, and read in slices. A polling client is read some packets at a time. Nothing is dropped. The answer
  * to a heartbeat is in time behind some 100 KB of useless packets; behind more the client is cut.
  */
 export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<Sender>): FloodBrake<Sender> {
@@ -110,12 +101,15 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
   const counts = new Map<string, number>();
   let windowEndsAt = 0;
 
+  const isSlowed = (connection: Connection): boolean => slowed.has(connection);
+
   const slowDown = (source: Source): void => {
     slowed.set(source, clock.now() + SLICE_MS);
     source.on('close', forget);
     if (isWebSocket(source)) {
       pauseReading(source);
-      readSome(source, 0);
+      // Not while a chunk is handed over: Node.js would not notice that it begins to receive, and stop for ever.
+      process.nextTick(readSome, source, 0);
     }
     stopTurns ??= clock.every(TURN_MS, takeTurn);
   };
@@ -127,7 +121,7 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
   // Shared by all sources. Attached only while they are slowed down.
   function forget(this: Source): void {
     slowed.delete(this);
-    if (!isWebSocket(this)) takeHeldBody(this);
+    if (!isWebSocket(this)) endBodies(this);
     if (slowed.size > 0) return;
     stopTurns?.();
     stopTurns = undefined;
@@ -139,7 +133,7 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
     // Now the others come first.
     slowed.delete(source);
     slowed.set(source, clock.now() + SLICE_MS);
-    if (!(isWebSocket(source) ? floodsOn(source) : takeHeldBody(source))) speedUp(source);
+    if (!(isWebSocket(source) ? floodsOn(source) : handleSome(source))) speedUp(source);
   };
 
   /** @returns the useless packets of a caller in the present window, and those of one more step */
@@ -174,14 +168,6 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
   function countPacket(this: PollingConnection, { type }: { readonly type: string }): void {
     count(this, type);
   }
-  function takeBody(this: PollingTransport, request: IncomingMessage, response: ServerResponse): void {
-    const { onDataRequest } = Object.getPrototypeOf(this) as PollingTransport;
-    const take = (): void => onDataRequest?.call(this, request, response);
-    const connection = this[connectionOf];
-    // Of two at once Engine.IO refuses the second one.
-    if (connection === undefined || !slowed.has(connection) || takeHeldBody(connection)) take();
-    else this[heldBody] = take;
-  }
 
   return {
     watch(websocket: WebSocketLike & SlicedWebSocket, sender) {
@@ -190,16 +176,13 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
       for (const [frame, countFrame] of frameCounters) websocket.on(frame, countFrame);
     },
     watchPolling(connection: PollingConnection, sender) {
-      const transport = pollingOf(connection);
-      if (transport.onDataRequest === undefined) return;
       connection[senderOf] = sender;
       connection.on('packet', countPacket);
       connection.once('upgrade', () => {
         connection.off('packet', countPacket);
         sourceOf(connection)[senderOf] = connection[senderOf];
       });
-      transport[connectionOf] = connection;
-      transport.onDataRequest = takeBody;
+      handleBodiesInSlices(connection, isSlowed);
     },
     identify(connection, sender) {
       sourceOf(connection)[senderOf] = sender;
@@ -222,15 +205,4 @@ function floodsOn(websocket: WebSocketLike): boolean {
   const isUseless = (websocket[useless] ?? 0) > 0;
   websocket[useless] = 0;
   return readSome(websocket, SLICE_BYTES) && isUseless;
-}
-
-const pollingOf = ({ transport }: Connection): PollingTransport => transport as object;
-
-/** @returns whether a request waited */
-function takeHeldBody(connection: Connection): boolean {
-  const transport = pollingOf(connection);
-  const take = transport[heldBody];
-  transport[heldBody] = undefined;
-  take?.();
-  return take !== undefined;
 }

@@ -5,7 +5,9 @@ import { until } from '../../support/until.js';
 import { sendUnread, useFloodTarget } from './flood-target.js';
 import { enterRaw, openRaw, type RawConnection } from './raw-connection.js';
 
-const target = useFloodTarget();
+/** Senders can have addresses of their own. */
+const target = useFloodTarget({ TRUST_PROXY: '1', EVENT_LIMIT: '10' });
+const addressOf = (sender: number) => ({ 'x-forwarded-for': `203.0.113.${sender + 1}` });
 
 /** Events of a burst: to keep 600 bytes of each would be more than {@link FloodTarget.expectBounded} allows. */
 const BURST = 40_000;
@@ -24,9 +26,11 @@ async function answersOf(connection: RawConnection, count = Number.POSITIVE_INFI
   return answers;
 }
 
-/** The connections of a burst, all of one user. */
+/** The connections of a burst, each of a user of its own: those of one user would be read slowly. */
 const enterMany = (uid: string): Promise<RawConnection[]> =>
-  Promise.all(Array.from({ length: SENDERS }, () => enterRaw(target().gateway, { claims: { uid } })));
+  Promise.all(
+    Array.from({ length: SENDERS }, (_, sender) => enterRaw(target().gateway, { claims: { uid: `${uid}-${sender}` } })),
+  );
 
 const connectionsOf = async (namespace: string): Promise<number> => {
   const metrics = await target().gateway.ask('GET', '/metrics');
@@ -47,7 +51,9 @@ describe('a burst of CONNECT', () => {
   });
 
   test('to namespaces that do not exist leaves no state', async () => {
-    const connections = await Promise.all(Array.from({ length: SENDERS }, () => openRaw(target().gateway)));
+    const connections = await Promise.all(
+      Array.from({ length: SENDERS }, (_, sender) => openRaw(target().gateway, 'EIO=4', addressOf(sender))),
+    );
     const sending = connections.map((connection) => {
       for (let sent = 0; sent < 200; sent += 1) connection.send(`40/nowhere/${sent},{"a":"${'x'.repeat(500)}"}`);
       return answersOf(connection, 200);
