@@ -65,19 +65,27 @@ const pass = (middleware: RequestHandler, request: Request, response: Response):
     void middleware(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
   });
 
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** JSON is UTF-8 (RFC 8259, 8.1); a byte order mark is skipped. */
 function parseJson(bytes: Buffer, contentType = '', elementsMax: number): unknown {
   const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(contentType) ?? [];
   if (charset.toLowerCase() !== 'utf-8') throw invalid('', 'the encoding of the body is not supported');
   if (bytes.length === 0) return {};
-  const text = utf8.decode(bytes);
+  const text = toText(bytes);
   if (bytes.length > SURELY_CHEAP_BYTES) ensureBoundedJson(text, elementsMax);
   try {
     return JSON.parse(text);
   } catch {
     throw invalid('', 'the request cannot be parsed');
+  }
+}
+
+function toText(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw invalid('', 'the body is not valid UTF-8');
   }
 }
 

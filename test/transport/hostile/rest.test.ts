@@ -59,6 +59,19 @@ describe('a body that cannot be read', () => {
     await current().expectUnharmed();
   });
 
+  test('is refused when it is not UTF-8, compressed or not', async () => {
+    const { gateway } = current();
+    const typed = { 'x-api-key': API_KEY, 'content-type': 'application/json' };
+    for (const bytes of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xe2, 0x82]]) {
+      const body = Buffer.concat([Buffer.from('{"a":"'), Buffer.from(bytes), Buffer.from('"}')]);
+      const sent = await fetch(`${gateway.url}/emit/bystander/news`, { method: 'POST', headers: typed, body });
+      const details = [{ path: '', message: 'the body is not valid UTF-8' }];
+      expect([sent.status, await sent.json()]).toMatchObject([400, { details }]);
+      expectInvalid(await postBytes('/emit/bystander/news', gzipSync(body)), '');
+    }
+    await current().expectUnharmed();
+  });
+
   test('is refused beyond the limit, also when it is small on its way', async () => {
     const { gateway } = current();
     const tooLarge = failure(413, 'PAYLOAD_TOO_LARGE');
