@@ -87,6 +87,7 @@ test('docker-compose.yml hardens every service and passes no secret as an argume
       security_opt: ['no-new-privileges:true'],
       pids_limit: expect.any(Number),
       mem_limit: expect.stringMatching(/^\d+[mg]$/),
+      logging: { driver: 'local' },
     });
     const processes = JSON.stringify([definition['entrypoint'], definition['command'], definition['healthcheck']]);
     expect(processes, service).not.toMatch(/(?<!\$)\$\{/);
@@ -142,6 +143,10 @@ test('the Redis of docker-compose.yml starts with the password of its secret, an
   client.on('error', () => undefined);
   await client.connect();
   expect(await client.ping()).toBe('PONG');
+  const { maxmemory, 'maxmemory-policy': policy } = await client.configGet(['maxmemory', 'maxmemory-policy']);
+  expect(Number(maxmemory)).toBeGreaterThan(0);
+  expect(Number(maxmemory)).toBeLessThan(Number.parseInt(services.redis.mem_limit, 10) * 2 ** 20);
+  expect(policy).toBe('noeviction');
   const stranger = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: false } });
   stranger.on('error', () => undefined);
   await expect(stranger.connect().then(() => stranger.ping())).rejects.toThrow('NOAUTH');
