@@ -8,6 +8,7 @@ import { useNodeName } from '../node-names.js';
 import { Id } from '../parts/copy.js';
 import { DeviceName } from '../parts/device.js';
 import { PageHead } from '../parts/page.js';
+import { type PageCursors, Pager } from '../parts/pager.js';
 import { Empty, Shown } from '../parts/states.js';
 import { type Column, Table } from '../parts/table.js';
 import { Ago } from '../parts/time.js';
@@ -36,8 +37,8 @@ export function NodePage({ values: { id = '' } }: ViewProps): JSX.Element {
 }
 
 function Connections({ nodeId }: { nodeId: string }): JSX.Element {
-  const [pages, setPages] = useState<readonly string[]>([]);
-  const after = pages.at(-1);
+  const [cursors, setCursors] = useState<PageCursors>([]);
+  const after = cursors.at(-1);
   const loaded = useLoaded((abort) => getConnections({ params: { nodeId }, query: { after } }, abort), {
     key: after ?? '',
     everyMs: 10_000,
@@ -61,18 +62,7 @@ function Connections({ nodeId }: { nodeId: string }): JSX.Element {
               keyOf={({ socketId }) => socketId}
             />
           )}
-          <div class="buttons">
-            {after === undefined ? null : (
-              <button type="button" onClick={() => setPages(pages.slice(0, -1))}>
-                Previous
-              </button>
-            )}
-            {next === null ? null : (
-              <button type="button" onClick={() => setPages([...pages, next])}>
-                Next
-              </button>
-            )}
-          </div>
+          <Pager cursors={cursors} change={setCursors} next={next} labels={['Previous', 'Next']} />
         </>
       )}
     </Shown>

@@ -7,6 +7,7 @@ import { Card } from '../../parts/card.js';
 import { Id } from '../../parts/copy.js';
 import { DeviceName } from '../../parts/device.js';
 import { Field } from '../../parts/field.js';
+import { type PageCursors, Pager } from '../../parts/pager.js';
 import { Reason, toneOfState } from '../../parts/reason.js';
 import { Empty, Shown } from '../../parts/states.js';
 import { Ago, Time } from '../../parts/time.js';
@@ -29,15 +30,15 @@ export function Deliveries({ userId, acts }: { userId: string; acts: number }): 
   const { query } = place.value;
   const event = query.get('event') ?? '';
   const state = STATES.find((one) => one === query.get('state'));
-  const [pages, setPages] = useState<readonly string[]>([]);
-  const before = pages.at(-1);
+  const [cursors, setCursors] = useState<PageCursors>([]);
+  const before = cursors.at(-1);
   const question = { limit: PAGE, event: event === '' ? undefined : event, state, before };
   const loaded = useLoaded((abort) => getDeliveries({ params: { userId }, query: question }, abort), {
     key: JSON.stringify([userId, question, acts]),
     ...(before === undefined ? { everyMs: 10_000 } : {}),
   });
   const filter = (changed: Readonly<Record<string, string>>): void => {
-    setPages([]);
+    setCursors([]);
     const current = { event, state: state ?? '', ...changed };
     navigate(hrefTo('/console/users/:id', { id: userId }, current), { isReplacement: true });
   };
@@ -83,18 +84,7 @@ export function Deliveries({ userId, acts }: { userId: string; acts: number }): 
             ) : (
               <List messages={messages} />
             )}
-            <div class="buttons">
-              {before === undefined ? null : (
-                <button type="button" onClick={() => setPages(pages.slice(0, -1))}>
-                  Newer
-                </button>
-              )}
-              {next === null ? null : (
-                <button type="button" onClick={() => setPages([...pages, next])}>
-                  Older
-                </button>
-              )}
-            </div>
+            <Pager cursors={cursors} change={setCursors} next={next} labels={['Newer', 'Older']} />
           </>
         )}
       </Shown>
