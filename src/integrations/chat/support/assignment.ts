@@ -36,7 +36,8 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
   ): Promise<SupportConversation | null> => {
     const changed = await Conversation.findOneAndUpdate(
       { _id: id, ...where },
-      { $set: { ...fields, updatedAt: new Date(clock.now()) } },
+      // The clock of another node can be ahead, and clients keep the later time.
+      { $set: fields, $max: { updatedAt: new Date(clock.now()) } },
       { returnDocument: 'after', timestamps: false },
     ).lean<SupportConversation | null>();
     return changed === null ? null : complete(changed);

@@ -48,6 +48,17 @@ test('a department accepts only its members', async () => {
   expect((await openDepartment(environment, joe, { departmentId })).socket.connected).toBe(true);
 });
 
+test('a conversation that is assigned or closed does not move back in lists when the clock of a node is behind', async () => {
+  const { ann, joe, departmentId } = await desk();
+  const updatedAt = new Date(clock.now() + 30_000);
+  const conversationId = await addConversation(environment, [ann], { departmentId });
+  await environment.models.SupportConversation.updateOne({ _id: conversationId }, { updatedAt }, { timestamps: false });
+  const j = await openChat(environment, joe);
+  for (const event of ['claim_conversation', 'close_conversation']) {
+    expect(dataOf(await j.ask(event, { conversationId }))).toMatchObject({ updatedAt: updatedAt.toISOString() });
+  }
+});
+
 test('agents receive new conversations and assignments, on every node', async () => {
   const { ann, joe, kim, departmentId } = await desk();
   const desks = [
