@@ -155,8 +155,11 @@ export function createAuthentication({ userAuth, people, emitter, clock }: Depen
   };
 }
 
-/** The chats prefer `auth.token`, then a bearer token, and then the sources of the other namespaces. */
+/**
+ * The chats prefer `auth.token`, then a bearer token, and then the sources of the other namespaces. An empty `auth.token` counts
+ * as absent where there is a bearer token, as in the original system.
+ */
 function preferOwnSources(handshake: Handshake): Handshake {
-  const token = handshake.auth['token'] ?? readBearer(handshake.headers.authorization);
-  return token == null ? handshake : { ...handshake, auth: { token } };
+  const token = handshake.auth['token'] || readBearer(handshake.headers.authorization);
+  return token === undefined ? handshake : { ...handshake, auth: { token } };
 }

@@ -26,7 +26,7 @@ function setUp() {
       () => 'in',
       (error: Error) => error.message,
     );
-  return { clock, queries, knock };
+  return { clock, queries, knock, authentication };
 }
 
 const toId = (index: number): string => index.toString(16).padStart(24, '0');
@@ -68,4 +68,16 @@ test('asks once in a second for a user who was refused', async () => {
   await expect.poll(() => queries.length).toBe(2);
   queries.at(-1)?.answer();
   expect(await told).toBe(REFUSAL);
+});
+
+test('an empty token counts as absent where there is a bearer token', async () => {
+  const { queries, authentication } = setUp();
+  const headers = { authorization: `Bearer ${toId(7)}` };
+  const refused = authentication
+    .authenticate({ auth: { token: '' }, query: {}, headers })
+    .catch((error) => error.message);
+  await nextTurns();
+  expect(queries[0]?.ids.map(String)).toEqual([toId(7)]);
+  queries[0]?.answer();
+  expect(await refused).toBe(REFUSAL);
 });
