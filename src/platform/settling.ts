@@ -17,6 +17,16 @@ interface Sent<S> {
   readonly send: (stored: S) => unknown;
 }
 
+/** States of several things that are compared together. */
+interface SentEach<E, S> {
+  /** By thing. Of several states of one thing the last one counts. */
+  readonly sent: Iterable<readonly [string, E]>;
+  /** @returns what is to be sent; `undefined`: nothing */
+  readonly read: (sent: ReadonlyMap<string, E>) => Promise<S | undefined>;
+  /** Settles what it sends itself. */
+  readonly send: (stored: S) => unknown;
+}
+
 /** Makes clients end with what is stored. */
 export interface Settling {
   /**
@@ -24,16 +34,28 @@ export interface Settling {
    * @param key what has changed. Of several changes in a short time the last one counts.
    */
   settle<S>(key: string, state: Sent<S>): void;
+  /**
+   * The same for several things, which are read together: all that were sent in a short time with this key. They are compared once,
+   * and up to twice as late.
+   */
+  settleEach<E, S>(key: string, states: SentEach<E, S>): void;
   /** Compares at once what is to be compared later, and nothing after that. */
   stop(): Promise<void>;
 }
 
 /** What was sent since the last look at a key. */
 interface Waiting {
-  look: () => Promise<void>;
+  look: (isLast: boolean) => Promise<void>;
   /** Something was sent after the wait had begun. */
   isYoung: boolean;
   readonly cancel: () => void;
+}
+
+/** The states of several things. */
+interface Each {
+  /** Those that came before the last look. */
+  readonly old: ReadonlyMap<string, unknown>;
+  readonly young: Map<string, unknown>;
 }
 
 /**
@@ -43,46 +65,69 @@ interface Waiting {
  */
 export function createSettling({ clock, logger }: { clock: Clock; logger: Logger }): Settling {
   const waiting = new Map<string, Waiting>();
+  const each = new Map<string, Each>();
   let isStopped = false;
-
-  const lookAt = async <S>(key: string, { sent, read, send }: Sent<S>): Promise<void> => {
-    try {
-      const stored = await read();
-      if (stored === undefined || isDeepStrictEqual(stored, sent)) return;
-      await send(stored);
-      settle(key, { sent: stored, read, send });
-    } catch (error) {
-      logger.warn({ err: error }, 'comparing what was sent with what is stored failed');
-    }
-  };
 
   const wait = (key: string, look: Waiting['look']): void => {
     const cancel = clock.after(SETTLE_MS, () => {
       const due = waiting.get(key);
       waiting.delete(key);
       if (due === undefined) return;
-      void due.look();
+      void due.look(!due.isYoung);
       if (due.isYoung) wait(key, due.look);
     });
     waiting.set(key, { look, isYoung: false, cancel });
   };
 
-  const settle: Settling['settle'] = (key, state) => {
-    if (isStopped) return;
-    const look = (): Promise<void> => lookAt(key, state);
+  const waitFor = (key: string, compare: Waiting['look']): void => {
+    const look: Waiting['look'] = (isLast) =>
+      compare(isLast).catch((error: unknown) =>
+        logger.warn({ err: error }, 'comparing what was sent with what is stored failed'),
+      );
     const under = waiting.get(key);
     if (under === undefined) wait(key, look);
     else Object.assign(under, { look, isYoung: true });
   };
 
+  const settle: Settling['settle'] = (key, { sent, read, send }) => {
+    if (isStopped) return;
+    waitFor(key, async () => {
+      const stored = await read();
+      if (stored === undefined || isDeepStrictEqual(stored, sent)) return;
+      await send(stored);
+      settle(key, { sent: stored, read, send });
+    });
+  };
+
+  /** The states to compare now. What came since the last look can be too young, and waits for the next one. */
+  const take = (key: string, isLast: boolean): ReadonlyMap<string, unknown> => {
+    const { old, young } = each.get(key) ?? { old: new Map(), young: new Map() };
+    if (isLast) each.delete(key);
+    else each.set(key, { old: young, young: new Map() });
+    if (isLast) return new Map([...old, ...young]);
+    return new Map(Array.from(old, ([thing, state]) => [thing, young.get(thing) ?? state]));
+  };
+
+  const settleEach: Settling['settleEach'] = (key, { sent, read, send }) => {
+    if (isStopped) return;
+    const states = each.get(key) ?? { old: new Map(), young: new Map() };
+    each.set(key, states);
+    for (const [thing, state] of sent) states.young.set(thing, state);
+    waitFor(key, async (isLast) => {
+      const due = take(key, isLast) as ReadonlyMap<string, never>;
+      const stored = due.size === 0 ? undefined : await read(due);
+      if (stored !== undefined) await send(stored);
+    });
+  };
+
   return {
-    settle,
+    ...{ settle, settleEach },
     async stop() {
       isStopped = true;
       const due = [...waiting.values()];
       waiting.clear();
       for (const { cancel } of due) cancel();
-      await Promise.all(due.map(({ look }) => look()));
+      await Promise.all(due.map(({ look }) => look(true)));
     },
   };
 }

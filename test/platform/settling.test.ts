@@ -98,3 +98,61 @@ test('a node that stops compares first, and nothing after that', async () => {
   await pass(5000);
   expect([sent, stored.reads]).toEqual([['b'], 1]);
 });
+
+/** Things that are compared together, by what is stored of each. */
+function setUpEach() {
+  const { settling, pass } = setUp();
+  const stored = new Map<string, string>();
+  const reads: string[][] = [];
+  const sent: string[] = [];
+  const settleEach = (...things: [string, string][]): void =>
+    settling.settleEach<string, string[]>('key', {
+      sent: things,
+      async read(states) {
+        reads.push([...states.keys()]);
+        return [...states].flatMap(([thing, state]) => (stored.get(thing) === state ? [] : thing));
+      },
+      send: (differing) => sent.push(...differing),
+    });
+  return { settling, pass, stored, reads, sent, settleEach };
+}
+
+test('several things are read together, and only those are sent of which something else is stored', async () => {
+  const { pass, stored, reads, sent, settleEach } = setUpEach();
+  stored.set('x', '1').set('y', '2').set('z', '3');
+  settleEach(['x', '1'], ['y', '0']);
+  settleEach(['z', '0']);
+  await pass(5000);
+  expect(reads.flat().toSorted()).toEqual(['x', 'y', 'z']);
+  expect(sent.toSorted()).toEqual(['y', 'z']);
+});
+
+test('of several things none is compared sooner than another one would be alone', async () => {
+  const { pass, stored, sent, settleEach } = setUpEach();
+  stored.set('x', '1').set('y', '1');
+  settleEach(['x', '1']);
+  await pass(1400);
+  settleEach(['y', '1']);
+  // Just after the first of them was due.
+  await pass(200);
+  stored.set('y', '2');
+  await pass(5000);
+  expect(sent).toEqual(['y']);
+});
+
+test('a thing that changes all the time is compared all the same', async () => {
+  const { pass, sent, settleEach } = setUpEach();
+  for (let change = 0; change < 50; change += 1) {
+    settleEach(['x', 'never stored']);
+    await pass(100);
+  }
+  expect(sent.length).toBeGreaterThan(1);
+});
+
+test('at the end all things are compared', async () => {
+  const { settling, sent, settleEach } = setUpEach();
+  settleEach(['x', 'never stored']);
+  settleEach(['y', 'never stored']);
+  await settling.stop();
+  expect(sent.toSorted()).toEqual(['x', 'y']);
+});

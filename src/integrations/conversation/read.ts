@@ -2,10 +2,11 @@ import type { ClientSession, Types } from 'mongoose';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
 import { payOnce } from '../../realtime/work.js';
-import { ensureFullAccess, type FullAccess, namedIn } from './access.js';
+import { ensureFullAccess, type FullAccess } from './access.js';
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
+import { createSettleReads } from './settle-reads.js';
 import { madeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 
@@ -21,7 +22,8 @@ interface Position {
  * Reading an older message than before changes nothing.
  */
 export function createRead<D extends Description, M extends WireMessage>(dependencies: ConversationDependencies<D, M>) {
-  const { models, kind, counters, blocks, publish, tell, settling, work, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, tell, work, clock } = dependencies;
+  const settleRead = createSettleReads(dependencies);
 
   /** @throws GatewayError `NOT_FOUND` for a message of another conversation */
   const findTarget = async (
@@ -84,22 +86,8 @@ export function createRead<D extends Description, M extends WireMessage>(depende
         const payload = { conversation_id: id, userID: viewer.id, message_id, read_at };
         publish(users, { event: kind.events.read, payload });
       };
-      const sent = last_read?.toHexString() ?? null;
-      send(others, sent);
-      settling.settle(`read ${id} ${viewer.id}`, {
-        sent,
-        async read() {
-          const stored = await models.Member.findOne({ conversation, user }, { last_read: 1 }).lean();
-          return stored === null ? undefined : (stored.last_read?.toHexString() ?? null);
-        },
-        async send(stored) {
-          const named = namedIn((await kind.conversations.findById(id, { users: 1 }).lean()) ?? { users: [] });
-          send(
-            others.filter((user) => named.has(user)),
-            stored,
-          );
-        },
-      });
+      send(others, last_read?.toHexString() ?? null);
+      settleRead({ conversation, user, last_read, others, send });
     };
     const tellAll = async ({ conversation, members, member }: FullAccess): Promise<void> => {
       tellOthers(members, member);

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import { Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
+import { chunksOf, groupBy } from '../../platform/lists.js';
 import type { Settling } from '../../platform/settling.js';
 import { namedIn } from './access.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
@@ -46,40 +46,41 @@ export function createTell<D extends Description, M extends WireMessage>({
   findPresent,
   settling,
 }: Dependencies<D, M>): Tell<D, M> {
-  /** What participants were told and is not compared yet: by conversation, the last state of each user. */
-  const uncompared = new Map<string, Map<string, string>>();
-
-  /** The participants for whom something else is stored than they were told; `undefined`: there are none. */
-  const readUntold = async (conversation: Types.ObjectId): Promise<Told | undefined> => {
-    const id = conversation.toHexString();
-    const states = uncompared.get(id);
-    uncompared.delete(id);
-    if (states === undefined) return undefined;
-    const user = { $in: Array.from(states.keys(), (one) => new Types.ObjectId(one)) };
-    const [stored, members] = await Promise.all([
-      kind.conversations.findById(conversation).lean<Conversation | null>(),
-      models.Member.find({ conversation, user }).lean<Member[]>(),
+  /** Of participants of some conversations, those for whom something else is stored than they were told. */
+  const readUntold = async (states: readonly ToldState[]): Promise<Told[]> => {
+    const byConversation = groupBy(states, ({ conversation }) => conversation.toHexString());
+    const [conversations, members] = await Promise.all([
+      kind.conversations.find({ _id: { $in: [...byConversation.keys()] } }).lean<Conversation[]>(),
+      models.Member.find({
+        $or: Array.from(byConversation, ([conversation, own]) => ({
+          conversation,
+          user: { $in: own.map(({ user }) => user) },
+        })),
+      }).lean<Member[]>(),
     ]);
-    if (stored === null) return undefined;
-    const [named, stateOf] = [namedIn(stored), createStateOf(stored)];
-    const untold = members.filter((member) => {
-      const one = member.user.toHexString();
-      return named.has(one) && stateOf(member) !== states.get(one);
+    const told = new Map(states.map((one) => [keyOf(one), one.state]));
+    const membersOf = groupBy(members, ({ conversation }) => conversation.toHexString());
+    return conversations.flatMap((conversation) => {
+      const [named, stateOf] = [namedIn(conversation), createStateOf(conversation)];
+      const untold = (membersOf.get(conversation._id.toHexString()) ?? []).filter(
+        (member) => named.has(member.user.toHexString()) && stateOf(member) !== told.get(keyOf(member)),
+      );
+      return untold.length === 0 ? [] : [{ conversation, members: untold }];
     });
-    return untold.length === 0 ? undefined : { conversation: stored, members: untold };
   };
 
   const settle = ({ conversation, members }: Told): void => {
-    const id = conversation._id.toHexString();
-    const states = uncompared.get(id) ?? new Map<string, string>();
-    uncompared.set(id, states);
     const stateOf = createStateOf(conversation);
-    for (const member of members) states.set(member.user.toHexString(), stateOf(member));
-    settling.settle(`conversation ${id}`, {
-      // What was sent is in the states.
-      sent: undefined,
-      read: () => readUntold(conversation._id),
-      send: (untold) => tell(untold),
+    settling.settleEach<ToldState, Told[]>(`conversations ${kind.name}`, {
+      sent: members.map((member) => [
+        keyOf(member),
+        { conversation: conversation._id, user: member.user, state: stateOf(member) },
+      ]),
+      async read(states) {
+        const parts = [...chunksOf([...states.values()], READ_MAX)];
+        return (await Promise.all(parts.map(readUntold))).flat();
+      },
+      send: (untold) => Promise.all(untold.map((one) => tell(one))),
     });
   };
 
@@ -99,6 +100,18 @@ export function createTell<D extends Description, M extends WireMessage>({
   };
   return tell;
 }
+
+/** What a participant of a conversation was told. */
+interface ToldState extends Pick<Member, 'conversation' | 'user'> {
+  readonly state: string;
+}
+
+/** Names a participant of a conversation. */
+export const keyOf = ({ conversation, user }: Pick<Member, 'conversation' | 'user'>): string =>
+  `${conversation.toHexString()} ${user.toHexString()}`;
+
+/** Participants whose states are read together. */
+const READ_MAX = 1000;
 
 /** What of a conversation its participants can come to know by events of several nodes. @returns that of one of them, as text */
 function createStateOf({ users, title, image, channel_id, is_open, last_activity }: Conversation) {

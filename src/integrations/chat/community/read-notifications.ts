@@ -1,5 +1,7 @@
+import type { Types } from 'mongoose';
 import type { Notification } from '#shared/models/notification.js';
 import type { Context } from '../../../framework/context.js';
+import { chunksOf } from '../../../platform/lists.js';
 import type { Settling } from '../../../platform/settling.js';
 import type { Publisher } from './publisher.js';
 
@@ -8,22 +10,21 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   settling: Settling;
 }
 
+/** Notifications that are looked at together. */
+const LOOKED_AT_MAX = 1000;
+
 /** A notification can be read on another node before this one sends it. Users are told again then that it was read. */
 export function createSettleRead({ models, clock, publisher, settling }: Dependencies) {
-  /** @param sent the notifications of one message */
+  const findRead = (sent: readonly (readonly [string, Types.ObjectId])[]) =>
+    models.Notification.find(
+      { _id: { $in: sent.map(([id]) => id) }, recipient: { $in: sent.map(([, user]) => user) }, isRead: true },
+      { recipient: 1, readAt: 1 },
+    ).lean();
+
   return function settleRead(sent: readonly Notification[]): void {
-    const [first] = sent;
-    if (first === undefined) return;
-    const own = {
-      _id: { $in: sent.map(({ _id }) => _id) },
-      recipient: { $in: sent.map(({ recipient }) => recipient) },
-    };
-    settling.settle(`notifications ${first._id.toHexString()}`, {
-      sent: undefined,
-      async read() {
-        const read = await models.Notification.find({ ...own, isRead: true }, { recipient: 1, readAt: 1 }).lean();
-        return read.length === 0 ? undefined : read;
-      },
+    settling.settleEach<Types.ObjectId, Awaited<ReturnType<typeof findRead>>>('notifications', {
+      sent: sent.map(({ _id, recipient }) => [_id.toHexString(), recipient]),
+      read: async (all) => (await Promise.all(Array.from(chunksOf([...all], LOOKED_AT_MAX), findRead))).flat(),
       send(read) {
         for (const { _id, recipient, readAt } of read) {
           const payload = {

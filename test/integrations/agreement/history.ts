@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestEnvironment } from '../../support/environment.js';
+import { createRandom } from '../../support/random.js';
+import { type Play, pickAct } from './acts.js';
+import { GoneError } from './ask.js';
+import { expectCounted, expectPresence, expectReads, expectSame } from './compare.js';
+import { type Connection, createDevice, openConnection } from './device.js';
+import { createDelays, createScene } from './scene.js';
+
+/** How long clients may take to end with what is stored. */
+const SETTLED_MS = 60_000;
+/** Acts that are under way at once. */
+const TOGETHER_MAX = 12;
+
+interface Options {
+  readonly seed: number;
+  readonly acts: number;
+  readonly delays: Parameters<typeof createDelays>[1];
+}
+
+/** Plays a random history on two nodes, and compares what each client ends with, what is read then, and what is stored. */
+export async function expectAgreement(environment: TestEnvironment, options: Options): Promise<void> {
+  const { seed, acts, delays } = options;
+  const random = createRandom(seed);
+  const scene = await createScene(environment);
+  const devices = scene.people.flatMap((user, index) =>
+    Array.from({ length: index < 5 ? 2 : 1 }, () => createDevice(environment, user)),
+  );
+  const play: Play = { environment, scene, random, devices };
+  await Promise.all(devices.map((device, index) => device.connect(index % 2)));
+  for (const proxy of environment.proxies) proxy.rules = createDelays(random, delays);
+  await act(play, acts);
+  for (const proxy of environment.proxies) proxy.rules = {};
+  await compare(play, `seed ${seed}`);
+  for (const device of devices) device.disconnect();
+}
+
+async function act(play: Play, count: number): Promise<void> {
+  const { random, devices } = play;
+  const underWay = new Set<Promise<unknown>>();
+  const failures: unknown[] = [];
+  const begin = (task: Promise<unknown>): void => {
+    const ended = task
+      .catch((error: unknown) => {
+        if (!(error instanceof GoneError)) failures.push(error);
+      })
+      .finally(() => underWay.delete(ended));
+    underWay.add(ended);
+  };
+  for (let done = 0; done < count; done += 1) {
+    const device = random.pick(devices);
+    const { connection } = device;
+    const doAct = pickAct(random);
+    if (connection === undefined) begin(device.connect(random.integer(2)));
+    else if (random.chance(0.03)) device.disconnect();
+    else begin(doAct(connection, play));
+    while (underWay.size >= 1 + random.integer(TOGETHER_MAX)) await Promise.race(underWay);
+  }
+  await Promise.all(underWay);
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Repeats a comparison until it holds. */
+async function eventually(check: () => void | Promise<void>): Promise<void> {
+  for (const end = Date.now() + SETTLED_MS; ; await sleep(200)) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}
+
+async function compare({ environment, devices, random }: Play, about: string): Promise<void> {
+  const connections = devices.flatMap(({ connection }) => connection ?? []);
+  const connected = new Set(connections.map(({ user }) => user.id));
+  // The last of what changes by itself: users who have gone count as online for a while.
+  for (const one of connections) {
+    await eventually(() => expectPresence(one, connected, `${about}, ${one.user.name}`));
+  }
+  const fresh: Connection[] = [];
+  const readFresh = async ({ user }: Connection): Promise<Connection> => {
+    const known = fresh.find((one) => one.user.id === user.id);
+    if (known !== undefined) return known;
+    const opened = await openConnection(environment, user, random.integer(2));
+    fresh.push(opened);
+    return opened;
+  };
+  for (const one of connections) {
+    const where = `${about}, ${one.user.name} on node ${one.node}`;
+    await eventually(async () => {
+      const reader = await readFresh(one);
+      await reader.load();
+      await expectCounted(environment, reader, where);
+      await expectReads(environment, one, where);
+      expectSame(one, reader, where);
+    });
+  }
+  for (const one of fresh) one.close();
+}
