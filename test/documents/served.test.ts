@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { useBrowser } from '../support/browser.js';
+import { screens, useBrowser } from '../support/browser.js';
 import { startGateway } from '../support/gateway.js';
 
 const browser = useBrowser();
@@ -37,4 +37,16 @@ test('the page for people is sound in a browser, light and dark', async () => {
   // All that the colours can change.
   expect(await tab.accessibilityFaults(['color-contrast'])).toEqual([]);
   expect(tab.takeFaults()).toEqual([]);
+});
+
+test('the page for people fits a phone, where its index leaves room for what follows', async () => {
+  const gateway = await startGateway({ NODE_ENV: 'development', EMIT_API_KEYS: '' });
+  onTestFinished(() => gateway.close());
+  const { page } = await browser.open(`${gateway.url}/docs`, { screen: screens.phone });
+  const { width, top } = (await page.evaluate(`({
+    width: document.documentElement.scrollWidth,
+    top: document.querySelector('main').getBoundingClientRect().top,
+  })`)) as { width: number; top: number };
+  expect(width).toBe(screens.phone.width);
+  expect(top).toBeLessThan(screens.phone.height);
 });

@@ -13,7 +13,7 @@ export const style = `
 }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; }
-body { margin: 0; font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--text); background: var(--back); }
+body { margin: 0; overflow-wrap: break-word; font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--text); background: var(--back); }
 a { color: var(--link); text-decoration: none; }
 a:hover { text-decoration: underline; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 3px; }
@@ -73,7 +73,7 @@ pre { margin: 0 0 .6rem; padding: .7rem .9rem; background: var(--soft); border: 
 @media (max-width: 68rem) { .columns { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 48rem) {
   .page { display: block; }
-  .side { position: static; height: auto; max-height: none; border-right: 0; border-bottom: 1px solid var(--line); padding: 1rem; }
+  .side { position: static; height: auto; max-height: 45vh; border-right: 0; border-bottom: 1px solid var(--line); padding: 1rem; }
   main { padding: 1rem 1rem 4rem; }
   thead { display: none; }
   tr { display: block; padding: .35rem 0; border-bottom: 1px solid var(--line); }
