@@ -31,7 +31,12 @@ export function UserSearch(): JSX.Element {
         search={search}
       />
       {asked === '' ? (
-        <Empty>A user has a page with sockets, devices, and the reason for each message that did not arrive.</Empty>
+        <Empty>
+          <p>A user has a page with sockets, devices, and the reason for each message that did not arrive.</p>
+          <p>
+            Who is connected to a node is on the page of the node: <a href="/console/">nodes</a>
+          </p>
+        </Empty>
       ) : (
         <Results asked={asked} />
       )}
