@@ -1,4 +1,4 @@
-import { Double, Long, ObjectId, serialize } from 'bson';
+import { Double, Long, ObjectId, serialize, Timestamp } from 'bson';
 import { DatabaseError, fail } from '../errors.js';
 import { type Document, isDocument, isInt32 } from './values.js';
 
@@ -220,13 +220,19 @@ function writeObject(key: string, value: object, depth: number): void {
   } else if (value instanceof Double) {
     writeDouble(key, value.value);
   } else if (value.constructor === Long) {
-    writeHead(18, key);
-    const { low, high } = value as Long;
-    writeInt32(low);
-    writeInt32(high);
+    writeLong(18, key, value as Long);
+  } else if (value.constructor === Timestamp) {
+    // Every reply has one.
+    writeLong(17, key, value as Timestamp);
   } else {
     writeOther(key, value);
   }
+}
+
+function writeLong(type: number, key: string, { low, high }: Pick<Long, 'low' | 'high'>): void {
+  writeHead(type, key);
+  writeInt32(low);
+  writeInt32(high);
 }
 
 /** Encodes a value of a less common type with the bson package, and copies the field out of the result. */
