@@ -1,5 +1,5 @@
 import { Decimal128, Double, Int32, Long } from 'bson';
-import { isInt32, toDouble } from './values.js';
+import { isInt32, isNumeric, toDouble } from './values.js';
 
 /** A BSON number in memory. */
 export type Numeric = number | Long | Double | Decimal128 | Int32;
@@ -99,6 +99,12 @@ export function toNumber(value: Numeric): number {
   if (typeof value === 'number') return value;
   if (value instanceof Double || value instanceof Int32) return value.value;
   return value instanceof Long ? value.toNumber() : Number(value.toString());
+}
+
+/** The value as an integer; undefined when it is no number, or none without a fraction. */
+export function integerOf(value: unknown): number | undefined {
+  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
+  return Number.isInteger(number) ? number : undefined;
 }
 
 /** A number in exponent notation, which `Number` and `Decimal128` parse. */

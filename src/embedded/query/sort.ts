@@ -98,6 +98,22 @@ function compileKeyComparison(fields: readonly SortField[], collation: Collation
 }
 
 /**
+ * Sorts the elements of an array.
+ * @param sortBy - a direction for whole elements, or a sort by their fields. An element that is not a document sorts as a
+ *   document without the fields.
+ */
+export function sortElements(
+  array: readonly unknown[],
+  sortBy: number | Document,
+  collation: Collation | undefined,
+): unknown[] {
+  if (typeof sortBy === 'number') return [...array].sort((a, b) => sortBy * compareValues(a, b, collation));
+  const elements = new Map<Document, unknown>();
+  for (const element of array) elements.set(isDocument(element) ? { ...element } : {}, element);
+  return sortDocuments(elements.keys(), sortBy, collation).map((key) => elements.get(key));
+}
+
+/**
  * Compiles the sort keys of a document. A document with arrays has the candidates that it would have in an index on the
  * fields of the sort; the first of them in sort order counts. So fields of one array come from the same element.
  */

@@ -1,4 +1,4 @@
-import { toNumber } from '../../bson/numbers.js';
+import { integerOf, toNumber } from '../../bson/numbers.js';
 import { compareValues } from '../../bson/order.js';
 import { type Document, isDocument, isNumeric, toDouble } from '../../bson/values.js';
 import { fail } from '../../errors.js';
@@ -56,9 +56,8 @@ function compileCount(operand: unknown): GroupAccumulatorFactory {
 type ParametricCompiler = (operand: unknown, context: ExpressionContext) => GroupAccumulatorFactory;
 
 function countOf(name: string, value: unknown): number {
-  const count = isNumeric(value) ? toNumber(value) : Number.NaN;
-  if (!Number.isInteger(count) || count <= 0) return fail('Location5787908', `'n' must be greater than 0 for ${name}`);
-  return count;
+  const count = integerOf(value) ?? 0;
+  return count > 0 ? count : fail('Location5787908', `'n' must be greater than 0 for ${name}`);
 }
 
 /** Collects all values and computes the result at the end. */

@@ -1,15 +1,15 @@
 import type { Collation } from '../../bson/collation.js';
 import { describe } from '../../bson/describe.js';
 import { toKeyString } from '../../bson/key-string.js';
-import { toNumber } from '../../bson/numbers.js';
-import { compareValues, isEqual } from '../../bson/order.js';
+import { integerOf, toNumber } from '../../bson/numbers.js';
+import { isEqual } from '../../bson/order.js';
 import { type Document, isDocument, isNumeric, typeOf } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import type { ValueTest } from '../filters/comparison-operators.js';
 import { compileFilter } from '../filters/filter.js';
 import { isOperatorDocument } from '../filters/operator.js';
 import { isRegExp } from '../regular-expression.js';
-import { sortDocuments } from '../sort.js';
+import { sortElements } from '../sort.js';
 import type { ModifierCompiler } from './modifier.js';
 
 interface PushClauses {
@@ -30,8 +30,8 @@ function parsePush(argument: unknown, collation: Collation | undefined): PushCla
   }
   return {
     values: eachOf('$push', argument),
-    position: integerOf('$position', argument['$position']),
-    slice: integerOf('$slice', argument['$slice']),
+    position: ensureInteger('$position', argument['$position']),
+    slice: ensureInteger('$slice', argument['$slice']),
     sort: argument['$sort'] === undefined ? undefined : compileElementSort(argument['$sort'], collation),
   };
 }
@@ -42,18 +42,19 @@ function eachOf(operator: string, argument: Document): unknown[] {
   return fail('BadValue', `The argument to $each in ${operator} must be an array but it was of type: ${typeOf(each)}`);
 }
 
-function integerOf(clause: string, value: unknown): number | undefined {
+function ensureInteger(clause: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
-  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
-  if (Number.isInteger(number)) return number;
-  return fail('BadValue', `The value for ${clause} must be an integer value but was given type: ${typeOf(value)}`);
+  return (
+    integerOf(value) ??
+    fail('BadValue', `The value for ${clause} must be an integer value but was given type: ${typeOf(value)}`)
+  );
 }
 
 function compileElementSort(sort: unknown, collation: Collation | undefined): (array: unknown[]) => unknown[] {
   if (isNumeric(sort)) {
     const direction = toNumber(sort);
     if (direction !== 1 && direction !== -1) return fail('BadValue', 'The $sort element value must be either 1 or -1');
-    return (array) => [...array].sort((a, b) => direction * compareValues(a, b, collation));
+    return (array) => sortElements(array, direction, collation);
   }
   if (!isDocument(sort))
     return fail(
@@ -62,12 +63,7 @@ function compileElementSort(sort: unknown, collation: Collation | undefined): (a
     );
   if (Object.keys(sort).length === 0)
     return fail('BadValue', 'The $sort pattern is empty when it should be a set of fields.');
-  return function sortElements(array) {
-    // An element that is not a document sorts as a document without the fields.
-    const elements = new Map<Document, unknown>();
-    for (const element of array) elements.set(isDocument(element) ? { ...element } : {}, element);
-    return sortDocuments(elements.keys(), sort, collation).map((key) => elements.get(key));
-  };
+  return (array) => sortElements(array, sort, collation);
 }
 
 const compilePush: ModifierCompiler = (argument, _path, { collation }) => {

@@ -1,8 +1,8 @@
-import { toNumber } from '../../../bson/numbers.js';
+import { integerOf, toNumber } from '../../../bson/numbers.js';
 import { compareValues, isEqual } from '../../../bson/order.js';
-import { type Document, isDocument, isNumeric, typeOf } from '../../../bson/values.js';
+import { isDocument, isNumeric, typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
-import { sortDocuments } from '../../sort.js';
+import { sortElements } from '../../sort.js';
 import { isTruthy } from '../../truthiness.js';
 import { bind, compile, type OperatorCompiler, withNames } from '../compiler.js';
 import { ANY_NUMBER, defineNamed, defineOperator, isNullish, type OperatorEntry, readParameters } from './define.js';
@@ -11,10 +11,8 @@ import { ensureName } from './variable.js';
 const ensureArray = (value: unknown, code: number, message: string): unknown[] =>
   Array.isArray(value) ? value : fail(`Location${code}`, message);
 
-function ensureInteger(value: unknown, code: number, message: string): number {
-  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
-  return Number.isInteger(number) ? number : fail(`Location${code}`, message);
-}
+const ensureInteger = (value: unknown, code: number, message: string): number =>
+  integerOf(value) ?? fail(`Location${code}`, message);
 
 const compileMap: OperatorCompiler = (operand, context) => {
   const parameters = readParameters('$map', operand, { required: ['input', 'in'], optional: ['as'] });
@@ -152,15 +150,8 @@ function sortArray(input: unknown, sortBy: unknown, collation: Parameters<typeof
     2942504,
     `The input argument to $sortArray must be an array, but was of type: ${typeOf(input)}`,
   );
-  if (isNumeric(sortBy)) {
-    const direction = toNumber(sortBy);
-    return [...array].sort((a, b) => direction * compareValues(a, b, collation));
-  }
-  if (!isDocument(sortBy)) return fail('Location2942505', 'The $sortArray argument is invalid');
-  // An element that is not a document sorts as a document without the fields.
-  const originals = new Map<Document, unknown>();
-  for (const element of array) originals.set(isDocument(element) ? { ...element } : {}, element);
-  return sortDocuments(originals.keys(), sortBy, collation).map((key) => originals.get(key));
+  if (!isNumeric(sortBy) && !isDocument(sortBy)) return fail('Location2942505', 'The $sortArray argument is invalid');
+  return sortElements(array, isDocument(sortBy) ? sortBy : toNumber(sortBy), collation);
 }
 
 const compileSortArray: OperatorCompiler = (operand, context) => {

@@ -29,10 +29,7 @@ export function convertToString(value: unknown): string {
 }
 
 function numberText(value: number): string {
-  if (Number.isFinite(value))
-    return String(value)
-      .replace('e+', 'e+')
-      .replace(/e([+-])(\d)$/, 'e$10$2');
+  if (Number.isFinite(value)) return String(value).replace(/e([+-])(\d)$/, 'e$10$2');
   return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
 }
 

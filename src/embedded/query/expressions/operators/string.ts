@@ -1,6 +1,6 @@
-import { toNumber } from '../../../bson/numbers.js';
+import { integerOf } from '../../../bson/numbers.js';
 import { compareCodePoints } from '../../../bson/order.js';
-import { isNumeric, typeOf } from '../../../bson/values.js';
+import { typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { compileRegExp, isRegExp, type RegExpSource, toRegExpSource } from '../../regular-expression.js';
 import { compile, type OperatorCompiler } from '../compiler.js';
@@ -12,10 +12,8 @@ const ensureString = (name: string, value: unknown): string =>
     ? value
     : fail('Location34471', `${name} requires a string argument, found: ${typeOf(value)}`);
 
-function ensureIndex(name: string, value: unknown): number {
-  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
-  return Number.isInteger(number) ? number : fail('Location16034', `${name}: starting index must be a numeric type`);
-}
+const ensureIndex = (name: string, value: unknown): number =>
+  integerOf(value) ?? fail('Location16034', `${name}: starting index must be a numeric type`);
 
 /** The text of an operand: numbers and dates as text, null as the empty string. */
 const toText = (value: unknown): string => (isNullish(value) ? '' : convertToString(value));

@@ -1,6 +1,6 @@
-import { toNumber } from '../../../bson/numbers.js';
+import { integerOf } from '../../../bson/numbers.js';
 import { compareValues, rankOf } from '../../../bson/order.js';
-import { type Document, isDocument, isNumeric, setField } from '../../../bson/values.js';
+import { type Document, isDocument, setField } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { compile, type Scope, scopeOf } from '../../expressions/compiler.js';
 import { readParameters } from '../../expressions/operators/define.js';
@@ -67,9 +67,8 @@ const compileBucketAuto: StageCompiler = (specification, context) => {
   });
   if (options.granularity !== undefined)
     return fail('CommandNotSupported', "$bucketAuto's granularity is not supported by this database");
-  const count = isNumeric(options.buckets) ? toNumber(options.buckets) : Number.NaN;
-  if (!Number.isInteger(count) || count <= 0)
-    return fail('Location40243', "The $bucketAuto 'buckets' field must be greater than 0");
+  const count = integerOf(options.buckets) ?? 0;
+  if (count <= 0) return fail('Location40243', "The $bucketAuto 'buckets' field must be greater than 0");
   const groupBy = compile(options.groupBy, context.expressions);
   const fields = outputFields(options.output, context);
   return function* runBucketAuto(input) {

@@ -1,9 +1,9 @@
 import { Long } from 'bson';
 import { describe } from '../../../bson/describe.js';
-import { toNumber } from '../../../bson/numbers.js';
+import { integerOf, toNumber } from '../../../bson/numbers.js';
 import { byteLengthOf } from '../../../bson/size.js';
 import { type Document, isDocument, isInt32, isNumeric, setField } from '../../../bson/values.js';
-import { ensureKnownFields, fail } from '../../../errors.js';
+import { type CodeName, ensureKnownFields, fail } from '../../../errors.js';
 import { compileFilter } from '../../filters/filter.js';
 import { ensureSortable, parseSort, sortDocuments } from '../../sort.js';
 import { collect, type Stage, type StageCompiler, type StageEntry } from '../stage-context.js';
@@ -29,16 +29,12 @@ const compileSortStage: StageCompiler = (specification, context) => {
   };
 };
 
-function wholeNumber(value: unknown, { code, message }: { code: number; message: string }): number {
-  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
-  return Number.isInteger(number) ? number : fail(`Location${code}`, `${message}: ${describe(value)}`);
-}
+const ensureInteger = (stage: string, value: unknown, code: CodeName): number =>
+  integerOf(value) ??
+  fail(code, `invalid argument to ${stage} stage: Expected a number in: ${stage}: ${describe(value)}`);
 
 const compileLimit: StageCompiler = (specification) => {
-  const limit = wholeNumber(specification, {
-    code: 5107201,
-    message: 'invalid argument to $limit stage: Expected a number in: $limit',
-  });
+  const limit = ensureInteger('$limit', specification, 'Location5107201');
   if (limit <= 0) return fail('Location15958', 'the limit must be positive');
   return function* runLimit(input) {
     let left = limit;
@@ -52,10 +48,7 @@ const compileLimit: StageCompiler = (specification) => {
 };
 
 const compileSkip: StageCompiler = (specification) => {
-  const skip = wholeNumber(specification, {
-    code: 5107200,
-    message: 'invalid argument to $skip stage: Expected a number in: $skip',
-  });
+  const skip = ensureInteger('$skip', specification, 'Location5107200');
   if (skip < 0) {
     return fail(
       'Location5107200',

@@ -1,8 +1,8 @@
 import { Long } from 'bson';
 import { toKeyString } from '../../../bson/key-string.js';
-import { toNumber } from '../../../bson/numbers.js';
+import { integerOf } from '../../../bson/numbers.js';
 import { distinctValuesAt, toPath } from '../../../bson/path.js';
-import { type Document, isDocument, isNumeric } from '../../../bson/values.js';
+import { type Document, isDocument } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { createDraft } from '../../draft.js';
 import { compile, scopeOf } from '../../expressions/compiler.js';
@@ -29,10 +29,8 @@ const compileGraphLookup: StageCompiler = (specification, context) => {
     optional: ['maxDepth', 'depthField', 'restrictSearchWithMatch'],
   });
   const { maxDepth, restrictSearchWithMatch: restriction = {} } = given;
-  if (
-    maxDepth !== undefined &&
-    (!isNumeric(maxDepth) || toNumber(maxDepth) < 0 || !Number.isInteger(toNumber(maxDepth)))
-  ) {
+  const depth = maxDepth === undefined ? Number.POSITIVE_INFINITY : integerOf(maxDepth);
+  if (depth === undefined || depth < 0) {
     return fail('Location40101', 'maxDepth requires a nonnegative integer argument');
   }
   if (!isDocument(restriction)) return fail('Location40185', 'restrictSearchWithMatch must be an object');
@@ -40,7 +38,7 @@ const compileGraphLookup: StageCompiler = (specification, context) => {
     from: text('from', given.from),
     connectFrom: text('connectFromField', given.connectFromField),
     connectTo: text('connectToField', given.connectToField),
-    maxDepth: isNumeric(maxDepth) ? toNumber(maxDepth) : Number.POSITIVE_INFINITY,
+    maxDepth: depth,
     depthField: given.depthField === undefined ? undefined : text('depthField', given.depthField),
     restriction,
   };
