@@ -206,6 +206,30 @@ test.each(stateChanges)(
   },
 );
 
+test.each([
+  [11_601, 'Interrupted'],
+  [237, 'CursorKilled'],
+  [43, 'CursorNotFound'],
+])('what the server has ended with code %d (%s) is UNAVAILABLE', async (code, codeName) => {
+  const { b } = await team();
+  proxy.rules.onCommand = (command) =>
+    READS.has(nameOf(command)) ? { ok: 0, code, codeName, errmsg: 'operation was interrupted' } : undefined;
+  expect(await b.ask('list_conversation', {})).toMatchObject({ success: false, message: 'UNAVAILABLE' });
+});
+
+test('sends a message whose commit was done and ended by an operator', async () => {
+  const { b, id, say } = await team();
+  let ended = 0;
+  proxy.rules.onReply = (reply, command) => {
+    if (nameOf(command) !== 'commitTransaction' || ended > 0) return reply;
+    ended += 1;
+    return { ok: 0, code: 11_601, codeName: 'Interrupted', errmsg: 'operation was interrupted' };
+  };
+  expect(await say('once')).toMatchObject({ success: false, message: 'UNAVAILABLE' });
+  expect(await b.next('message')).toMatchObject([{ data: 'said once' }]);
+  expect(await environment.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+});
+
 test('repeats all writes that are in flight when the server is lost, in transactions and outside', async () => {
   /** Loses the replies to the inserts of two callers, when both have been done. */
   const loseBoth = (isInTransaction: boolean): { lost: number } => {
