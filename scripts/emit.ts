@@ -1,4 +1,4 @@
-import { createBackend } from '#shared/backend/index.js';
+import { createBackend, GatewayClientError } from '#shared/backend/index.js';
 import { readArguments, refuseArguments } from './arguments.js';
 import { gatewayAddress } from './gateway-address.js';
 
@@ -25,10 +25,17 @@ if (positionals.length > 3) refuseArguments(USAGE, 'Too many arguments: the JSON
 
 try {
   const payload: unknown = JSON.parse(json);
-  const backend = createBackend({ ...gatewayAddress(values), timeoutMs: LIMIT_MS, totalMs: LIMIT_MS });
+  const address = gatewayAddress(values);
+  const backend = createBackend({ ...address, timeoutMs: LIMIT_MS, totalMs: LIMIT_MS });
   const options = values.namespace === undefined ? {} : { namespace: values.namespace as '/v1/shared' };
   const send = values.durable ? backend.emitDurable : backend.emit;
-  process.stdout.write(`${JSON.stringify(await send(userId, event, payload, options))}\n`);
+  const answer = await send(userId, event, payload, options).catch((error: unknown) => {
+    if (error instanceof GatewayClientError && error.code === 'UNREACHABLE') {
+      throw new Error(`cannot reach ${address.url}: ${error.message}`);
+    }
+    throw error;
+  });
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof SyntaxError ? `not JSON: ${json}` : (error as Error).message}\n`);
   process.exitCode = 1;

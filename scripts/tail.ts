@@ -69,7 +69,9 @@ try {
     JSON.parse(JSON.stringify({ user, namespace, node, ...(payloads && { payloads: true }) })),
   );
   const headers: Record<string, string> = apiKey === undefined ? {} : { 'x-api-key': apiKey };
-  const response = await fetch(`${url}/tail?${query}`, { headers, redirect: 'error' });
+  const response = await fetch(`${url}/tail?${query}`, { headers, redirect: 'error' }).catch(({ message, cause }) => {
+    throw new Error(`cannot reach ${url}: ${cause?.code ?? cause?.message ?? message}`);
+  });
   if (!response.ok || response.body === null) throw new Error(await response.text());
   process.stderr.write(`${url}: waiting for events\n`);
   await follow(response.body);

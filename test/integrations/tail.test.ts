@@ -16,6 +16,7 @@ import { createTestEnvironment, type TestEnvironment } from '../support/environm
 import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
 import { openLines } from '../support/lines.js';
 import { startProgram } from '../support/program.js';
+import { freePort } from '../support/redis-server.js';
 import { compiled, projectDirectory, runScript } from '../support/script.js';
 import { until } from '../support/until.js';
 
@@ -283,6 +284,13 @@ describe('the commands', () => {
 
   test('say what is wrong', async () => {
     const emit = (...args: string[]) => runScript('scripts/emit.ts', [...args, '--url', a.url], env());
+    const nowhere = ['--url', `http://127.0.0.1:${await freePort()}`, '--key', API_KEY];
+    const unreached = await Promise.all([
+      runScript('scripts/emit.ts', ['shell', 'note', ...nowhere], env()),
+      runScript('scripts/tail.ts', nowhere, env()),
+    ]);
+    for (const { code, stderr } of unreached)
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/^cannot reach http:\/\/127\S+: .*ECONNREFUSED\n$/)]);
     const [wrong, broken, missing, refused] = await Promise.all([
       emit('shell', '_note'),
       emit('shell', 'note', '{'),
