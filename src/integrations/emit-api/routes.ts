@@ -24,8 +24,7 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   emitStatus: ({ params: { id } }) => service.statusOf(id),
   async emitBatch({ body: { items }, requestId, traceparent, apiKey, response }) {
     const call = { requestId, traceparent, apiKey, whenAnswered: whenAnswered(response) };
-    const answers = service.together(() => items.map((item) => toItemAnswer(service, item, call)));
-    return { items: await Promise.all(answers) };
+    return { items: await service.inTurns(items, (item) => toItemAnswer(service, item, call)) };
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),

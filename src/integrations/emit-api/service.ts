@@ -14,7 +14,9 @@ import type { SentMessage } from '../../realtime/delivery/sender.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
 import { toNotification } from './notification.js';
+import { createRepeats } from './repeats.js';
 import { toDeliveries } from './to-wire.js';
+import { createTurns } from './turns.js';
 
 interface Emit {
   event: string;
@@ -77,6 +79,9 @@ export function createEmitService(context: Context) {
   const { revocations, localNode, onEmitted } = context;
   const diagnostics = new DeliveryDiagnostics(context);
   const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
+  const doAfterFirst = createRepeats();
+  /** Sockets that plain emits have reached. */
+  let reached = 0;
 
   const toUser = async (
     emit: UserEmit,
@@ -106,6 +111,7 @@ export function createEmitService(context: Context) {
     }
     const target = { namespaces: spread(namespace), rooms: [rooms.user(userId)] };
     const sockets = emitter.emit(target, { event, payload });
+    reached += sockets;
     onEmitted({ userId, event, args: [payload], namespace, isDurable: false });
     return { sockets };
   };
@@ -129,13 +135,14 @@ export function createEmitService(context: Context) {
   };
 
   return {
-    /** For several calls of `toUser`: what they emit at once is one message to the other nodes. */
-    together: emitter.together,
+    /** For several calls of `toUser`. */
+    inTurns: createTurns({ together: emitter.together, countReached: () => reached }),
 
     /** A key makes the emit idempotent, over all nodes. */
     async toUser(emit: UserEmit, call: EmitCall, key?: string): Promise<Once<Emitted>> {
       if (key === undefined) return { answer: await toUser(emit, call), isReplay: false };
-      return idempotency.once(JSON.stringify([GENERAL_SITE, key]), emit, (id) => toUser(emit, call, id));
+      const ownKey = JSON.stringify([GENERAL_SITE, key]);
+      return doAfterFirst(ownKey, () => idempotency.once(ownKey, emit, (id) => toUser(emit, call, id)));
     },
 
     /** @throws GatewayError `NOT_FOUND` for an id that is not a durable emit, or whose state has expired */
