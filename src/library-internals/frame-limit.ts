@@ -8,6 +8,24 @@ export interface WebSocketLike {
   readonly _receiver?: Limited & { readonly _extensions?: Readonly<Record<string, Limited | undefined>> };
 }
 
+/** A websocket of a client that has not authenticated yet. */
+interface GuardedWebSocket extends WebSocketLike {
+  readonly _receiver?: WebSocketLike['_receiver'] & GuardedReceiver;
+  close(code: number, reason: string): void;
+}
+
+interface GuardedReceiver {
+  [refuseLarge]?: ((error: { readonly code?: string }) => void) | undefined;
+  prependListener(event: 'error', listener: (error: { readonly code?: string }) => void): void;
+  off(event: 'error', listener: (error: { readonly code?: string }) => void): void;
+}
+const refuseLarge = Symbol('tells a client that its frame is too large');
+
+/** Code of `ws` for a frame above the limit. */
+const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+/** Close code for a message that is too big. */
+const TOO_BIG = 1009;
+
 interface Limited {
   _maxPayload?: unknown;
 }
@@ -27,8 +45,8 @@ export function websocketOf<Socket extends WebSocketLike>({ transport }: Connect
 
 /** Limits unauthenticated clients to small frames. */
 export interface FrameGate {
-  /** To be called with each new websocket, before anything of it is read. */
-  guard(websocket: object): void;
+  /** To be called with each new websocket, before anything of it is read. @param onTooLarge the client sent a larger frame */
+  guard(websocket: object, onTooLarge: () => void): void;
   /** Raises the limit. To be called when the client of a socket is authenticated. */
   open(socket: Pick<Socket, 'conn' | 'client'>): void;
 }
@@ -45,12 +63,18 @@ interface Limits {
 export function createFrameGate({ openMaxBytes, generalMaxBytes }: Limits): FrameGate {
   const opened = new WeakSet<object>();
   const lift = (connection: Connection): void => {
-    const websocket = websocketOf<WebSocketLike>(connection);
+    const websocket = websocketOf<GuardedWebSocket>(connection);
     if (websocket === undefined) connection.once('upgrade', () => lift(connection));
-    else setFrameLimit(websocket, generalMaxBytes);
+    else {
+      setFrameLimit(websocket, generalMaxBytes);
+      endRefusal(websocket);
+    }
   };
   return {
-    guard: (websocket) => setFrameLimit(websocket as WebSocketLike, openMaxBytes),
+    guard(websocket: GuardedWebSocket, onTooLarge) {
+      setFrameLimit(websocket, openMaxBytes);
+      refuseWith(websocket, { reason: `larger than the ${openMaxBytes} bytes of SOCKET_OPEN_MAX`, onTooLarge });
+    },
     open({ client, conn }) {
       if (opened.has(conn)) return;
       opened.add(conn);
@@ -59,4 +83,27 @@ export function createFrameGate({ openMaxBytes, generalMaxBytes }: Limits): Fram
       if (decoder !== undefined && isGated(decoder)) decoder.openGate();
     },
   };
+}
+
+/** The frame is not read, so there is no CONNECT to answer. `ws` would close the connection without a reason. */
+function refuseWith(
+  websocket: GuardedWebSocket,
+  { reason, onTooLarge }: { reason: string; onTooLarge: () => void },
+): void {
+  const { _receiver: receiver } = websocket;
+  if (receiver === undefined) return;
+  const refuse = ({ code }: { readonly code?: string }): void => {
+    if (code !== TOO_LARGE) return;
+    onTooLarge();
+    websocket.close(TOO_BIG, reason);
+  };
+  receiver[refuseLarge] = refuse;
+  receiver.prependListener('error', refuse);
+}
+
+function endRefusal({ _receiver: receiver }: GuardedWebSocket): void {
+  const refuse = receiver?.[refuseLarge];
+  if (receiver === undefined || refuse === undefined) return;
+  receiver.off('error', refuse);
+  receiver[refuseLarge] = undefined;
 }

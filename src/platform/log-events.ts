@@ -166,6 +166,10 @@ export const logEvents = {
     level: 'warn',
     message: 'a connection was closed: a message was not completed in time, or held too much memory',
   },
+  first_frame_too_large: {
+    level: 'warn',
+    message: 'a connection was closed: a client without a token sent more than SOCKET_OPEN_MAX',
+  },
   requests_unanswered: {
     level: 'warn',
     message: 'a connection was closed: it sent too many requests without waiting for their answers',

@@ -107,8 +107,14 @@ export function attach(
   io.attach(http, {
     ...optionsOf(io),
     wsEngine: createWebSocketEngine((websocket, request) => {
-      frameGate.guard(websocket);
       const address = addressOf(request);
+      frameGate.guard(websocket, () => {
+        platform.metrics.connectionsEnded.inc({ reason: 'large_frame' });
+        platform.logger.warn(
+          { address },
+          'a connection was closed: a client without a token sent more than SOCKET_OPEN_MAX',
+        );
+      });
       floodBrake.watch(websocket, { address });
       boundUnfinished(websocket, address);
     }),

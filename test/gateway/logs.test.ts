@@ -94,6 +94,15 @@ test('a user who reaches the rate limit is named once', async () => {
   client.close();
 });
 
+test('a client whose token is too large is told, and named by its address', async () => {
+  const client = new WebSocket(`${node.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  await once(client, 'message');
+  client.send(`40/v1/shared,${JSON.stringify({ token: SECRETS.token.padEnd(40_000, 'x') })}`);
+  const [code, reason] = await once(client, 'close');
+  expect([code, String(reason)]).toEqual([1009, 'larger than the 32768 bytes of SOCKET_OPEN_MAX']);
+  expect(await lineOf('first_frame_too_large')).toMatchObject({ level: 40, address: '127.0.0.1' });
+});
+
 test('a caller who floods is named once, with the socket', async () => {
   const client = await connect(node, { claims: { uid: 'flooder' } });
   for (let sent = 0; sent < 1500; sent += 1) client.socket.emit('unknown', SECRETS.payload);
