@@ -1,7 +1,7 @@
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import { DirectWriter } from '../engine/direct-writer.js';
-import { createDuplicateKeyError } from '../engine/duplicate-key.js';
+import { createDuplicateIdError } from '../engine/duplicate-key.js';
 import { LockedError } from '../engine/lock.js';
 import { readDocuments } from '../engine/read.js';
 import type { Writer } from '../engine/writer.js';
@@ -134,10 +134,7 @@ function mergeMatched(
   { collection, specification: { whenMatched, variables }, document, writer }: MergeStep,
 ): void {
   if (whenMatched === 'keepExisting') return;
-  if (whenMatched === 'fail') {
-    const index = collection.indexes.get('_id_');
-    if (index) throw createDuplicateKeyError(collection, index, existing);
-  }
+  if (whenMatched === 'fail') throw createDuplicateIdError(collection, existing);
   performUpdate(request, collection, {
     statement: {
       filter: { _id: { $eq: existing['_id'] } },

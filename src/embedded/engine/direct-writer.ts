@@ -2,19 +2,12 @@ import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Change, Collection } from './collection.js';
 import type { Database } from './database.js';
-import { createDuplicateKeyError } from './duplicate-key.js';
+import { createDuplicateIdError, createDuplicateKeyError } from './duplicate-key.js';
 import { LockedError } from './lock.js';
 import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 import { describeSession, type Session } from './sessions.js';
 import type { Transaction } from './transaction.js';
-import {
-  createDuplicateIdError,
-  encodePut,
-  encodeRemove,
-  isUniqueSecondary,
-  lockNameOf,
-  type Writer,
-} from './writer.js';
+import { encodePut, encodeRemove, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
 
 /**
  * Writes immediately, outside transactions. All writes until {@link commit} form one frame of the log, so after a crash

@@ -19,3 +19,9 @@ export function createDuplicateKeyError(
     { keyPattern: index.definition.spec['key'], keyValue },
   );
 }
+
+/** The DuplicateKey error for a document whose `_id` exists already. */
+export function createDuplicateIdError(collection: Collection, document: Document): Error {
+  const index = collection.indexes.get('_id_');
+  return index ? createDuplicateKeyError(collection, index, document) : new Error('a collection has no _id index');
+}

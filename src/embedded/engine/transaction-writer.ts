@@ -1,11 +1,11 @@
 import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Change, Collection } from './collection.js';
-import { createDuplicateKeyError } from './duplicate-key.js';
+import { createDuplicateIdError, createDuplicateKeyError } from './duplicate-key.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
 import { documentBytesOf } from './log-codec.js';
 import { createWriteConflict, MAX_TRANSACTION_BYTES, type Transaction } from './transaction.js';
-import { createDuplicateIdError, encodePut, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
+import { encodePut, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
 
 /** The commit appends the entry to the log. */
 const toStored = (entry: Buffer) => ({ entry, byteLength: documentBytesOf(entry) });

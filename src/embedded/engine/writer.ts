@@ -1,7 +1,6 @@
 import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Collection } from './collection.js';
-import { createDuplicateKeyError } from './duplicate-key.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
 import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 
@@ -42,9 +41,3 @@ export const isUniqueSecondary = ({ definition }: CollectionIndex): boolean =>
 
 /** The lock name of a key of a unique index. */
 export const lockNameOf = (index: CollectionIndex, key: string): string => `${LOCKED_KEY_MARK}${index.name}\0${key}`;
-
-/** The DuplicateKey error for a document whose `_id` exists already. */
-export function createDuplicateIdError(collection: Collection, document: Document): Error {
-  const index = collection.indexes.get('_id_');
-  return index ? createDuplicateKeyError(collection, index, document) : new Error('a collection has no _id index');
-}

@@ -8,7 +8,7 @@ import { toPath } from '../../bson/path.js';
 import { type Document, isDocument, isNumeric } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import type { Matcher } from '../../query/filters/filter.js';
-import type { FieldPredicate } from '../../query/filters/predicate.js';
+import type { FieldPredicate } from '../../query/filters/operator.js';
 import { isRegExp } from '../../query/regular-expression.js';
 import { isTruthy } from '../../query/truthiness.js';
 

@@ -3,7 +3,7 @@ import type { Collation } from '../../bson/collation.js';
 import { toKeyString } from '../../bson/key-string.js';
 import { isCollatable, rankOf, rankOfType } from '../../bson/order.js';
 import { isDocument } from '../../bson/values.js';
-import type { FieldPredicate } from '../../query/filters/predicate.js';
+import type { FieldPredicate } from '../../query/filters/operator.js';
 import { typesOf } from '../../query/filters/scalar-operators.js';
 import { type Interval, mergeIntervals, NULL_KEY, pointOf, prefixed } from './intervals.js';
 

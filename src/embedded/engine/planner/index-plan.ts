@@ -1,6 +1,6 @@
 import { isSameCollation } from '../../bson/collation.js';
 import type { Matcher } from '../../query/filters/filter.js';
-import type { FieldPredicate } from '../../query/filters/predicate.js';
+import type { FieldPredicate } from '../../query/filters/operator.js';
 import type { SortField } from '../../query/sort.js';
 import type { CollectionIndex } from '../indexes/collection-index.js';
 import { isImplied } from '../indexes/partial-filter.js';

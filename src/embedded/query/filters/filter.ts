@@ -6,9 +6,8 @@ import { compileExpression } from '../expressions/expression.js';
 import { isTruthy } from '../truthiness.js';
 import { compileField, compileOperators } from './filter-operators.js';
 import { type PositionSource, positionIn, toPositionSources } from './matched-position.js';
-import { DBREF_FIELDS, type OperatorContext } from './operator.js';
+import { DBREF_FIELDS, type FieldPredicate, type OperatorContext } from './operator.js';
 import { allOf, anyOf, type Condition, noneOf, onPath } from './path-tests.js';
-import type { FieldPredicate } from './predicate.js';
 
 /** A compiled filter. */
 export interface Matcher {

@@ -1,9 +1,8 @@
 import type { Path } from '../../bson/path.js';
 import { type Document, isDocument } from '../../bson/values.js';
 import { isRegExp } from '../regular-expression.js';
-import { isValueElemMatch } from './operator.js';
+import { type FieldPredicate, isValueElemMatch } from './operator.js';
 import { type PathTest, positionOnPath } from './path-tests.js';
-import type { FieldPredicate } from './predicate.js';
 
 /** A condition of a filter that can determine the array position `$` stands for. */
 export interface PositionSource {

@@ -2,6 +2,14 @@ import type { Collation } from '../../bson/collation.js';
 import { type Document, isDocument } from '../../bson/values.js';
 import type { Condition, PathTest } from './path-tests.js';
 
+/** A requirement of a filter on one path. The planner uses it to select an index. */
+export interface FieldPredicate {
+  readonly path: string;
+  /** The operator's name. Plain equality is `$eq`; a regular expression is `$regex` with a `BSONRegExp`. */
+  readonly op: string;
+  readonly value: unknown;
+}
+
 /** One operator of a filter on one path, with its operand for the planner and compiled for matching. */
 export interface FieldOperator {
   readonly op: string;
