@@ -102,8 +102,8 @@ test('Prometheus scrapes each gateway with a key, under the name that alerts and
   expect(rule_files).toEqual(['alerts.yml']);
   const [{ job_name, authorization, static_configs }] = scrape_configs;
   expect(authorization.credentials_file).toBeDefined();
-  const gateways = [...(await read('haproxy.cfg')).matchAll(/^ *server \S+ (\S+)/gm)].map(([, address]) => address);
-  expect(static_configs).toEqual([{ targets: gateways }]);
+  const servers = (await read('haproxy.cfg')).matchAll(/^ *server \S+ (gateway-\S+)/gm);
+  expect(static_configs).toEqual([{ targets: [...new Set(Array.from(servers, ([, address]) => address))] }]);
   const named = [...rules.map(({ expr }) => expr), ...panelExpressions].flatMap((expression) =>
     [...expression.matchAll(/job="([^"]*)"/g)].map(([, name]) => name),
   );
