@@ -1,5 +1,5 @@
-import { ignoreClosedOutput } from './platform/closed-output.js';
 import { nodeVersionProblem } from './platform/node-version.js';
+import { ignoreOutputErrors } from './platform/output-errors.js';
 import { exitCodes, StartError } from './platform/start-error.js';
 
 /** Ends the process with a sentence, and no stack: the message of a {@link StartError} says what to do. */
@@ -8,7 +8,7 @@ function fail(error: unknown): never {
   process.exit(error instanceof StartError ? error.exitCode : exitCodes.FAILED);
 }
 
-ignoreClosedOutput();
+ignoreOutputErrors();
 
 const problem = nodeVersionProblem(process.versions.node);
 if (problem !== undefined) fail(new StartError('NODE_VERSION', problem));

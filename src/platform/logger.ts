@@ -1,6 +1,7 @@
 import { type DestinationStream, pino, stdSerializers } from 'pino';
 import { PinoPretty } from 'pino-pretty';
 import { eventOf, type LogLevel, type MessageOf } from './log-events.js';
+import { openLogOutput } from './log-output.js';
 import { toLoggable, toSafeLines } from './loggable.js';
 import { versions } from './version.js';
 
@@ -43,7 +44,7 @@ const at = (prefix: string, key: string): string => (key.startsWith('[') ? `${pr
  */
 export function createLogger(
   { level, isPretty, node, showsNode }: LoggerOptions,
-  destination?: DestinationStream,
+  destination: DestinationStream = openLogOutput(),
 ): Logger {
   const redact = { paths: SECRET_KEYS.flatMap((key) => [key, at('*', key), at('*.*', key)]) };
   const settings = {
@@ -60,11 +61,10 @@ export function createLogger(
           ignore: 'node,version,event',
           translateTime: 'HH:MM:ss',
           ...(showsNode && { messageFormat: '[{node}] {msg}' }),
-          ...(destination && { destination }),
+          destination,
         }),
       )
-    : // Synchronous, as standard output itself is: what is written last is neither lost nor repeated when the process ends.
-      pino(settings, destination ?? pino.destination({ dest: 1, sync: true }));
+    : pino(settings, destination);
   const write =
     (own: LogLevel) =>
     (...args: LogArguments): void => {

@@ -5,7 +5,7 @@ import type { Config } from '../config.js';
 import { GatewayError } from '../errors.js';
 import type { Machine } from '../framework/machine.js';
 import { systemClock } from '../platform/clock.js';
-import { ignoreClosedOutput } from '../platform/closed-output.js';
+import { ignoreOutputErrors } from '../platform/output-errors.js';
 import { exitCodes, StartError } from '../platform/start-error.js';
 import { createCalls } from './calls.js';
 import { createWorkerCounts } from './counts.js';
@@ -16,7 +16,7 @@ import type { PrimaryCalls, StartSettings, StopOrder, WorkerCalls } from './prot
  * the primary has ended.
  */
 
-ignoreClosedOutput();
+ignoreOutputErrors();
 // A terminal, and some process managers, send signals to the primary and to all its workers. The primary decides.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
