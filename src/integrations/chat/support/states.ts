@@ -71,17 +71,18 @@ export function createStates({ models, access, publisher, settling }: Dependenci
     else if (status === 'closed') await publishClosed(changed);
   };
 
-  const settle = (changed: Changed): void => {
-    const { _id } = changed.conversation;
+  const settle = (changed: Changed, sent: WireConversation): void => {
+    const { _id, lastMessage } = changed.conversation;
     const read = async (): Promise<SupportConversation | undefined> => {
       const stored = await Conversation.findById(_id).lean<SupportConversation | null>();
       return stored === null ? undefined : complete(stored);
     };
     settling.settle(`state ${_id.toHexString()}`, {
-      sent: stateOf(changed.conversation),
+      sent: stateOf(sent),
       async read() {
         const stored = await read();
-        return stored && stateOf(stored);
+        // The message that was sent: a later one has an event of its own.
+        return stored && stateOf(await show.one({ ...stored, lastMessage }));
       },
       async send() {
         const conversation = await read();
@@ -92,12 +93,12 @@ export function createStates({ models, access, publisher, settling }: Dependenci
     });
   };
 
-  /** Sends a change, and later what is stored if the conversation is assigned or closed otherwise. */
+  /** Sends a change, and later what is stored if the conversation is assigned, closed or shown otherwise. */
   const settled =
     (send: (changed: Changed) => Promise<WireConversation>) =>
     async (changed: Changed): Promise<WireConversation> => {
       const wire = await send(changed);
-      settle(changed);
+      settle(changed, wire);
       return wire;
     };
 
@@ -111,7 +112,6 @@ function withFormerAgent(audience: Audience, { formerAgent, excluded = NONE_EXCL
 }
 
 /** What the events of several nodes could leave at clients otherwise than it is stored. */
-const stateOf = ({ assignedTo, status }: SupportConversation) => ({
-  assignedTo: assignedTo?.toHexString() ?? null,
-  isClosed: status === 'closed',
+const stateOf = ({ assignedTo, status, lastMessage }: WireConversation) => ({
+  ...{ assignedTo, lastMessage, isClosed: status === 'closed' },
 });

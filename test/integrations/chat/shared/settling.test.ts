@@ -287,3 +287,19 @@ test('the agent before is told of an assignment, also when two assignments cross
   await crossing.sentLast(changeOf('support.conversations'), assign(a, bob), assign(elsewhere, ann));
   expect(await lastOf(b, 'conversation_assigned', 3)).toMatchObject({ assignedTo: ann.id });
 });
+
+test('a message that is deleted before its conversation is sent as closed does not come back with it', async () => {
+  const { ann, a, b, conversationId } = await talkInSupport(environment);
+  const elsewhere = await openChat(environment, ann, { node: 1 });
+  const { _id: messageId } = dataOf(await a.ask('send_message', { conversationId, content: 'text' }));
+  await crossing.sentLast(
+    isTo('find', 'support.messages'),
+    () => a.ask('close_conversation', { conversationId }),
+    () => elsewhere.ask('delete_message', { conversationId, messageId }),
+  );
+  for (const client of [a, b]) {
+    await client.next('message_deleted');
+    const { conversation } = await lastOf(client, 'conversation_closed', 2);
+    expect(conversation.lastMessage).toMatchObject({ _id: messageId, content: '', isDeleted: true });
+  }
+});
