@@ -29,8 +29,8 @@ export interface ConversationServices {
 
 /** Created once, because work on one conversation is serialized. */
 export function createConversationServices(context: Context, blocks: Blocks): ConversationServices {
-  const counters = createCounterStore(context);
-  const basis = { counters, blocks, settling: createSettling(context) };
+  const settling = createSettling(context);
+  const basis = { counters: createCounterStore(context, settling), blocks, settling };
   return {
     ...basis,
     team: createConversations(context, { ...basis, kind: createTeamKind(context.models) }),

@@ -104,3 +104,25 @@ test('of two statuses of one user on two nodes the stored one is shown in the en
     expect(own().at(-1)).toMatchObject([{ conversation_active_status: 'active' }]);
   }
 });
+
+test('a client that connects while counters are on their way ends with the stored ones', async () => {
+  const { ann, a0, a1, id } = await talk();
+  const { conversation } = dataOf(await a0.ask('add_conversation', { users: [ann.id], channel_id: 'general' }));
+  const late: TestClient[] = [];
+  await crossing.sentLast(
+    isCommit,
+    () => a0.ask('archive', { conversation_id: id }),
+    async () => {
+      const answer = await a1.ask('archive', { conversation_id: conversation._id });
+      const client = await environment.open(ann, { node: 1 });
+      expect(dataOf(await client.ask('channel', {})).channels).toMatchObject({ general: { open: 0 } });
+      late.push(client);
+      return answer;
+    },
+  );
+  for (const client of late) {
+    const general = () => client.received('counters').filter(([one]) => one.channel_id === 'general');
+    await until(() => general().length >= 2);
+    expect(general().at(-1)).toMatchObject([{ counters: { open: 0 } }]);
+  }
+});

@@ -1,5 +1,4 @@
 import { type ClientSession, Types } from 'mongoose';
-import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Counter, Counters, Tally } from '#shared/models/counter.js';
 import type { ConversationKindName, Member } from '#shared/models/member.js';
 import type { Context } from '../../../framework/context.js';
@@ -7,9 +6,10 @@ import { changedFields, readStored } from '../../../models/index.js';
 import { createKeyedMutex, type KeyedMutex } from '../../../platform/keyed-mutex.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
-import { rooms } from '../../../realtime/rooms.js';
+import type { Settling } from '../../../platform/settling.js';
 import { createFindPresent } from '../presence.js';
 import { applyDifferences, countersOf, createLedger, type Ledger, type Push, talliesOf } from './ledger.js';
+import { createPushCounters } from './push.js';
 import { isSame, recount } from './recount.js';
 import { addTo, emptyTallies, specialChannels, type Tallies } from './tally.js';
 
@@ -86,24 +86,12 @@ const RECOUNT_AT_ONCE_MAX = 300;
 /** With more conversations, the last recount may be this old. */
 const RECOUNT_AFTER_MS = 3_600_000;
 
-export function createCounterStore(context: Context): CounterStore {
+export function createCounterStore(context: Context, settling: Settling): CounterStore {
   const { models, emitter, clock, logger, config } = context;
-  const findPresent = createFindPresent(context);
+  const pushAll = createPushCounters({ models, emitter, settling, findPresent: createFindPresent(context) });
   const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
   const connection = models.Counter.db;
   const recounting = new Map<string, Promise<void>>();
-
-  const push = ({ userId, channelId, counters, version }: Push): void => {
-    emitter.emit(
-      { namespaces: conversationNamespaces, rooms: [rooms.user(userId)] },
-      { event: 'counters', payload: { channel_id: channelId, counters, version } },
-    );
-  };
-
-  const pushAll = async (pushes: readonly Push[]): Promise<void> => {
-    const present = await findPresent([...new Set(pushes.map(({ userId }) => userId))]);
-    for (const one of pushes) if (present.has(one.userId)) push(one);
-  };
 
   /** Applies the differences of a transaction; a user without counters is counted in full. */
   const settle = async (ledger: Ledger, session: ClientSession): Promise<Push[]> => {
