@@ -58,15 +58,20 @@ export const eventName = shortText
 /** A time sent by the gateway: ISO 8601 in UTC. */
 export const isoTime = z.iso.datetime();
 
+/** Room for 40 digits of a second. */
+const TIME_LENGTH_MAX = 64;
+
 /** A time sent by callers: any form of RFC 3339. Handlers get ISO 8601 in UTC. */
 export const time = z
   .string()
+  .max(TIME_LENGTH_MAX)
   .meta({ format: 'date-time' })
   .transform((text, { addIssue }) => toIsoTime(text, addIssue));
 
 /** The id of a document, or a {@link time}. */
 export const idOrTime = z
   .string()
+  .max(TIME_LENGTH_MAX)
   .meta({ anyOf: [{ pattern: OBJECT_ID.source }, { format: 'date-time' }] })
   .transform((text, { addIssue }) =>
     OBJECT_ID.test(text) ? text : toIsoTime(text, (problem) => addIssue(`must be an id, or: ${problem}`)),

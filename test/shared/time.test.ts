@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { idOrTime, time } from '#shared/contracts/primitives.js';
 import { parseTime } from '#shared/utilities/time.js';
 
 test.for([
@@ -42,4 +43,13 @@ test.for(['9999-12-31T23:59:59-00:01', '9999-12-31T00:01:00-23:59', '0000-01-01T
 
 test.for(['9999-12-31T23:59:59.999Z', '9999-12-31T23:59:00+14:00', '0000-01-01T00:00:00Z'])('reads %s', (text) => {
   expect(parseTime(text)).toEqual({ time: new Date(text) });
+});
+
+test.each([
+  ['a time', time],
+  ['an id or a time', idOrTime],
+])('%s of callers has a maximum length', (_, schema) => {
+  const toText = (digits: number): string => `2030-01-31T12:00:00.${'1'.repeat(digits)}Z`;
+  expect(schema.parse(toText(40))).toBe('2030-01-31T12:00:00.111Z');
+  expect(schema.safeParse(toText(1000)).success).toBe(false);
 });
