@@ -47,8 +47,11 @@ export function readSettings(sources: Sources): Settings {
     ...(parsed.success ? combinationProblems(parsed.data).map(toLine) : []),
   ];
   return {
-    ...{ ...found, sites, problems },
-    ...{ warnings: [...found.warnings, ...warnings], files: [...found.files, ...files] },
+    ...found,
+    sites,
+    problems,
+    warnings: [...found.warnings, ...warnings],
+    files: [...found.files, ...files],
     ...(parsed.success && problems.length === 0 && { config: toConfig(parsed.data, sites) }),
   };
 }

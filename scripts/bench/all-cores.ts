@@ -71,7 +71,8 @@ export async function run({ rounds }: BenchOptions): Promise<void> {
     for (const { name } of STEPS) {
       report.scenarios.push(
         toResult({
-          ...{ name, unit: 'µs CPU of the gateway for each' },
+          name,
+          unit: 'µs CPU of the gateway for each',
           lines: machines.map(({ label }) => toMedianLine(label, samples.get(`${name} ${label}`) ?? [])),
           comparisons: one === undefined || two === undefined ? [] : [{ of: two, against: one }],
         }),
@@ -124,10 +125,21 @@ async function startMachine(workers: number, mongodbUrl: string): Promise<Machin
   const [redis, port] = [await startRedis(), await freePort()];
   const child = spawn(process.execPath, ['--enable-source-maps', join(thisCheckout, 'dist/src/main.js')], {
     env: {
-      ...{ PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port) },
-      ...{ WORKERS: String(workers), REDIS_URL: redis.url, MONGODB_URL: mongodbUrl },
-      ...{ JWT_SECRET: SECRET, JWT_AUDIENCE: '*', EMIT_API_KEYS: API_KEY, EVENT_LIMIT: '100000000' },
-      ...{ CONNECTIONS_MAX: '0', ADDRESS_CONNECTIONS_MAX: '0', PRESENCE_GRACE_MS: '0', SHUTDOWN_DRAIN_MS: '0' },
+      PATH: process.env['PATH'],
+      NODE_ENV: 'production',
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      WORKERS: String(workers),
+      REDIS_URL: redis.url,
+      MONGODB_URL: mongodbUrl,
+      JWT_SECRET: SECRET,
+      JWT_AUDIENCE: '*',
+      EMIT_API_KEYS: API_KEY,
+      EVENT_LIMIT: '100000000',
+      CONNECTIONS_MAX: '0',
+      ADDRESS_CONNECTIONS_MAX: '0',
+      PRESENCE_GRACE_MS: '0',
+      SHUTDOWN_DRAIN_MS: '0',
       PING_INTERVAL_MS: String(PING_INTERVAL_MS),
     },
     stdio: ['ignore', 'pipe', 'inherit'],

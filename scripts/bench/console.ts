@@ -92,7 +92,8 @@ async function measure(rig: Rig, { name, load, variants, cookie, rounds }: Measu
     }
   }
   return toResult({
-    ...{ name, unit: 'µs CPU of the gateway' },
+    name,
+    unit: 'µs CPU of the gateway',
     lines: [...samples].map(([{ label }, values]) => ({ label, samples: values })),
     comparisons: variants.slice(1).map(({ label }) => ({ of: label, against: CLOSED.label })),
   });

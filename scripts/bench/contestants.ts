@@ -15,8 +15,13 @@ export type ContestantName = (typeof contestantNames)[number];
 
 /** All servers, in the order of the table. */
 export const contestantNames = [
-  ...(['gateway', 'against', 'one node'] as const),
-  ...(['Socket.IO', 'Socket.IO with key', 'ws', 'Centrifugo'] as const),
+  'gateway',
+  'against',
+  'one node',
+  'Socket.IO',
+  'Socket.IO with key',
+  'ws',
+  'Centrifugo',
 ] as const;
 
 /**
@@ -70,8 +75,10 @@ export interface Setting {
 
 /** Disables the limits that are meant for users. A user counts as offline at once, so that it falls into the measurement. */
 const GATEWAY_SETTINGS = {
-  ...{ CONNECTIONS_MAX: '0', ADDRESS_CONNECTIONS_MAX: '0', PRESENCE_GRACE_MS: '0' },
-  ...{ MESSAGE_LIMIT: '100000000' },
+  CONNECTIONS_MAX: '0',
+  ADDRESS_CONNECTIONS_MAX: '0',
+  PRESENCE_GRACE_MS: '0',
+  MESSAGE_LIMIT: '100000000',
 };
 
 /** The first users, who ask for lists, have so many conversations of ten. */
@@ -96,7 +103,10 @@ export async function startContestant(name: ContestantName, wanted: Setting): Pr
       const commands = (await server.rig?.commands()) ?? 0;
       const [own, database, store] = [usageOf(server.pids), usageOf(server.databasePids), usageOf(redisPids)];
       return {
-        ...{ server: own.cpuMicros, database: database.cpuMicros, redis: store.cpuMicros, commands },
+        server: own.cpuMicros,
+        database: database.cpuMicros,
+        redis: store.cpuMicros,
+        commands,
         rssBytes: { server: own.rssBytes, database: database.rssBytes, redis: store.rssBytes },
       };
     },
@@ -145,7 +155,10 @@ async function startServer(
   if (name === 'ws') return nodes > 1 ? undefined : startBare('servers/ws', { nodes, env, protocol: 'ws' });
   const checkout = name === 'against' ? against : undefined;
   const rig = await startRig({
-    ...{ label: name, mongodbUrl: undefined, nodes, checkout },
+    label: name,
+    mongodbUrl: undefined,
+    nodes,
+    checkout,
     env: { ...GATEWAY_SETTINGS, ...env },
   });
   await seedUsers(rig.models, users);
@@ -164,12 +177,10 @@ async function startBare(
   );
   const workers = started.map(({ worker }) => worker);
   return {
-    ...{
-      protocol,
-      ports: started.map(({ ready }) => ready.port),
-      pids: workers.map(({ pid }) => pid),
-      databasePids: [],
-    },
+    protocol,
+    ports: started.map(({ ready }) => ready.port),
+    pids: workers.map(({ pid }) => pid),
+    databasePids: [],
     async collectGarbage() {
       await Promise.all(workers.map((worker) => worker.ask({ kind: 'usageAfterCollection' })));
     },

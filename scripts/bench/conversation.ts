@@ -295,23 +295,22 @@ async function addConversations(
     );
     await Member.collection.insertMany(
       conversations.map(({ _id, channel_id, is_open, last_activity_at, title }, n) => ({
-        ...{
-          _id: new Types.ObjectId(),
-          conversation: _id,
-          kind: 'team' as const,
-          user: own,
-          account,
-          channel_id,
-          is_open,
-        },
-        ...{
-          last_activity_at,
-          search_key: foldText(title),
-          unread_count: n % 4 === 0 ? 1 : 0,
-          show_on_top: false,
-          snoozed_until: null,
-        },
-        ...{ archived: false, mentioned: false, last_read: null, last_read_at: null },
+        _id: new Types.ObjectId(),
+        conversation: _id,
+        kind: 'team' as const,
+        user: own,
+        account,
+        channel_id,
+        is_open,
+        last_activity_at,
+        search_key: foldText(title),
+        unread_count: n % 4 === 0 ? 1 : 0,
+        show_on_top: false,
+        snoozed_until: null,
+        archived: false,
+        mentioned: false,
+        last_read: null,
+        last_read_at: null,
       })),
     );
   }

@@ -118,9 +118,7 @@ export async function startWebsite(): Promise<{ env: Record<string, string>; sto
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    env: {
-      ...{ SITE_NAME: SITE, AUTH_URL: `http://127.0.0.1:${port}/auth`, API_KEY, USER_ROOM_PREFIX: ROOM_PREFIX },
-    },
+    env: { SITE_NAME: SITE, AUTH_URL: `http://127.0.0.1:${port}/auth`, API_KEY, USER_ROOM_PREFIX: ROOM_PREFIX },
     stop() {
       server.close();
       server.closeAllConnections();

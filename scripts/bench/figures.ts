@@ -34,6 +34,8 @@ export function toMemoryFigures(
   const parts = { server: each('server'), database: each('database'), redis: each('redis') };
   return {
     value: parts.server + parts.database + parts.redis,
-    ...{ parts, commands: Number.NaN, perSecond: Number.NaN },
+    parts,
+    commands: Number.NaN,
+    perSecond: Number.NaN,
   };
 }

@@ -22,8 +22,14 @@ export async function seedFlatness(models: Models, count: number): Promise<void>
   await addConversations(models, { own, otherOf, ids });
   await addMessages(models, new Types.ObjectId(userIdOf(1)), count);
   await insertMany(models.Notification, count, (n) => ({
-    ...{ recipient: own, sender: otherOf(n), type: 'message', title: 'Other', message: 'Hello', createdAt: at(n) },
-    ...{ isRead: n % 2 === 0, relatedChat: ids[n % 10] },
+    recipient: own,
+    sender: otherOf(n),
+    type: 'message',
+    title: 'Other',
+    message: 'Hello',
+    createdAt: at(n),
+    isRead: n % 2 === 0,
+    relatedChat: ids[n % 10],
   }));
 }
 
@@ -38,20 +44,42 @@ async function addConversations(models: Models, { own, otherOf, ids }: Conversat
   const count = ids.length;
   const shared = (n: number) => ({ account, channel_id: CHANNEL, is_open: n % 3 > 0, last_activity_at: at(n) });
   await insertMany(models.Conversation, count, (n) => ({
-    ...{ _id: ids[n], users: [own, otherOf(n)], title: `Talk ${n}`, image: [], created_by: own },
-    ...{ ...shared(n), createdAt: at(n), updatedAt: at(n) },
+    _id: ids[n],
+    users: [own, otherOf(n)],
+    title: `Talk ${n}`,
+    image: [],
+    created_by: own,
+    ...shared(n),
+    createdAt: at(n),
+    updatedAt: at(n),
   }));
   await insertMany(models.Member, count, (n) => ({
-    ...{ conversation: ids[n], kind: 'team', user: own, ...shared(n), search_key: `talk ${n}` },
-    ...{ unread_count: n % 4 === 0 ? 1 : 0, show_on_top: n % 100 === 0, archived: false, snoozed_until: null },
-    ...{ mentioned: n % 5 === 0, last_read: null, last_read_at: null },
+    conversation: ids[n],
+    kind: 'team',
+    user: own,
+    ...shared(n),
+    search_key: `talk ${n}`,
+    unread_count: n % 4 === 0 ? 1 : 0,
+    show_on_top: n % 100 === 0,
+    archived: false,
+    snoozed_until: null,
+    mentioned: n % 5 === 0,
+    last_read: null,
+    last_read_at: null,
   }));
   await insertMany(models.SupportConversation, count, (n) => ({
-    ...{ _id: ids[n], participants: [own, otherOf(n)], createdBy: own, status: 'open' },
-    ...{ createdAt: at(n), updatedAt: at(n) },
+    _id: ids[n],
+    participants: [own, otherOf(n)],
+    createdBy: own,
+    status: 'open',
+    createdAt: at(n),
+    updatedAt: at(n),
   }));
   await insertMany(models.Chat, count, (n) => ({
-    ...{ _id: ids[n], participants: [own, otherOf(n)], groupName: `Group ${n}`, lastActivity: at(n) },
+    _id: ids[n],
+    participants: [own, otherOf(n)],
+    groupName: `Group ${n}`,
+    lastActivity: at(n),
     // The direct ones are as another service makes them: without a key.
     type: n % 2 === 0 ? 'direct' : 'group',
   }));
@@ -61,15 +89,32 @@ async function addConversations(models: Models, { own, otherOf, ids }: Conversat
 async function addMessages(models: Models, sender: Types.ObjectId, count: number): Promise<void> {
   const parent = new Types.ObjectId(sharedIdOf(0));
   await insertMany(models.Message, count, (n) => ({
-    ...{ conversation_id: parent, UUID: `m${n}`, data: 'Hello', type: 'text', sent_by: sender },
-    ...{ mentions: [], attachments: [], createdAt: at(n) },
+    conversation_id: parent,
+    UUID: `m${n}`,
+    data: 'Hello',
+    type: 'text',
+    sent_by: sender,
+    mentions: [],
+    attachments: [],
+    createdAt: at(n),
   }));
   await insertMany(models.SupportMessage, count, (n) => ({
-    ...{ conversationId: parent, senderId: sender.toHexString(), senderType: 'user', senderName: 'Other' },
-    ...{ content: 'Hello', type: 'text', timestamp: at(n), position: n + 1, isDeleted: false },
+    conversationId: parent,
+    senderId: sender.toHexString(),
+    senderType: 'user',
+    senderName: 'Other',
+    content: 'Hello',
+    type: 'text',
+    timestamp: at(n),
+    position: n + 1,
+    isDeleted: false,
   }));
   await insertMany(models.ChatMessage, count, (n) => ({
-    ...{ chat: parent, sender, content: 'Hello', createdAt: at(n), position: n + 1 },
+    chat: parent,
+    sender,
+    content: 'Hello',
+    createdAt: at(n),
+    position: n + 1,
   }));
   await models.SupportConversation.updateOne({ _id: parent }, { lastPosition: count, storedPosition: count });
   await models.Chat.updateOne({ _id: parent }, { lastPosition: count, storedPosition: count });

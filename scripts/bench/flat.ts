@@ -41,7 +41,9 @@ const AWAY_MAX = 1000;
 
 /** Disables the limits that are meant for users. A user counts as offline at once. */
 const SETTINGS = {
-  ...{ CONNECTIONS_MAX: '0', ADDRESS_CONNECTIONS_MAX: '0', PRESENCE_GRACE_MS: '0' },
+  CONNECTIONS_MAX: '0',
+  ADDRESS_CONNECTIONS_MAX: '0',
+  PRESENCE_GRACE_MS: '0',
   MESSAGE_LIMIT: '100000000',
 };
 
@@ -217,7 +219,9 @@ async function alternate(
   }
   const lines = [...samples].map(([label, values]) => ({ label, samples: values }));
   return toResult({
-    ...{ name, unit: 'ms CPU', lines },
+    name,
+    unit: 'ms CPU',
+    lines,
     comparisons: [{ of: `${LARGE}`, against: `${SMALL}`, bound: BOUND }],
   });
 }

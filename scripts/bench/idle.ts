@@ -46,20 +46,28 @@ interface Pair {
  */
 export async function compareIdle({ setting, names, connections, rounds, rows }: Conditions): Promise<void> {
   const cpu: TableRow = {
-    ...{ name: `idle, ${connections} connections`, setting: setting.label, unit: 'ms CPU each second' },
-    ...{ bounds: [{ most: 1.1, against: 'Socket.IO' }], cells: new Map() },
+    name: `idle, ${connections} connections`,
+    setting: setting.label,
+    unit: 'ms CPU each second',
+    bounds: [{ most: 1.1, against: 'Socket.IO' }],
+    cells: new Map(),
   };
   const memory: TableRow = {
-    ...{ name: `RSS of each of ${connections} connections`, setting: setting.label, unit: 'KiB' },
-    ...{ bounds: [{ most: 15 }], cells: new Map() },
+    name: `RSS of each of ${connections} connections`,
+    setting: setting.label,
+    unit: 'KiB',
+    bounds: [{ most: 15 }],
+    cells: new Map(),
   };
   rows.push(cpu, memory);
   const pairs: Pair[] = [];
   try {
     for (const name of names) {
       const contestant = await startContestant(name, {
-        ...{ ...setting, users: connections + FIRST_CONNECTIONS },
-        ...{ pingIntervalMs: HEARTBEAT_MS, nodeOptions: NODE_OPTIONS },
+        ...setting,
+        users: connections + FIRST_CONNECTIONS,
+        pingIntervalMs: HEARTBEAT_MS,
+        nodeOptions: NODE_OPTIONS,
       });
       if (contestant !== undefined) pairs.push(await connectFew(contestant));
     }

@@ -6,8 +6,16 @@ import type { BenchOptions } from './options.js';
 
 /** Suites of their own, each with its file in this folder that exports `run()`. Every other name is a scenario of the comparison. */
 const SUITES: Readonly<Record<string, string>> = {
-  ...{ embedded: 'embedded', conversation: 'conversation', delivery: 'delivery', chat: 'chat', traffic: 'traffic' },
-  ...{ workers: 'all-cores', console: 'console', nodes: 'nodes', storm: 'storm', flat: 'flat' },
+  embedded: 'embedded',
+  conversation: 'conversation',
+  delivery: 'delivery',
+  chat: 'chat',
+  traffic: 'traffic',
+  workers: 'all-cores',
+  console: 'console',
+  nodes: 'nodes',
+  storm: 'storm',
+  flat: 'flat',
 };
 
 const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2, or 2,4,8 of the suite nodes] [--against <directory of another build>] [--connections 10000] [--contestants gateway,Socket.IO]

@@ -83,9 +83,7 @@ export async function run({ rounds, nodes = NODES }: BenchOptions): Promise<void
 /** A cluster with its Redis and database, and all clients connected. */
 async function startCluster(count: number, load: Load) {
   const redis = await startRedis();
-  const env = {
-    ...{ REDIS_URL: redis.url, CONNECTIONS_MAX: '0', ADDRESS_CONNECTIONS_MAX: '0', PRESENCE_GRACE_MS: '0' },
-  };
+  const env = { REDIS_URL: redis.url, CONNECTIONS_MAX: '0', ADDRESS_CONNECTIONS_MAX: '0', PRESENCE_GRACE_MS: '0' };
   const rig = await startRig({ label: `${count} nodes`, mongodbUrl: undefined, env, nodes: count });
   await seedUsers(rig.models, 1000);
   const [called, ...others] = rig.ports as [number, ...number[]];
@@ -99,7 +97,9 @@ async function startCluster(count: number, load: Load) {
     await load.ask({ kind: 'connect', target: other, count: OTHER_USERS, inFlight: 32, firstUser });
   }
   return {
-    ...{ label: rig.label, target, ports: rig.ports },
+    label: rig.label,
+    target,
+    ports: rig.ports,
     nodes: rig.pids.server,
     bystanders: rig.pids.server.slice(2),
     all: [...rig.pids.server, ...rig.pids.database, redisPid],
@@ -142,7 +142,9 @@ async function watch(
   const cpuMicros = new Map(cpuOf(all).map(([pid, micros]) => [pid, micros - (cpu.get(pid) ?? 0)]));
   const messagesAfter = await Promise.all(bystanderPorts.map(messagesOf));
   return {
-    ...{ operations, ms, cpuMicros },
+    operations,
+    ms,
+    cpuMicros,
     bystanders: bystanders.map((pid, index) => ({
       cpuMicros: cpuMicros.get(pid) ?? 0,
       bytes: (bytesAfter[index] ?? 0) - (bytes[index] ?? 0),

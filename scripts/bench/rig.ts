@@ -43,9 +43,17 @@ export async function startRig({ label, mongodbUrl, env = {}, nodes = 1, checkou
   const url = mongodbUrl ?? embedded?.url ?? '';
   if (embedded !== undefined) await applyIndexes(url);
   const settings = {
-    ...{ NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory, MONGODB_URL: url },
-    ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, EVENT_LIMIT: '100000000' },
-    ...{ PING_INTERVAL_MS: String(PING_INTERVAL_MS), SHUTDOWN_DRAIN_MS: '0', ...env },
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PORT: '0',
+    DATA_DIR: directory,
+    MONGODB_URL: url,
+    JWT_SECRET: SECRET,
+    EMIT_API_KEYS: API_KEY,
+    EVENT_LIMIT: '100000000',
+    PING_INTERVAL_MS: String(PING_INTERVAL_MS),
+    SHUTDOWN_DRAIN_MS: '0',
+    ...env,
   };
   const started = await Promise.all(
     Array.from({ length: nodes }, () =>
@@ -59,7 +67,10 @@ export async function startRig({ label, mongodbUrl, env = {}, nodes = 1, checkou
   const database = embedded?.pid === undefined ? [] : [embedded.pid];
   const countCommands = createCommandCounter(connection);
   return {
-    ...{ label, ports, port: ports[0] ?? 0, pids: { server, database } },
+    label,
+    ports,
+    port: ports[0] ?? 0,
+    pids: { server, database },
     models: defineModels(connection),
     cpu: async () => ({
       gateway: usageOf(server).cpuMicros,

@@ -70,7 +70,9 @@ const connect =
   });
 
 const connecting = (name: string, namespace?: string): Scenario => ({
-  ...{ name, isForTwoNodes: true, begin: [] },
+  name,
+  isForTwoNodes: true,
+  begin: [],
   // Few calls of much code: until the seventh round a connect became cheaper.
   warmUpRounds: 8,
   contestants: [...(namespace === undefined ? ALL : SOCKET_IO), 'Socket.IO with key'],
@@ -84,7 +86,10 @@ const connecting = (name: string, namespace?: string): Scenario => ({
 });
 
 const emitting = (inFlight: number): Scenario => ({
-  ...{ name: `emit ${inFlight}`, contestants: WITHOUT_WS, isForTwoNodes: true, begin: [connect(USERS)] },
+  name: `emit ${inFlight}`,
+  contestants: WITHOUT_WS,
+  isForTwoNodes: true,
+  begin: [connect(USERS)],
   steps: [
     {
       order: (target) => ({ kind: 'emit', target, requests: 1500, inFlight }),
@@ -94,7 +99,10 @@ const emitting = (inFlight: number): Scenario => ({
 });
 
 const batch: Scenario = {
-  ...{ name: 'batch', contestants: GATEWAYS, isForTwoNodes: true, begin: [connect(USERS)] },
+  name: 'batch',
+  contestants: GATEWAYS,
+  isForTwoNodes: true,
+  begin: [connect(USERS)],
   steps: [
     {
       order: (target) => ({ kind: 'emit', target, requests: 1500, inFlight: 32 }),
@@ -108,7 +116,10 @@ const batch: Scenario = {
 };
 
 const fanningOut = (clients: number): Scenario => ({
-  ...{ name: `fan-out ${clients}`, contestants: ALL, isForTwoNodes: false, begin: [connect(clients)] },
+  name: `fan-out ${clients}`,
+  contestants: ALL,
+  isForTwoNodes: false,
+  begin: [connect(clients)],
   steps: [
     {
       order: (target) => ({ kind: 'fanOut', target, requests: DELIVERIES / clients }),
@@ -124,7 +135,9 @@ const fanningOut = (clients: number): Scenario => ({
 });
 
 const durable = (inFlight: number, users: number, bound: Bound): Scenario => ({
-  ...{ name: `durable ${inFlight} ${users}`, isForTwoNodes: true, begin: [connect(USERS)] },
+  name: `durable ${inFlight} ${users}`,
+  isForTwoNodes: true,
+  begin: [connect(USERS)],
   contestants: [...GATEWAYS, 'one node'],
   // Until a node has stored some 20,000 messages each one becomes cheaper.
   warmUpRounds: 10,
@@ -150,14 +163,14 @@ const durable = (inFlight: number, users: number, bound: Bound): Scenario => ({
 });
 
 const comingBack: Scenario = {
-  ...{ name: 'come back', contestants: GATEWAYS, isForTwoNodes: true },
+  name: 'come back',
+  contestants: GATEWAYS,
+  isForTwoNodes: true,
   begin: [connect(RETURNING), close.order],
   steps: [
     { order: (target) => ({ kind: 'store', target, users: RETURNING, messagesEach: MISSED }) },
     {
-      order: (target) => ({
-        ...{ kind: 'comeBack', target, count: RETURNING, inFlight: RETURNING, messagesEach: MISSED },
-      }),
+      order: (target) => ({ kind: 'comeBack', target, count: RETURNING, inFlight: RETURNING, messagesEach: MISSED }),
       row: { name: `${RETURNING} come back, ${MISSED} missed`, bounds: [{ most: 2, perSecond: RETURNING / 2 }] },
     },
     close,
@@ -171,7 +184,9 @@ const CHATTERS = 300;
 
 /** Each of its kinds of request one after another, and 32 at the same time. */
 const asking = (what: Asked, { most, perSecond, requests = 300, callers = CALLERS }: Asking): Scenario => ({
-  ...{ name: what, contestants: ['gateway', 'against'], isForTwoNodes: true },
+  name: what,
+  contestants: ['gateway', 'against'],
+  isForTwoNodes: true,
   begin: [
     (target) => ({ kind: 'enter', target, namespace: NAMESPACES[what] ?? CONVERSATIONS, count: callers }),
     // What is done once for each user or conversation.

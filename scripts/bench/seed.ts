@@ -65,7 +65,11 @@ async function addConversations(
   const account = new Types.ObjectId(ACCOUNT_ID);
   await Conversation.insertMany(
     added.map(({ _id, users }) => ({
-      ...{ _id, account, users, title: 'Talk', channel_id: CHANNEL },
+      _id,
+      account,
+      users,
+      title: 'Talk',
+      channel_id: CHANNEL,
       created_by: users[0] ?? account,
     })),
   );

@@ -59,10 +59,7 @@ export async function run({ rounds, connections }: BenchOptions): Promise<void> 
 async function startNode(settings: Readonly<Record<string, string>>): Promise<StormNode> {
   const port = await freePort();
   const child = spawn(process.execPath, ['--enable-source-maps', join(thisCheckout, 'dist/src/main.js')], {
-    env: {
-      ...{ PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port) },
-      ...settings,
-    },
+    env: { PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'exit');

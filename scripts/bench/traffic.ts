@@ -108,7 +108,8 @@ async function measureTail(rig: Rig, rounds: number): Promise<ScenarioResult> {
   for (const backend of backends) backend.close();
   close();
   return toResult({
-    ...{ name: 'an emit, with the tail', unit: 'µs CPU of the gateway' },
+    name: 'an emit, with the tail',
+    unit: 'µs CPU of the gateway',
     lines: [...samples].map(([label, values]) => ({ label, samples: values })),
     comparisons: [OPEN, FILTERED].map((of) => ({ of, against: CLOSED })),
   });
@@ -137,7 +138,8 @@ async function measureIds(rig: Rig, rounds: number): Promise<ScenarioResult> {
   for (const backend of backends) backend.close();
   for (const { close } of Object.values(devices)) close();
   return toResult({
-    ...{ name: 'a durable message to one device', unit: 'µs CPU of the gateway' },
+    name: 'a durable message to one device',
+    unit: 'µs CPU of the gateway',
     lines: [...samples].map(([label, values]) => ({ label, samples: values })),
     comparisons: [{ of: WITH, against: WITHOUT }],
   });

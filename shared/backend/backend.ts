@@ -103,7 +103,10 @@ export function createBackend({ apiKey, bytesMax = BYTES_MAX, ...options }: Back
     /** Sends an event to the connected sockets of a user. It is not stored, and not sent again when the outcome is unknown. */
     emit: (userId: string, event: string, payload: unknown = {}, { namespace }: EmitOptions = {}) =>
       call<AnswerOfRoute<'emit'>>({
-        ...{ method: 'POST', path: emitPath(userId, event), query: { namespace }, body: toJson(payload) },
+        method: 'POST',
+        path: emitPath(userId, event),
+        query: { namespace },
+        body: toJson(payload),
         isRepeatable: false,
       }),
 
@@ -136,8 +139,11 @@ export function createBackend({ apiKey, bytesMax = BYTES_MAX, ...options }: Back
     /** Sends an event to everyone of a namespace, or of one account. Not sent again when the outcome is unknown. */
     broadcast: (event: string, payload: unknown = {}, query: EmitOptions & { readonly account?: string } = {}) =>
       call<AnswerOfRoute<'broadcast'>>({
-        ...{ method: 'POST', path: `/broadcast/${encodeURIComponent(event)}`, query: { ...query } },
-        ...{ body: toJson(payload), isRepeatable: false },
+        method: 'POST',
+        path: `/broadcast/${encodeURIComponent(event)}`,
+        query: { ...query },
+        body: toJson(payload),
+        isRepeatable: false,
       }),
 
     /** What became of a durable emit, device by device. */
@@ -191,7 +197,12 @@ export const toSettings = (
   }: ConnectionOptions,
   headers: Readonly<Record<string, string>>,
 ): RequestSettings => ({
-  ...{ url: url.replace(/\/+$/, ''), headers, timeoutMs, totalMs, clock, random },
+  url: url.replace(/\/+$/, ''),
+  headers,
+  timeoutMs,
+  totalMs,
+  clock,
+  random,
   fetch: send ?? ((target, init) => fetch(target, init)),
 });
 

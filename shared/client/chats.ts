@@ -107,7 +107,10 @@ export const supportTimeline = <A extends ApplicationEvents>(
 /** What is left of a deleted message of the support chat. */
 export const withoutContent = (message: SupportMessage): SupportMessage => ({
   ...message,
-  ...{ isDeleted: true, content: '', metadata: null, file: null },
+  isDeleted: true,
+  content: '',
+  metadata: null,
+  file: null,
 });
 
 /** @returns ends all of them */

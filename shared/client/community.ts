@@ -90,7 +90,9 @@ export const readUpTo =
 /** What is left of a deleted message. */
 export const deleted = (message: CommunityMessage): CommunityMessage => ({
   ...message,
-  ...{ isDeleted: true, content: '', reactions: [] },
+  isDeleted: true,
+  content: '',
+  reactions: [],
 });
 
 /** Reads a page over REST. @throws GatewayClientError */

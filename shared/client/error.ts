@@ -39,7 +39,11 @@ type Retryable = { [C in ErrorCode]: (typeof catalogue)[C]['retryable'] extends 
 const retryableCodes: Record<Retryable, true> = { RATE_LIMITED: true, INTERNAL_ERROR: true, UNAVAILABLE: true };
 
 const ofClient: ReadonlySet<string> = new Set<ClientCode>([
-  ...(['TIMEOUT', 'CONNECTION_LOST', 'OFFLINE', 'UNREACHABLE', 'TOKEN_UNAVAILABLE'] as const),
+  'TIMEOUT',
+  'CONNECTION_LOST',
+  'OFFLINE',
+  'UNREACHABLE',
+  'TOKEN_UNAVAILABLE',
 ]);
 
 interface Options {

@@ -45,12 +45,16 @@ export class NamespaceClient<N extends AnyNamespace, A extends ApplicationEvents
     const report = (problem: GatewayClientError): void => options.onProblem?.(problem);
     const changed = (): void => this.#changed();
     this.#inbox = new Inbox({
-      ...{ clock, random, report, changed },
+      clock,
+      random,
+      report,
+      changed,
       handled: new HandledIds(storage, `${options.url}${namespace} ${this.deviceId}`),
       dispatch: (event, args) => this.#handlers.dispatch(event, args),
     });
     this.#calls = new Calls({
-      ...{ clock, timeoutMs },
+      clock,
+      timeoutMs,
       socket: () => this.#connection.socket,
       readiness: () => this.#connection.readiness,
       subscribe: (listener) => this.subscribe(listener),
@@ -58,11 +62,20 @@ export class NamespaceClient<N extends AnyNamespace, A extends ApplicationEvents
     this.#renewal =
       token &&
       new TokenRenewal({
-        ...{ clock, random, token, report },
+        clock,
+        random,
+        token,
+        report,
         renew: (next) => this.#calls.send('refresh_token', [{ token: next }]),
       });
     this.#connection = new Connection({
-      ...{ url: options.url, namespace, clock, random, manager: options.manager, timeoutMs, changed },
+      url: options.url,
+      namespace,
+      clock,
+      random,
+      manager: options.manager,
+      timeoutMs,
+      changed,
       query: (query ?? {}) as Record<string, string>,
       credentials: async () => ({
         ...auth,

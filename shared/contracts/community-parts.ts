@@ -12,10 +12,7 @@ export const groupType = z.enum(['single', 'marriage', 'healing', 'motherhood'])
 export const presenceStatus = z.enum(['online', 'away', 'busy']);
 
 /** The type of a message. */
-const chatMessageTypes = [
-  ...['text', 'image', 'video', 'audio', 'document', 'file'],
-  ...['scripture', 'prayer'],
-] as const;
+const chatMessageTypes = ['text', 'image', 'video', 'audio', 'document', 'file', 'scripture', 'prayer'] as const;
 
 /** Maximum number of users in one request. */
 const USER_IDS_MAX = 100;

@@ -4,7 +4,12 @@ import { isBlank } from '../utilities/visible-text.js';
 
 /** Event names that Socket.IO reserves on either side (its documentation, "Emit cheatsheet"). */
 const RESERVED_EVENTS: readonly string[] = [
-  ...['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'],
+  'connect',
+  'connect_error',
+  'disconnect',
+  'disconnecting',
+  'newListener',
+  'removeListener',
 ];
 
 /** Text of 1–128 characters without lone surrogates, which all become the same character in UTF-8. */

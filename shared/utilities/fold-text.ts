@@ -1,6 +1,15 @@
 /** Letters that stay apart from their plain form when Unicode decomposes them. */
 const PLAIN_LETTERS: Readonly<Record<string, string>> = {
-  ...{ æ: 'ae', œ: 'oe', ø: 'o', đ: 'd', ð: 'd', ł: 'l', ħ: 'h', ŧ: 't', þ: 'th', ς: 'σ' },
+  æ: 'ae',
+  œ: 'oe',
+  ø: 'o',
+  đ: 'd',
+  ð: 'd',
+  ł: 'l',
+  ħ: 'h',
+  ŧ: 't',
+  þ: 'th',
+  ς: 'σ',
 };
 const PLAIN_LETTER = new RegExp(`[${Object.keys(PLAIN_LETTERS).join('')}]`, 'gu');
 
@@ -9,12 +18,14 @@ const PLAIN_LETTER = new RegExp(`[${Object.keys(PLAIN_LETTERS).join('')}]`, 'gu'
  * are letters of their own, and stay.
  */
 const ACCENT_RANGES = [
-  ...[String.raw`\u0300-\u036f`, String.raw`\u0483-\u0487`, String.raw`\u1ab0-\u1aff`, String.raw`\u1dc0-\u1dff`],
-  ...[String.raw`\u20d0-\u20ff`, String.raw`\ufe20-\ufe2f`],
-  ...[
-    String.raw`\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7`,
-    String.raw`\u0610-\u061a\u0640\u064b-\u065f\u0670`,
-  ],
+  String.raw`\u0300-\u036f`,
+  String.raw`\u0483-\u0487`,
+  String.raw`\u1ab0-\u1aff`,
+  String.raw`\u1dc0-\u1dff`,
+  String.raw`\u20d0-\u20ff`,
+  String.raw`\ufe20-\ufe2f`,
+  String.raw`\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7`,
+  String.raw`\u0610-\u061a\u0640\u064b-\u065f\u0670`,
 ];
 const ACCENTS = new RegExp(`[${ACCENT_RANGES.join('')}]`, 'gu');
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;

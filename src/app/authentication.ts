@@ -14,13 +14,20 @@ export async function startAuthentication(base: Base, { models, cluster }: Outsi
   const { verifier, tokenSecrets } = await configureVerifier(config, { secrets, clock, steadyClock, logger, cleanup });
   const apiSessions = createApiSessions({ model: models.ApiSession, clock });
   const revocations = new Revocations({
-    ...{ model: models.Revocation, bus: cluster.bus, clock, logger, tokenSecrets },
+    model: models.Revocation,
+    bus: cluster.bus,
+    clock,
+    logger,
+    tokenSecrets,
     sockets: () => everySocket(io),
   });
   secrets.onReplaced(() => revocations.recheck());
   cleanup.add('revocations', await revocations.start());
   const userAuth = createUserAuth({
-    ...{ verifier, apiSessions, clock, clockToleranceMs },
+    verifier,
+    apiSessions,
+    clock,
+    clockToleranceMs,
     ensureAllowed: (principal) => revocations.ensureAllowed(principal),
   });
   const expiry = createExpiryWatch(clock, () => everySocket(io), clockToleranceMs);

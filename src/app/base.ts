@@ -69,7 +69,12 @@ export function createBase(config: Config, overrides: Overrides): Base {
   const metrics = createMetrics();
   const health = createHealth({ metrics, clock: steadyClock });
   return {
-    ...{ config, clock, steadyClock, logger, metrics, health },
+    config,
+    clock,
+    steadyClock,
+    logger,
+    metrics,
+    health,
     flushLog: flush,
     traffic: new Traffic(clock),
     secrets: createLiveSecrets(config),

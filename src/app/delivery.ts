@@ -19,7 +19,16 @@ export async function startDelivery(
   const pushStore = new PushStore({ model: models.DeliveryPush, clock });
   const siteNames = config.sites.map(({ name }) => name);
   const delivery = createDelivery({
-    ...{ models, clock, steadyClock, logger, metrics, tracing, pushStore, bus, nodeCalls, nodeId },
+    models,
+    clock,
+    steadyClock,
+    logger,
+    metrics,
+    tracing,
+    pushStore,
+    bus,
+    nodeCalls,
+    nodeId,
     sockets: new MailboxSockets(io, siteNames),
     settings: config.delivery,
   });

@@ -78,8 +78,13 @@ function createBounds({ config, steadyClock: clock, admissionClock, logger, metr
   const { trustedProxies, idleMax } = config.http;
   const { isDraining } = health;
   const connectionBounds = createConnectionBounds({
-    ...{ nodeMax: connectionsMax, addressMax: addressConnectionsMax, trustedProxies, idleMax },
-    ...{ peers: machine.peers, logger, metrics },
+    nodeMax: connectionsMax,
+    addressMax: addressConnectionsMax,
+    trustedProxies,
+    idleMax,
+    peers: machine.peers,
+    logger,
+    metrics,
   });
   const perSecond = config.sockets.admissionPerSecond;
   const admission = createAdmission({ perSecond, clock: admissionClock, isDraining, metrics });
@@ -96,7 +101,9 @@ function createBounds({ config, steadyClock: clock, admissionClock, logger, metr
 function createRoutes(base: Base, { outside, realtime, integrations }: Parts, allowsOrigin: AllowsOrigin) {
   const { config, secrets, logger, metrics } = base;
   return createHttpApp({
-    ...{ logger, metrics, allowsOrigin },
+    logger,
+    metrics,
+    allowsOrigin,
     config: config.http,
     routes: integrations.flatMap((integration) => integration.routes ?? []),
     ensureApiKey: configureApiKeyGuard(secrets, config.auth.isRestOpen),
@@ -119,8 +126,17 @@ function openEventNamespaces(base: Base, parts: Parts, bounds: Bounds): void {
   const dispatch = createDispatch(
     { namespaces, mounts },
     {
-      ...{ clock, logger, metrics, work, userAuth, expiry, traffic, tracing: outside.tracing },
-      ...{ eventTimeoutMs, messageMaxBytes, floodBrake },
+      clock,
+      logger,
+      metrics,
+      work,
+      userAuth,
+      expiry,
+      traffic,
+      tracing: outside.tracing,
+      eventTimeoutMs,
+      messageMaxBytes,
+      floodBrake,
     },
   );
   const listeners = [
@@ -132,7 +148,16 @@ function openEventNamespaces(base: Base, parts: Parts, bounds: Bounds): void {
     ...integrations.flatMap((integration) => integration.listeners ?? []),
   ];
   openNamespaces(io, namespaces, {
-    ...{ clock, logger, metrics, dispatch, listeners, floodBrake, frameGate, connectDeadline, handshakes, traffic },
+    clock,
+    logger,
+    metrics,
+    dispatch,
+    listeners,
+    floodBrake,
+    frameGate,
+    connectDeadline,
+    handshakes,
+    traffic,
     trustedProxies: config.http.trustedProxies,
     connectLimits: createConnectLimits({ refusedOfAddressMax: refusedMax, peers: machine.peers, clock: steadyClock }),
   });

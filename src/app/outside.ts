@@ -20,7 +20,11 @@ export async function connectOutside(base: Base) {
   if (tracing !== undefined) cleanup.add('tracing', tracing.stop);
   const database = await connectDatabase(base);
   const cluster = await joinCluster(config, {
-    ...{ clock, steadyClock, logger, metrics, cleanup },
+    clock,
+    steadyClock,
+    logger,
+    metrics,
+    cleanup,
     onLimitReached(limit, caller) {
       logger.info({ limit, caller }, 'rate limit reached');
       if (traffic.isWatched) traffic.limited(limit, caller);
@@ -35,7 +39,11 @@ async function connectDatabase(base: Base) {
   const { config, clock, steadyClock, logger, metrics, cleanup, startEmbedded: start } = base;
   const { storage, startupTimeoutMs } = config;
   const mongo = await connectMongo({
-    ...{ ...storage, createConnectionType, startupTimeoutMs, logger, start },
+    ...storage,
+    createConnectionType,
+    startupTimeoutMs,
+    logger,
+    start,
     onStorage: (isWritable) => metrics.dependencyUp.set({ dependency: 'storage' }, isWritable ? 1 : 0),
   });
   cleanup.add('database', mongo.close);

@@ -34,7 +34,15 @@ export async function createRealtime(base: Base, outside: Outside) {
     ...base,
     ...authentication,
     ...delivery,
-    ...{ models, presence, sitePresence, chatPresence, limiter, bus, nodeCalls, watches, sockets },
+    models,
+    presence,
+    sitePresence,
+    chatPresence,
+    limiter,
+    bus,
+    nodeCalls,
+    watches,
+    sockets,
     emitter: createEmitter(io, metrics),
     localNode: describeNode(base, { io, nodeId, draining }),
     work: createWork({ limiter, limit: config.sockets.limit, countSockets: (room) => countSockets(io, room) }),
@@ -63,7 +71,10 @@ const describeNode = (
   { io, nodeId, draining }: { io: GatewayServer; nodeId: string; draining: Draining },
 ) =>
   createLocalNode({
-    ...{ id: nodeId, name: config.nodeName, version: versions.version, io },
+    id: nodeId,
+    name: config.nodeName,
+    version: versions.version,
+    io,
     isDraining: health.isDraining,
     beginDraining: () => void draining.all(),
   });

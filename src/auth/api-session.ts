@@ -40,7 +40,10 @@ const UNKNOWN_MAX = 10_000;
 
 export function createApiSessions({ model, clock }: { model: ApiSessionModel; clock: Clock }): ApiSessions {
   const limiter = createConcurrencyLimiter({
-    ...{ clock, width: LOOKS_MAX, waitingMax: WAITING_MAX, waitMs: WAIT_MS },
+    clock,
+    width: LOOKS_MAX,
+    waitingMax: WAITING_MAX,
+    waitMs: WAIT_MS,
     refusal: () => new GatewayError('UNAVAILABLE', { retryAfterMs: 1000 }),
   });
   const unknown = createRecent({ clock, ttlMs: UNKNOWN_TTL_MS, max: UNKNOWN_MAX });

@@ -17,8 +17,17 @@ const MAX_TOKEN_LENGTH = 128 * 1024;
 
 /** Public-key algorithms only: HMAC would accept tokens signed with the published key. */
 const KEY_SET_ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
 ];
 /** Bounds the keys that are tried for a token that names none. */
 const KEYS_TRIED_MAX = 20;
@@ -91,7 +100,9 @@ function createSecretsVerifier(
   const verify = (token: string, { id, key }: TokenSecret): VerifiedToken => {
     const { header, payload } = jwt.verify(token, key, {
       algorithms: ['HS256'],
-      ...{ clockTimestamp: clock.now() / 1000, clockTolerance, complete: true },
+      clockTimestamp: clock.now() / 1000,
+      clockTolerance,
+      complete: true,
       ...(issuer === undefined ? {} : { issuer }),
       ...(audience === undefined ? {} : { audience }),
     });
@@ -127,7 +138,8 @@ function createKeySetVerifier(
   const verify = (token: string): Promise<VerifiedToken> =>
     verifyByMatchingKey(token, jwks.findKey, {
       algorithms: KEY_SET_ALGORITHMS,
-      ...{ currentDate: new Date(clock.now()), clockTolerance },
+      currentDate: new Date(clock.now()),
+      clockTolerance,
       ...(issuer === undefined ? {} : { issuer }),
       ...(audience === undefined ? {} : { audience }),
     });

@@ -37,7 +37,9 @@ export function createOpenApi() {
         site: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The key of a push site.' },
         siteInQuery: { type: 'apiKey', in: 'query', name: 'apiKey', description: 'The same key.' },
         console: {
-          ...{ type: 'apiKey', in: 'cookie', name: CONSOLE_COOKIE },
+          type: 'apiKey',
+          in: 'cookie',
+          name: CONSOLE_COOKIE,
           description: 'The cookie of a session of the console, which its page gets for a key.',
         },
         user: { type: 'http', scheme: 'bearer', description: 'The token of a user of the chats, or of a visitor.' },

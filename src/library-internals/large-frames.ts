@@ -164,8 +164,12 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
 }
 
 const toArrival = <S>(socket: S, websocket: WebSocketLike, owner: string): Arrival<S> => ({
-  ...{ socket, websocket, owner },
-  ...{ bytes: 0, isSlow: false, isLeaving: false },
+  socket,
+  websocket,
+  owner,
+  bytes: 0,
+  isSlow: false,
+  isLeaving: false,
   stop: () => undefined,
 });
 

@@ -15,7 +15,15 @@ const { Connection } = requireFromMongoose('mongodb/lib/cmap/connection.js') as 
 
 /** Commands that work on documents: the server ends them when their time is up. */
 const LIMITED = new Set([
-  ...['find', 'aggregate', 'count', 'distinct', 'insert', 'update', 'delete', 'findAndModify', 'bulkWrite'],
+  'find',
+  'aggregate',
+  'count',
+  'distinct',
+  'insert',
+  'update',
+  'delete',
+  'findAndModify',
+  'bulkWrite',
 ]);
 /** Commands that may take as long as a collection is large. */
 const UNLIMITED = new Set(['createIndexes', 'dropIndexes']);

@@ -90,10 +90,7 @@ export function createUnfinishedBound({ messageMaxBytes, clock, logger, metrics 
   };
   const begin = (websocket: Watched, watch: Watch): Unfinished => {
     const { address } = watch;
-    const entry: Unfinished = {
-      ...{ websocket, address, bytes: 0 },
-      ...{ fragments: 0, fragmentBytes: 0, lastBuffer: undefined },
-    };
+    const entry: Unfinished = { websocket, address, bytes: 0, fragments: 0, fragmentBytes: 0, lastBuffer: undefined };
     watch.unfinished = entry;
     all.add(entry);
     const own = ofAddress.get(address) ?? { entries: new Set(), bytes: 0 };

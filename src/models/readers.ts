@@ -4,10 +4,21 @@ import { createReader, type Reader, type StoredDocument } from './reader.js';
 
 /** Models whose collections other services write. The gateway alone writes delivery, uploads and sockets. */
 const foreignModels = [
-  ...['User', 'Contact', 'Department'],
-  ...['Conversation', 'ConversationProspect', 'Member', 'Message', 'Communication', 'Counter'],
-  ...['SupportConversation', 'SupportMessage', 'SupportRead'],
-  ...['Chat', 'ChatMessage', 'Notification'],
+  'User',
+  'Contact',
+  'Department',
+  'Conversation',
+  'ConversationProspect',
+  'Member',
+  'Message',
+  'Communication',
+  'Counter',
+  'SupportConversation',
+  'SupportMessage',
+  'SupportRead',
+  'Chat',
+  'ChatMessage',
+  'Notification',
 ] as const satisfies readonly (keyof Models)[];
 
 /**

@@ -31,8 +31,23 @@ export interface LoggerOptions {
 
 /** Keys whose values are redacted, in the first two levels of a record. */
 const SECRET_KEYS = [
-  ...['token', 'access_token', 'refresh_token', 'session_id', 'secret', 'password', 'apiKey', 'api_key'],
-  ...['authorization', 'cookie', '["x-api-key"]', '["x-token"]', 'payload', 'data', 'body', 'query', 'auth'],
+  'token',
+  'access_token',
+  'refresh_token',
+  'session_id',
+  'secret',
+  'password',
+  'apiKey',
+  'api_key',
+  'authorization',
+  'cookie',
+  '["x-api-key"]',
+  '["x-token"]',
+  'payload',
+  'data',
+  'body',
+  'query',
+  'auth',
 ];
 const at = (prefix: string, key: string): string => (key.startsWith('[') ? `${prefix}${key}` : `${prefix}.${key}`);
 
@@ -104,7 +119,12 @@ function toLoggedError(error: unknown): unknown {
   const { type, message, stack, code, codeName, errorLabels } = stdSerializers.err(error) as Record<string, unknown>;
   const { info } = error as { info?: unknown };
   return {
-    ...{ type, message: toSafeLines(String(message)), code, codeName, errorLabels, info: toLoggable(info) },
+    type,
+    message: toSafeLines(String(message)),
+    code,
+    codeName,
+    errorLabels,
+    info: toLoggable(info),
     stack: toSafeLines(String(stack)),
   };
 }

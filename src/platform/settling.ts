@@ -121,7 +121,8 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
   };
 
   return {
-    ...{ settle, settleEach },
+    settle,
+    settleEach,
     async stop() {
       isStopped = true;
       const due = [...waiting.values()];

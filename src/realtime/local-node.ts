@@ -117,14 +117,17 @@ function firstOf(sockets: Iterable<GatewaySocket>, { after = '', limit }: PageRa
 }
 
 const toConnection = ({ id, nsp, data }: GatewaySocket): NodeConnection => ({
-  ...{ socketId: id, namespace: nsp.name, deviceId: data.deviceId },
+  socketId: id,
+  namespace: nsp.name,
+  deviceId: data.deviceId,
   connectedAt: new Date(data.connectedAt).toISOString(),
   kind: data.principal.kind,
   userId: userOf(data.principal),
 });
 
 const toDetails = ({ id, conn, data: { address, principal } }: GatewaySocket): SocketDetails => ({
-  ...{ socketId: id, address },
+  socketId: id,
+  address,
   client: {
     transport: conn.transport.name === 'websocket' ? 'websocket' : 'polling',
     userAgent: userAgentOf(conn) ?? null,

@@ -40,11 +40,17 @@ interface Dependencies {
 }
 
 const callForm = z.object({
-  ...{ id: z.string(), from: z.string(), to: z.string(), name: z.string() },
+  id: z.string(),
+  from: z.string(),
+  to: z.string(),
+  name: z.string(),
   request: z.unknown().optional(),
 });
 const answerForm = z.object({
-  ...{ id: z.string(), to: z.string(), value: z.unknown().optional(), code: z.string().optional() },
+  id: z.string(),
+  to: z.string(),
+  value: z.unknown().optional(),
+  code: z.string().optional(),
 });
 type Call = z.output<typeof callForm>;
 type Answer = z.output<typeof answerForm>;

@@ -35,8 +35,12 @@ export function toNodeRecord(observation: Observation, { at, sockets, userId, ha
     at: new Date(at).toISOString(),
     kind,
     ...toCut(observed),
-    ...{ namespace: cut(observed.namespace), event: cut(observed.event), userId: cut(userId) },
-    ...{ code: cut(observed.code), sockets, bytes },
+    namespace: cut(observed.namespace),
+    event: cut(observed.event),
+    userId: cut(userId),
+    code: cut(observed.code),
+    sockets,
+    bytes,
     ...payload,
   };
 }

@@ -146,6 +146,9 @@ export class Traffic implements SocketListener {
 
 /** Who and where a socket is. */
 const describe = ({ nsp, data: { principal, address, deviceId } }: GatewaySocket) => ({
-  ...{ namespace: nsp.name, userId: userOf(principal), sockets: 1, address },
+  namespace: nsp.name,
+  userId: userOf(principal),
+  sockets: 1,
+  address,
   ...(deviceId !== '' && { deviceId }),
 });

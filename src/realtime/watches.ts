@@ -57,12 +57,16 @@ export interface Watches {
 
 /** From the node of the reader: watch, or go on, until the lease ends. */
 const leaseForm = z.object({
-  ...{ id: z.string(), from: z.string(), node: z.string().optional() },
+  id: z.string(),
+  from: z.string(),
+  node: z.string().optional(),
   /** The reader is gone. */
   isOver: z.boolean().optional(),
   filter: z.object({
-    ...{ userId: z.string().optional(), namespace: z.string().optional() },
-    ...{ event: z.string().optional(), code: z.string().optional() },
+    userId: z.string().optional(),
+    namespace: z.string().optional(),
+    event: z.string().optional(),
+    code: z.string().optional(),
     kinds: z
       .array(z.enum(Object.keys(liveKinds) as [LiveKind]))
       .readonly()

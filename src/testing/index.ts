@@ -69,7 +69,10 @@ export const startGateway: typeof declared = async ({ users = [], settings = {} 
   async function connect(userId: string, options: ConnectOptions = {}): Promise<Device> {
     const { namespace = '/v1/shared', deviceId, ...claims } = options;
     const device = await connectDevice({
-      ...{ url, namespace, deviceId, token: token(userId, claims) },
+      url,
+      namespace,
+      deviceId,
+      token: token(userId, claims),
       onReceived: (received) => inbox.put(userId, received),
     });
     devices.push({ userId, device });
@@ -114,10 +117,17 @@ async function toConfig(directory: string, settings: GatewaySettings): Promise<C
   const empty = join(directory, 'empty.yml');
   await writeFile(empty, '');
   return readConfig({
-    ...{ NODE_ENV: 'test', HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory, CONFIG_FILE: empty, SITES_FILE: empty },
-    ...{ LOG_LEVEL: 'silent', SHUTDOWN_DRAIN_MS: '0' },
+    NODE_ENV: 'test',
+    HOST: '127.0.0.1',
+    PORT: '0',
+    DATA_DIR: directory,
+    CONFIG_FILE: empty,
+    SITES_FILE: empty,
+    LOG_LEVEL: 'silent',
+    SHUTDOWN_DRAIN_MS: '0',
     // Tests that move time would reach these.
-    ...{ CONNECT_TIMEOUT_MS: '86400000', EVENT_TIMEOUT_MS: '86400000' },
+    CONNECT_TIMEOUT_MS: '86400000',
+    EVENT_TIMEOUT_MS: '86400000',
     ...settings,
   });
 }

@@ -57,7 +57,9 @@ export function createDraining(io: GatewayServer, { drain, clock, logger, health
     await disconnectAll();
   };
   return {
-    ...{ leavePort, begin, disconnectAll },
+    leavePort,
+    begin,
+    disconnectAll,
     all() {
       drained ??= drainAll();
       return drained;

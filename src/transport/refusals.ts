@@ -51,7 +51,9 @@ export type AnswerHandshake = (refusal: string | undefined, isAllowed: boolean) 
 
 const DRAINING = 'draining';
 const DRAINING_RESPONSE = toResponse(DRAINING, {
-  ...{ status: '503 Service Unavailable', retryAfterS: 1, type: 'text/plain' },
+  status: '503 Service Unavailable',
+  retryAfterS: 1,
+  type: 'text/plain',
 });
 
 interface Head {

@@ -64,7 +64,10 @@ function tryFork(): Worker | Error {
 }
 
 const toFailed = ({ code, message }: NodeJS.ErrnoException): WorkerProcess => ({
-  ...{ pid: undefined, send: () => false, onMessage: () => undefined, kill: () => undefined },
+  pid: undefined,
+  send: () => false,
+  onMessage: () => undefined,
+  kill: () => undefined,
   ended: Promise.resolve({ code: null, signal: null, error: code ?? message }),
 });
 

@@ -36,15 +36,13 @@ export function startWorker({ number, fork, calls }: Dependencies): Worker {
     noteListens = resolve;
   });
   const worker: Worker = {
-    ...{
-      number,
-      pid: child.pid,
-      ended: child.ended,
-      isAccepting: false,
-      isWaitingToLeave: false,
-      servesSince: undefined,
-      kill: child.kill,
-    },
+    number,
+    pid: child.pid,
+    ended: child.ended,
+    isAccepting: false,
+    isWaitingToLeave: false,
+    servesSince: undefined,
+    kill: child.kill,
     call: (name, body) => listens.then(() => peer.call(name, body)),
     tell: (name, body) => void worker.call(name, body).catch(() => undefined),
   };

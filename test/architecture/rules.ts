@@ -190,6 +190,11 @@ export const rules: readonly Rule[] = [
     violation: { path: 'src/x.ts', text: 'const createX = (one: number) => (two: number) => one + two;' },
   },
   {
+    name: 'a literal is not spread: its parts are written where they go',
+    findIn: (source) => search(source, /\.\.\.(?:\{[^{}]*\}|\(?\[[^[\]]*\](?: as const\))?)(?=[,\s\]})])/g),
+    violation: { path: 'src/x.ts', text: `const a = { ${'...'}{ b, c }, d };` },
+  },
+  {
     name: 'no folder is for things without a place',
     findIn: ({ path }) => (/^src\/(?:.*\/)?(?:utils|helpers|common|misc)\//.test(path) ? [path] : []),
     violation: { path: 'src/utils/strings.ts', text: '' },

@@ -48,20 +48,20 @@ const verify = async (key: SigningKey, claims: Record<string, unknown> = userCla
   verifier.verifyUser(await key.sign(claims));
 
 describe('tokens of a key set', () => {
-  test.each([
-    ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-    ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
-  ])('accept %s', async (algorithm) => {
-    const isRsa = !algorithm.startsWith('E');
-    const key = await (isRsa ? toSigningKey(first.pair, algorithm, 'k') : createSigningKey(algorithm, 'k'));
-    server.answer = answerKeys(key);
-    expect(await verify(key, { ...userClaims, exp: secondsAt(clock, 60) })).toMatchObject({
-      userId: '64abc123def',
-      scopes: ['conversation', 'contacts'],
-      expiresAt: secondsAt(clock, 60) * 1000,
-    });
-    expect(await verifier.verifyAnyone(await key.sign(visitorClaims))).toMatchObject({ visitorId: 'visitor-1' });
-  });
+  test.each(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'])(
+    'accept %s',
+    async (algorithm) => {
+      const isRsa = !algorithm.startsWith('E');
+      const key = await (isRsa ? toSigningKey(first.pair, algorithm, 'k') : createSigningKey(algorithm, 'k'));
+      server.answer = answerKeys(key);
+      expect(await verify(key, { ...userClaims, exp: secondsAt(clock, 60) })).toMatchObject({
+        userId: '64abc123def',
+        scopes: ['conversation', 'contacts'],
+        expiresAt: secondsAt(clock, 60) * 1000,
+      });
+      expect(await verifier.verifyAnyone(await key.sign(visitorClaims))).toMatchObject({ visitorId: 'visitor-1' });
+    },
+  );
 
   test('are refused when signed with a shared secret, including the public key', async () => {
     const shared: SigningKey = {

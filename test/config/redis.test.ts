@@ -14,18 +14,25 @@ function complaintAbout(variables: Record<string, string>): string {
 
 describe('REDIS_URL', () => {
   test.each([
-    ...[
-      'redis://localhost',
-      'redis://localhost:6379',
-      'rediss://localhost:6380/',
-      'redis://10.0.0.1/15',
-      'REDIS://host',
-    ],
-    ...['redis://:secret@host', 'redis://user:secret@host:6379/0', 'redis://user@host', 'redis://[::1]:6379/1'],
-    ...['redis://:p%2Fw%23%3F%25@host', 'redis://:with:colon@host', 'redis://:with@sign@host', ' redis://host '],
-    ...['redis+sentinel://a,b:26380,[::1]/main', 'rediss+sentinel://user:p%40ss@a/my-master.1/3'],
+    'redis://localhost',
+    'redis://localhost:6379',
+    'rediss://localhost:6380/',
+    'redis://10.0.0.1/15',
+    'REDIS://host',
+    'redis://:secret@host',
+    'redis://user:secret@host:6379/0',
+    'redis://user@host',
+    'redis://[::1]:6379/1',
+    'redis://:p%2Fw%23%3F%25@host',
+    'redis://:with:colon@host',
+    'redis://:with@sign@host',
+    ' redis://host ',
+    'redis+sentinel://a,b:26380,[::1]/main',
+    'rediss+sentinel://user:p%40ss@a/my-master.1/3',
     'redis+sentinel://:pass@a,b/main?sentinel_user=u&sentinel_password=p%26',
-    ...['redis+cluster://:pass@a:7000,b,[::1]:7002', 'rediss+cluster://a/', 'redis+cluster://a/0'],
+    'redis+cluster://:pass@a:7000,b,[::1]:7002',
+    'rediss+cluster://a/',
+    'redis+cluster://a/0',
   ])('accepts %j', (url) => {
     expect(complaintAbout({ REDIS_URL: url })).toBe('');
     expect(readConfig({ NODE_ENV: 'test', REDIS_URL: url }).redis.url).toBe(url.trim());
@@ -85,15 +92,45 @@ describe('REDIS_URL', () => {
 
 describe('REDIS_PREFIX', () => {
   test.each([
-    ...['general-socket', 'a', 'app:prod', 'app/prod', 'größe', 'a b', '{app}', '{}', '}{'],
-    ...['[a]', 'a]', '[', 'a*', '*', 'a?', 'a\\', '\\*', '[^a-z]'],
+    'general-socket',
+    'a',
+    'app:prod',
+    'app/prod',
+    'größe',
+    'a b',
+    '{app}',
+    '{}',
+    '}{',
+    '[a]',
+    'a]',
+    '[',
+    'a*',
+    '*',
+    'a?',
+    'a\\',
+    '\\*',
+    '[^a-z]',
   ])('accepts %j', (prefix) => {
     expect(complaintAbout({ REDIS_PREFIX: prefix })).toBe('');
   });
 
   test.each([
-    ...['a\n', 'a\r', '\ta', 'a\u0000b', ' a', 'a ', '\u00a0a', 'a\u200b', '\ufeffa', '\u0085'],
-    ...['"a"', "'a'", 'a-request', 'a-response', 'x'.repeat(201), 'é'.repeat(101)],
+    'a\n',
+    'a\r',
+    '\ta',
+    'a\u0000b',
+    ' a',
+    'a ',
+    '\u00a0a',
+    'a\u200b',
+    '\ufeffa',
+    '\u0085',
+    '"a"',
+    "'a'",
+    'a-request',
+    'a-response',
+    'x'.repeat(201),
+    'é'.repeat(101),
   ])('refuses %j, which would separate the node from the others', (prefix) => {
     expect(complaintAbout({ REDIS_PREFIX: prefix })).toMatch(/^ {2}REDIS_PREFIX: must not /m);
   });

@@ -17,7 +17,10 @@ async function createSetup() {
   const started = readSettings(sources);
   let inForce = started.config?.auth.jwtSecrets;
   const reload = createReload({
-    ...{ sources, started, clock: createTestClock(), logger: { info: keep, warn: keep, error: keep } },
+    sources,
+    started,
+    clock: createTestClock(),
+    logger: { info: keep, warn: keep, error: keep },
     replaceSecrets({ auth }: Config) {
       const isChanged = JSON.stringify(auth.jwtSecrets) !== JSON.stringify(inForce);
       inForce = auth.jwtSecrets;
@@ -25,7 +28,10 @@ async function createSetup() {
     },
   });
   return {
-    ...{ directory, secret, log, reload },
+    directory,
+    secret,
+    log,
+    reload,
     /** The secrets in force after so many looks at the files. */
     async after(looks: number) {
       for (let look = 0; look < looks; look += 1) await reload.look();

@@ -67,8 +67,15 @@ describe('lines', () => {
 
 test('rows are bounded, newest first', () => {
   const record: LiveRecord = {
-    ...{ at: '2026-11-03T09:30:00.000Z', node: 'n', kind: 'event', namespace: '/v1/shared', event: 'e', userId: null },
-    ...{ code: 'SUCCESS', sockets: 1, bytes: 2 },
+    at: '2026-11-03T09:30:00.000Z',
+    node: 'n',
+    kind: 'event',
+    namespace: '/v1/shared',
+    event: 'e',
+    userId: null,
+    code: 'SUCCESS',
+    sockets: 1,
+    bytes: 2,
   };
   const rows = Array.from({ length: 3 * ROWS_MAX }, (_, id) => ({ id, record }));
   const kept = addRows(addRows([], rows.slice(0, 10)), rows.slice(10));

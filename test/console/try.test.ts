@@ -142,8 +142,13 @@ describe('the curl command', () => {
     const script = `curl() { printf '%s\\0' "$@"; }\n${command}`;
     const { stdout } = await promisify(execFile)('sh', ['-c', script]);
     expect(stdout.split('\0').slice(0, -1)).toEqual([
-      ...['-X', 'POST', "http://127.0.0.1:4000/emit/a'b/$(id)"],
-      ...['-H', `x-note: ${hostile}`, '-d', hostile],
+      '-X',
+      'POST',
+      "http://127.0.0.1:4000/emit/a'b/$(id)",
+      '-H',
+      `x-note: ${hostile}`,
+      '-d',
+      hostile,
     ]);
   });
 });

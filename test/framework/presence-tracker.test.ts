@@ -32,8 +32,10 @@ async function start() {
   } satisfies Integration;
   const failing = { name: 'failing', onUsersOnline: () => Promise.reject(new Error('fails')) } satisfies Integration;
   const tracker = createPresenceTracker({
-    ...{ presence: createMemoryPresence({ clock, graceMs: GRACE_MS }), sockets },
-    ...{ integrations: [failing, integration], logger: pino({ enabled: false }) },
+    presence: createMemoryPresence({ clock, graceMs: GRACE_MS }),
+    sockets,
+    integrations: [failing, integration],
+    logger: pino({ enabled: false }),
   });
   await tracker.start();
   return { tracker, calls, clock };

@@ -23,14 +23,29 @@ async function startOnSmallDisk(options: string, env: Record<string, string> = {
   const child = spawn(
     'unshare',
     [
-      ...['--user', '--map-root-user', '--mount', 'sh', '-c', script, data, options],
-      ...[process.execPath, compiled('src/main.ts')],
+      '--user',
+      '--map-root-user',
+      '--mount',
+      'sh',
+      '-c',
+      script,
+      data,
+      options,
+      process.execPath,
+      compiled('src/main.ts'),
     ],
     {
       cwd: directory,
       env: {
-        ...{ PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), DATA_DIR: data },
-        ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, SHUTDOWN_DRAIN_MS: '0', ...env },
+        PATH: process.env['PATH'],
+        NODE_ENV: 'production',
+        HOST: '127.0.0.1',
+        PORT: String(port),
+        DATA_DIR: data,
+        JWT_SECRET: SECRET,
+        EMIT_API_KEYS: API_KEY,
+        SHUTDOWN_DRAIN_MS: '0',
+        ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
@@ -56,7 +71,10 @@ async function startOnSmallDisk(options: string, env: Record<string, string> = {
     return { status: response.status, text: await response.text() };
   };
   return {
-    ...{ child, ended, lines, call },
+    child,
+    ended,
+    lines,
+    call,
     stderr: () => stderr,
     /** A path on the small file system, as this process reaches it. */
     inside: (name: string) => join(`/proc/${child.pid}/root`, data, name),

@@ -27,13 +27,11 @@ const lineOf = async (event: string): Promise<Line> => {
 beforeAll(async () => {
   redis = await startRedis();
   node = await startGatewayProcess({
-    ...{
-      REDIS_URL: redis.url,
-      NODE_NAME: 'gateway-1',
-      EVENT_LIMIT: '20',
-      MAILBOX_MAX: '10',
-      SOCKET_BUFFER_MAX: '300000',
-    },
+    REDIS_URL: redis.url,
+    NODE_NAME: 'gateway-1',
+    EVENT_LIMIT: '20',
+    MAILBOX_MAX: '10',
+    SOCKET_BUFFER_MAX: '300000',
     SHUTDOWN_TIMEOUT_MS: '60000',
   });
 });
@@ -63,7 +61,10 @@ test('a kick names key, user and sockets', async () => {
   await Promise.all(clients.map(({ closed }) => closed));
   const digest = createHash('sha256').update(API_KEY).digest('hex');
   expect(await lineOf('kicked')).toMatchObject({
-    ...{ level: 30, key: `sha256:${digest.slice(0, 8)}`, sockets: 2, socketsHere: 2 },
+    level: 30,
+    key: `sha256:${digest.slice(0, 8)}`,
+    sockets: 2,
+    socketsHere: 2,
     user: 'eve\\u000a\\u001b[2J{"event":"forged"}',
   });
 });
@@ -107,8 +108,13 @@ test('a caller who floods is named once, with the socket', async () => {
   const client = await connect(node, { claims: { uid: 'flooder' } });
   for (let sent = 0; sent < 1500; sent += 1) client.socket.emit('unknown', SECRETS.payload);
   expect(await lineOf('flood')).toMatchObject({
-    ...{ level: 40, caller: 'user:flooder', user: 'flooder', address: '127.0.0.1' },
-    ...{ namespace: '/v1/shared', socket: client.socket.id, packet: 'message' },
+    level: 40,
+    caller: 'user:flooder',
+    user: 'flooder',
+    address: '127.0.0.1',
+    namespace: '/v1/shared',
+    socket: client.socket.id,
+    packet: 'message',
   });
   expect(linesOf('flood')).toHaveLength(1);
   client.close();
@@ -156,7 +162,9 @@ test('a stop logs each step and the counts; no line has a secret or a control ch
   expect([node.exit, node.stderr]).toEqual([0, '']);
   const events = lines().map(({ event }) => event);
   expect(events.filter((event) => ['draining', 'drained', 'stopped'].includes(String(event)))).toEqual([
-    ...['draining', 'drained', 'stopped'],
+    'draining',
+    'drained',
+    'stopped',
   ]);
   expect(events.at(-1)).toBe('stopped');
   expect(new Set(node.lines).size).toBe(node.lines.length);

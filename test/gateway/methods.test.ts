@@ -7,9 +7,7 @@ import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  gateway = await startGateway({
-    ...{ SITE_NAME: 'news', AUTH_URL: 'http://127.0.0.1:1', API_KEY: 'a key of sixteen' },
-  });
+  gateway = await startGateway({ SITE_NAME: 'news', AUTH_URL: 'http://127.0.0.1:1', API_KEY: 'a key of sixteen' });
 });
 afterAll(() => gateway.close());
 

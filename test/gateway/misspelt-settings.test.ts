@@ -55,7 +55,9 @@ describe('the query of a call', () => {
     ['namespace=*&namespace=*', 'namespace', 'must be given once'],
     ['durable=true&ttl=5&ttl=5', 'ttl', 'must be given once'],
     ...['0', '-1', '31536001', '1e3', '5.5', '', 'x', '99999999999999999'].map((ttl) => [
-      ...[`durable=true&ttl=${ttl}`, 'ttl', 'must be a whole number between 1 and 31536000'],
+      `durable=true&ttl=${ttl}`,
+      'ttl',
+      'must be a whole number between 1 and 31536000',
     ]),
     ['push=true&push_after=604800001', 'push_after', 'must be a whole number between 0 and 604800000'],
   ])('%s lists the accepted values', async (query = '', path, message) => {

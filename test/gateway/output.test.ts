@@ -16,8 +16,15 @@ describe.each(['test', 'production'])('a gateway (NODE_ENV=%s) serves, and stops
     const child = spawn(process.execPath, [compiled('src/main.ts')], {
       cwd: projectDirectory,
       env: {
-        ...{ PATH: process.env['PATH'], NODE_ENV, HOST: '127.0.0.1', PORT, DATA_DIR: await temporaryDirectory() },
-        ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, SHUTDOWN_DRAIN_MS: '0', LOG_LEVEL: 'info' },
+        PATH: process.env['PATH'],
+        NODE_ENV,
+        HOST: '127.0.0.1',
+        PORT,
+        DATA_DIR: await temporaryDirectory(),
+        JWT_SECRET: SECRET,
+        EMIT_API_KEYS: API_KEY,
+        SHUTDOWN_DRAIN_MS: '0',
+        LOG_LEVEL: 'info',
       },
       stdio: ['ignore', output?.fd ?? 'pipe', 'pipe'],
     });

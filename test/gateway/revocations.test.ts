@@ -43,7 +43,9 @@ const openAll = (user: Member, claims: Record<string, unknown> = {}): Promise<Te
     namespaces.flatMap((namespace) =>
       [0, 1].map((node) =>
         environment.open(user, {
-          ...{ namespace, node, query: user.query },
+          namespace,
+          node,
+          query: user.query,
           claims: { uid: user.id, account_id: user.accountId, ...claims },
         }),
       ),

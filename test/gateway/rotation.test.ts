@@ -67,7 +67,10 @@ beforeAll(async () => {
   const authUrl = `http://127.0.0.1:${(website.address() as AddressInfo).port}/`;
   await writeFile(SITES_FILE, `news: { authUrl: '${authUrl}', apiKeyFile: ${join(mount.directory, 'site')} }`);
   node = await startGatewayProcess({
-    ...{ SITES_FILE, JWT_SECRET: '', EMIT_API_KEYS: '', LOG_LEVEL: 'info' },
+    SITES_FILE,
+    JWT_SECRET: '',
+    EMIT_API_KEYS: '',
+    LOG_LEVEL: 'info',
     JWT_SECRETS_FILE: join(mount.directory, 'jwt'),
     EMIT_API_KEYS_FILE: join(mount.directory, 'keys'),
     JWT_SECERT: 'x',

@@ -80,7 +80,9 @@ test('signals shortly after the first are ignored; later ones, and the time limi
 test('a node whose readiness is polled answers calls while it drains, also without connections', async () => {
   const drainMs = '600000';
   const node = await startGatewayProcess({
-    ...{ DATA_DIR: join(directory, 'polled'), SHUTDOWN_DRAIN_MS: drainMs, SHUTDOWN_TIMEOUT_MS: drainMs },
+    DATA_DIR: join(directory, 'polled'),
+    SHUTDOWN_DRAIN_MS: drainMs,
+    SHUTDOWN_TIMEOUT_MS: drainMs,
   });
   const isReady = () => fetch(`${node.url}/health/ready`).then(({ ok }) => ok);
   expect(await isReady()).toBe(true);
@@ -102,8 +104,14 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s while waiting for the database exi
   const child = spawn(process.execPath, [compiled('src/main.ts')], {
     cwd: projectDirectory,
     env: {
-      ...{ PATH: process.env['PATH'], NODE_ENV: 'test', PORT: '0', JWT_SECRET: SECRET, LOG_LEVEL: 'info' },
-      ...{ MONGODB_URL: 'mongodb://127.0.0.1:1', STARTUP_TIMEOUT_MS: '600000', SHUTDOWN_TIMEOUT_MS: '600000' },
+      PATH: process.env['PATH'],
+      NODE_ENV: 'test',
+      PORT: '0',
+      JWT_SECRET: SECRET,
+      LOG_LEVEL: 'info',
+      MONGODB_URL: 'mongodb://127.0.0.1:1',
+      STARTUP_TIMEOUT_MS: '600000',
+      SHUTDOWN_TIMEOUT_MS: '600000',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

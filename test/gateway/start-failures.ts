@@ -26,14 +26,16 @@ async function failStart(
   const child = spawn(process.execPath, [...first, compiled('src/main.ts')], {
     cwd: directory,
     env: {
-      ...{
-        PATH: process.env['PATH'],
-        NODE_ENV: 'production',
-        HOST: '127.0.0.1',
-        PORT: '0',
-        DATA_DIR: join(directory, 'data'),
-      },
-      ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, LOG_LEVEL: 'silent', STARTUP_TIMEOUT_MS: '1000', ...env },
+      PATH: process.env['PATH'],
+      NODE_ENV: 'production',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATA_DIR: join(directory, 'data'),
+      JWT_SECRET: SECRET,
+      EMIT_API_KEYS: API_KEY,
+      LOG_LEVEL: 'silent',
+      STARTUP_TIMEOUT_MS: '1000',
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

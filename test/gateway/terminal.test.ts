@@ -29,8 +29,15 @@ function runInTerminal(script: readonly string[]): { npm: ChildProcess; url: Pro
     cwd: checkout,
     detached: true,
     env: {
-      ...{ PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'test', HOST: '127.0.0.1', PORT: '0' },
-      ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, LOG_LEVEL: 'warn', SHUTDOWN_DRAIN_MS: '500' },
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      NODE_ENV: 'test',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      JWT_SECRET: SECRET,
+      EMIT_API_KEYS: API_KEY,
+      LOG_LEVEL: 'warn',
+      SHUTDOWN_DRAIN_MS: '500',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -82,7 +82,8 @@ test('one trace leads from the call over the bus to the send and the acknowledge
   expect([...paths]).toEqual(['POST /v1/traces']);
   const [call] = inTrace().filter(({ name }) => name === 'POST /emit/:userId/:event');
   expect(call).toMatchObject({
-    ...{ node: 'gateway-0', parentSpanId: PARENT },
+    node: 'gateway-0',
+    parentSpanId: PARENT,
     attributes: { 'http.route': '/emit/:userId/:event', 'http.response.status_code': 200, 'request.id': 'order-1' },
   });
   const steps = inTrace().filter(({ name }) => name.startsWith('durable'));
@@ -100,7 +101,8 @@ test('one trace leads from the call over the bus to the send and the acknowledge
 
 test('an event of a client is a span with its outcome', () => {
   expect(spans.find(({ name }) => name === '/v1/shared join')).toMatchObject({
-    ...{ node: 'gateway-1', attributes: { 'event.name': 'join', 'event.code': 'SUCCESS' } },
+    node: 'gateway-1',
+    attributes: { 'event.name': 'join', 'event.code': 'SUCCESS' },
   });
 });
 

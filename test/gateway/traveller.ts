@@ -33,7 +33,9 @@ export function startTraveller(user: string, nodes: () => readonly string[]): Tr
     const all = nodes();
     tries += 1;
     const current = io(`${all[tries % all.length]}/v1/shared`, {
-      ...{ transports: ['websocket'], forceNew: true, reconnection: false },
+      transports: ['websocket'],
+      forceNew: true,
+      reconnection: false,
       auth: { token: signToken({ uid: user }), deviceId: 'phone' },
     });
     socket = current;
@@ -54,7 +56,9 @@ export function startTraveller(user: string, nodes: () => readonly string[]): Tr
   };
   connect();
   return {
-    ...{ user, durable, plain },
+    user,
+    durable,
+    plain,
     get epoch() {
       return epoch;
     },

@@ -87,8 +87,11 @@ describe('a block', () => {
     // Stored by a node whose message has not arrived yet.
     const inAnHour = new Date(Date.now() + 3_600_000);
     await environment.models.Revocation.create({
-      ...{ _id: `user:${ann.id}`, blockedUntil: inAnHour, purgeAt: inAnHour },
-      ...{ blockVersion: 1, changedAt: new Date() },
+      _id: `user:${ann.id}`,
+      blockedUntil: inAnHour,
+      purgeAt: inAnHour,
+      blockVersion: 1,
+      changedAt: new Date(),
     });
     for (const node of nodes) expect(await node.blockOf(ann.id)).toEqual({ blockedUntil: inAnHour.toISOString() });
     expect(await backend(1).unblock(ann.id)).toEqual({ wasBlocked: true });
@@ -166,7 +169,8 @@ test('connections of a user come from all nodes, page by page', async () => {
   const opened = await Promise.all(
     [0, 1, 0, 1, 1].map((node, index) =>
       environment.open(ann, {
-        ...{ node, namespace: '/v1/shared' },
+        node,
+        namespace: '/v1/shared',
         auth: { token: signToken(claimsOf(ann)), deviceId: `device-${index}` },
       }),
     ),
@@ -182,7 +186,8 @@ test('connections of a user come from all nodes, page by page', async () => {
   } while (after !== null);
   expect(found.map(({ socketId }) => socketId)).toEqual(opened.map(({ id }) => id).sort());
   expect(found.find(({ socketId }) => socketId === opened[3]?.id)).toMatchObject({
-    ...{ namespace: '/v1/shared', deviceId: 'device-3' },
+    namespace: '/v1/shared',
+    deviceId: 'device-3',
   });
   expect(new Set(found.map(({ node }) => node)).size).toBe(2);
   expect(await backend().connections('no user')).toEqual({ connections: [], next: null });

@@ -52,10 +52,16 @@ test('a locked user is disconnected from every namespace and node within a secon
   const everywhere = tokenNamespaces.flatMap((namespace) => [0, 1].map((node) => ({ namespace, node })));
   const query = { departmentId: String(_id) };
   const locks = [
-    ...[{ status: 'Suspended' }, { isActive: 'false' }, { blockedUntil: clock.now() + 60_000 }],
-    ...[{ isActive: '0' }, { isActive: 'no' }, { isActive: mongo.Decimal128.fromString('0') }, { status: ' Blocked ' }],
+    { status: 'Suspended' },
+    { isActive: 'false' },
+    { blockedUntil: clock.now() + 60_000 },
+    { isActive: '0' },
+    { isActive: 'no' },
+    { isActive: mongo.Decimal128.fromString('0') },
+    { status: ' Blocked ' },
     // For ever, as some services write it.
-    ...[{ blockedUntil: new Date(8.64e15) }, { blockedUntil: Number.POSITIVE_INFINITY }],
+    { blockedUntil: new Date(8.64e15) },
+    { blockedUntil: Number.POSITIVE_INFINITY },
   ];
   for (const fields of locks) {
     const unlocked = { status: '', isActive: '', blockedUntil: '' };

@@ -82,40 +82,92 @@ async function createSubject(count: number): Promise<Subject> {
   const newest = ids.at(-1);
   const shared = (n: number) => ({ account, channel_id: 'x', is_open: n % 3 > 0, last_activity_at: at(n) });
   await insertMany('Conversation', count, (n) => ({
-    ...{ _id: ids[n], users, title: `Talk ${n}`, image: [], created_by: own, last_activity: messageIds[n] },
-    ...{ ...shared(n), createdAt: at(n), updatedAt: at(n) },
+    _id: ids[n],
+    users,
+    title: `Talk ${n}`,
+    image: [],
+    created_by: own,
+    last_activity: messageIds[n],
+    ...shared(n),
+    createdAt: at(n),
+    updatedAt: at(n),
   }));
   await insertMany('Member', count, (n) => ({
-    ...{ conversation: ids[n], kind: 'team', user: own, ...shared(n), search_key: `talk ${n}` },
-    ...{ unread_count: n % 4 === 0 ? 1 : 0, show_on_top: n % 100 === 0, archived: false, snoozed_until: null },
-    ...{ mentioned: n % 5 === 0, last_read: null, last_read_at: null },
+    conversation: ids[n],
+    kind: 'team',
+    user: own,
+    ...shared(n),
+    search_key: `talk ${n}`,
+    unread_count: n % 4 === 0 ? 1 : 0,
+    show_on_top: n % 100 === 0,
+    archived: false,
+    snoozed_until: null,
+    mentioned: n % 5 === 0,
+    last_read: null,
+    last_read_at: null,
   }));
   await insertMany('Message', count, (n) => ({
-    ...{ _id: messageIds[n], conversation_id: newest, UUID: `m${n}`, data: 'Hello', type: 'text', sent_by: others },
-    ...{ mentions: [], attachments: [], createdAt: at(n) },
+    _id: messageIds[n],
+    conversation_id: newest,
+    UUID: `m${n}`,
+    data: 'Hello',
+    type: 'text',
+    sent_by: others,
+    mentions: [],
+    attachments: [],
+    createdAt: at(n),
   }));
   await insertMany('SupportConversation', count, (n) => ({
-    ...{ _id: ids[n], participants: users, createdBy: own, status: 'open', createdAt: at(n), updatedAt: at(n) },
+    _id: ids[n],
+    participants: users,
+    createdBy: own,
+    status: 'open',
+    createdAt: at(n),
+    updatedAt: at(n),
   }));
   await insertMany('SupportMessage', count, (n) => ({
-    ...{ _id: messageIds[n], conversationId: newest, senderId: other.id, senderType: 'user', senderName: 'Other' },
-    ...{ content: 'Hello', type: 'text', timestamp: at(n), position: n + 1, isDeleted: false },
+    _id: messageIds[n],
+    conversationId: newest,
+    senderId: other.id,
+    senderType: 'user',
+    senderName: 'Other',
+    content: 'Hello',
+    type: 'text',
+    timestamp: at(n),
+    position: n + 1,
+    isDeleted: false,
   }));
   await insertMany('Chat', count, (n) => ({
-    ...{ _id: ids[n], groupName: `Group ${n}`, lastActivity: at(n) },
+    _id: ids[n],
+    groupName: `Group ${n}`,
+    lastActivity: at(n),
     ...(n % 2 === 0
       ? { participants: [own, new Types.ObjectId()], type: 'direct' }
       : { participants: users, type: 'group' }),
   }));
   await insertMany('ChatMessage', count, (n) => ({
-    ...{ _id: messageIds[n], chat: newest, sender: others, content: 'Hello', createdAt: at(n), position: n + 1 },
+    _id: messageIds[n],
+    chat: newest,
+    sender: others,
+    content: 'Hello',
+    createdAt: at(n),
+    position: n + 1,
   }));
   await insertMany('Notification', count, (n) => ({
-    ...{ recipient: own, sender: others, type: 'message', title: 'Other', message: 'Hello', createdAt: at(n) },
-    ...{ isRead: n % 2 === 0, relatedChat: ids[n % 10] },
+    recipient: own,
+    sender: others,
+    type: 'message',
+    title: 'Other',
+    message: 'Hello',
+    createdAt: at(n),
+    isRead: n % 2 === 0,
+    relatedChat: ids[n % 10],
   }));
   const subject = {
-    ...{ user, other, newest: String(newest), middle: String(messageIds[count / 2]) },
+    user,
+    other,
+    newest: String(newest),
+    middle: String(messageIds[count / 2]),
     team: await environment.open(user),
     chats: await environment.open(user, { namespace: '/' }),
   };

@@ -24,7 +24,9 @@ describe('a user', () => {
     const opened = await Promise.all(
       [0, 1].map((node) =>
         environment.open(ann, {
-          ...{ node, namespace: '/v1/shared', auth: { token, deviceId: `device-${node}` } },
+          node,
+          namespace: '/v1/shared',
+          auth: { token, deviceId: `device-${node}` },
           extraHeaders: { 'user-agent': `Reader/${node} ${'x'.repeat(300)}` },
         }),
       ),
@@ -42,7 +44,8 @@ describe('a user', () => {
     }
     expect(await backend().findUsers(ann.id.toUpperCase())).toEqual({
       users: [{ id: ann.id, name: 'Ann', accountId: ann.accountId, isOnline: true }],
-      ...{ hasMore: false, isByName: true },
+      hasMore: false,
+      isByName: true,
     });
     for (const client of opened) client.close();
   });
@@ -51,8 +54,15 @@ describe('a user', () => {
     const id = String(new Types.ObjectId());
     expect(await backend().findUsers(id)).toEqual({ users: [], hasMore: false, isByName: true });
     expect(await backend().inspectUser(id)).toEqual({
-      ...{ id, name: null, accountId: null, isOnline: false, blockedUntil: null },
-      ...{ connections: 0, sockets: [], devices: [], counters: null },
+      id,
+      name: null,
+      accountId: null,
+      isOnline: false,
+      blockedUntil: null,
+      connections: 0,
+      sockets: [],
+      devices: [],
+      counters: null,
     });
   });
 
@@ -121,7 +131,9 @@ describe('a search by name', () => {
     const count = 3000;
     await insert(
       Array.from({ length: count }, (_, index) => ({
-        ...{ firstName: 'Common', lastName: `Common ${String(index).padStart(4, '0')}`, name: `Common ${index}` },
+        firstName: 'Common',
+        lastName: `Common ${String(index).padStart(4, '0')}`,
+        name: `Common ${index}`,
       })),
     );
     const { users, hasMore } = await backend().findUsers('common');
@@ -179,8 +191,16 @@ describe('a message', () => {
     const { nodes } = await backend().nodes();
     expect(nodes.map((node) => node.id)).toContain(message.node);
     expect(message).toMatchObject({
-      ...{ id, userId: ann.id, site: null, namespace: '/v1/shared', event: 'note', state: 'acked', push: null },
-      ...{ key: expect.stringMatching(/^sha256:/), requestId: expect.any(String), expiresAt: null },
+      id,
+      userId: ann.id,
+      site: null,
+      namespace: '/v1/shared',
+      event: 'note',
+      state: 'acked',
+      push: null,
+      key: expect.stringMatching(/^sha256:/),
+      requestId: expect.any(String),
+      expiresAt: null,
     });
     const devices = new Map(message.devices.map((device) => [device.deviceId, device]));
     expect(devices.get('phone')).toMatchObject({

@@ -46,15 +46,16 @@ describe('what happens', () => {
     await has(1);
     expect(records).toEqual([
       liveRecord.strict().parse({
-        ...{
-          at: records[0]?.at,
-          node: ids[1],
-          kind: 'refusal',
-          namespace: name.slice(0, 128),
-          event: null,
-          userId: null,
-        },
-        ...{ code: 'NOT_FOUND', sockets: 0, bytes: null, detail: 'there is no such namespace' },
+        at: records[0]?.at,
+        node: ids[1],
+        kind: 'refusal',
+        namespace: name.slice(0, 128),
+        event: null,
+        userId: null,
+        code: 'NOT_FOUND',
+        sockets: 0,
+        bytes: null,
+        detail: 'there is no such namespace',
       }),
     ]);
   });

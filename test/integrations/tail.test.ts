@@ -180,13 +180,11 @@ test('a slow reader is told how many lines it missed', async () => {
   const written: string[] = [];
   // As a connection whose peer reads nothing, until it does.
   const response = Object.assign(new EventEmitter(), {
-    ...{
-      req: { method: 'GET' },
-      writableLength: 0,
-      setHeader: () => undefined,
-      flushHeaders: () => undefined,
-      end: () => undefined,
-    },
+    req: { method: 'GET' },
+    writableLength: 0,
+    setHeader: () => undefined,
+    flushHeaders: () => undefined,
+    end: () => undefined,
     write(line: string) {
       written.push(line);
       response.writableLength += line.length;
@@ -256,7 +254,8 @@ describe('the commands', () => {
   test('emit sends an event to a user, and tail shows it', async () => {
     const client = await connect(a, { claims: { uid: 'shell' } });
     const tail = startProgram(process.execPath, [compiled('scripts/tail.ts'), '--url', a.url, '--user', 'shell'], {
-      ...{ cwd: projectDirectory, env: env() },
+      cwd: projectDirectory,
+      env: env(),
     });
     await tail.line(/waiting for events/);
     const args = ['shell', 'note', '{"title":"x"}', '--url', a.url];
@@ -272,7 +271,8 @@ describe('the commands', () => {
   test('tail shows what a client sends in one line, without control of the terminal', async () => {
     const client = await connect(a, { claims: { uid: 'mallory\u202e' } });
     const tail = startProgram(process.execPath, [compiled('scripts/tail.ts'), '--url', a.url], {
-      ...{ cwd: projectDirectory, env: env() },
+      cwd: projectDirectory,
+      env: env(),
     });
     await tail.line(/waiting for events/);
     await client.ask('name\u001b[2J\n10:00 a forged line', {});

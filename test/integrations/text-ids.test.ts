@@ -60,8 +60,15 @@ async function createWorld(form: Form) {
 
   const [talk, prospect] = [names.id('talk'), names.id('prospect')];
   const shared = {
-    ...{ account: form(account), users: [form(ann), form(bob)], channel_id: 'x', created_by: form(ann), is_open: true },
-    ...{ title: 'Talk', image: [], last_activity_at: at(4), ...times(0) },
+    account: form(account),
+    users: [form(ann), form(bob)],
+    channel_id: 'x',
+    created_by: form(ann),
+    is_open: true,
+    title: 'Talk',
+    image: [],
+    last_activity_at: at(4),
+    ...times(0),
   };
   await store('Conversation', { ...shared, _id: talk, last_activity: form(messageIds[4] as Types.ObjectId) });
   const contact = names.id('contact');
@@ -74,9 +81,22 @@ async function createWorld(form: Form) {
     await store(
       'Member',
       ...[ann, bob].map((user) => ({
-        ...{ _id: names.id('member'), conversation, kind, user, account, channel_id: 'x', unread_count: 3 },
-        ...{ show_on_top: false, snoozed_until: null, archived: false, mentioned: false, is_open: true },
-        ...{ last_read: null, last_read_at: null, last_activity_at: at(4), search_key: 'talk' },
+        _id: names.id('member'),
+        conversation,
+        kind,
+        user,
+        account,
+        channel_id: 'x',
+        unread_count: 3,
+        show_on_top: false,
+        snoozed_until: null,
+        archived: false,
+        mentioned: false,
+        is_open: true,
+        last_read: null,
+        last_read_at: null,
+        last_activity_at: at(4),
+        search_key: 'talk',
       })),
     );
   }
@@ -89,14 +109,22 @@ async function createWorld(form: Form) {
   await store(
     'Message',
     ...messageIds.map((_id, index) => ({
-      ...{ _id, conversation_id: form(talk), type: 'text', createdAt: at(index), ...said(index) },
+      _id,
+      conversation_id: form(talk),
+      type: 'text',
+      createdAt: at(index),
+      ...said(index),
     })),
   );
   const notes = ids(5, 'note');
   await store(
     'Communication',
     ...notes.map((_id, index) => ({
-      ...{ _id, conversation_id: [form(prospect)], type: 'NOTE', account: form(account), createdAt: at(index) },
+      _id,
+      conversation_id: [form(prospect)],
+      type: 'NOTE',
+      account: form(account),
+      createdAt: at(index),
       ...said(index),
     })),
   );
@@ -107,16 +135,34 @@ async function createWorld(form: Form) {
   await store('Department', { _id: department, name: 'Sales', members: [form(eve)], ...times(0) });
   const supportIds = ids(5, 'support message');
   await store('SupportConversation', {
-    ...{ _id: help, participants: [form(ann), form(bob)], assignedTo: form(eve), departmentId: form(department) },
-    ...{ visitorId: null, subject: 'Help', status: 'open', priority: 'normal', createdBy: form(ann) },
-    ...{ lastMessage: form(supportIds[4] as Types.ObjectId), lastMessageAt: at(4), ...times(4) },
+    _id: help,
+    participants: [form(ann), form(bob)],
+    assignedTo: form(eve),
+    departmentId: form(department),
+    visitorId: null,
+    subject: 'Help',
+    status: 'open',
+    priority: 'normal',
+    createdBy: form(ann),
+    lastMessage: form(supportIds[4] as Types.ObjectId),
+    lastMessageAt: at(4),
+    ...times(4),
   });
   await store(
     'SupportMessage',
     ...supportIds.map((_id, index) => ({
-      ...{ _id, conversationId: form(help), senderId: ann.toHexString(), senderType: 'user', senderName: 'Ann' },
-      ...{ content: `said ${index}`, type: 'text', file: null, metadata: null, timestamp: at(index) },
-      ...{ editedAt: null, isDeleted: false },
+      _id,
+      conversationId: form(help),
+      senderId: ann.toHexString(),
+      senderType: 'user',
+      senderName: 'Ann',
+      content: `said ${index}`,
+      type: 'text',
+      file: null,
+      metadata: null,
+      timestamp: at(index),
+      editedAt: null,
+      isDeleted: false,
     })),
   );
 
@@ -127,51 +173,74 @@ async function createWorld(form: Form) {
   await store(
     'Chat',
     {
-      ...{
-        _id: group,
-        participants: [ann, bob, eve].map(form),
-        type: 'group',
-        groupName: 'All',
-        lastActivity: at(4),
-      },
-      ...{
-        lastMessage: form(chatIds[4] as Types.ObjectId),
-        pinnedMessages: [form(first)],
-        participantSettings: settings,
-      },
+      _id: group,
+      participants: [ann, bob, eve].map(form),
+      type: 'group',
+      groupName: 'All',
+      lastActivity: at(4),
+      lastMessage: form(chatIds[4] as Types.ObjectId),
+      pinnedMessages: [form(first)],
+      participantSettings: settings,
     },
     {
-      ...{
-        _id: direct,
-        participants: [ann, bob].map(form),
-        type: 'direct',
-        lastActivity: at(3),
-        lastMessage: null,
-      },
-      ...{ pinnedMessages: [], participantSettings: [] },
+      _id: direct,
+      participants: [ann, bob].map(form),
+      type: 'direct',
+      lastActivity: at(3),
+      lastMessage: null,
+      pinnedMessages: [],
+      participantSettings: [],
     },
   );
   await store(
     'ChatMessage',
     ...chatIds.map((_id, index) => ({
-      ...{ _id, chat: form(group), sender: form(ann), content: `said ${index}`, messageType: 'text' },
-      ...{ readBy: [{ user: form(eve), readAt: at(9) }], reactions: [{ user: form(bob), emoji: '👍' }] },
-      ...{ replyTo: index === 0 ? null : form(first), isEdited: false, isDeleted: false, createdAt: at(index) },
+      _id,
+      chat: form(group),
+      sender: form(ann),
+      content: `said ${index}`,
+      messageType: 'text',
+      readBy: [{ user: form(eve), readAt: at(9) }],
+      reactions: [{ user: form(bob), emoji: '👍' }],
+      replyTo: index === 0 ? null : form(first),
+      isEdited: false,
+      isDeleted: false,
+      createdAt: at(index),
     })),
   );
   const notificationIds = ids(3, 'notification');
   await store(
     'Notification',
     ...notificationIds.map((_id, index) => ({
-      ...{ _id, recipient: form(bob), sender: form(ann), type: 'message', title: 'Ann', message: `said ${index}` },
-      ...{ relatedChat: form(group), relatedMessage: form(chatIds[index] as Types.ObjectId), isRead: false },
-      ...{ readAt: null, createdAt: at(index) },
+      _id,
+      recipient: form(bob),
+      sender: form(ann),
+      type: 'message',
+      title: 'Ann',
+      message: `said ${index}`,
+      relatedChat: form(group),
+      relatedMessage: form(chatIds[index] as Types.ObjectId),
+      isRead: false,
+      readAt: null,
+      createdAt: at(index),
     })),
   );
   const { models } = environment;
   return {
-    ...{ names, people, talk, prospect, department, help, group, first, second, models },
-    ...{ message: messageIds[2], note: notes[2], said: supportIds[1], notification: notificationIds[2] },
+    names,
+    people,
+    talk,
+    prospect,
+    department,
+    help,
+    group,
+    first,
+    second,
+    models,
+    message: messageIds[2],
+    note: notes[2],
+    said: supportIds[1],
+    notification: notificationIds[2],
   };
 }
 

@@ -72,7 +72,11 @@ function setUp({ isUseful = false } = {}) {
   brake.watch(websocket, 'caller');
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   return {
-    ...{ clock, websocket, brake, settle, floods },
+    clock,
+    websocket,
+    brake,
+    settle,
+    floods,
     add(sender: string): TestWebSocket {
       const another = new TestWebSocket();
       brake.watch(another, sender);

@@ -29,7 +29,10 @@ async function startBreakable(): Promise<{ connection: Connection; cut: () => vo
     createConnectionType,
     mongodbUrl: `mongodb://${encodeURIComponent(path)}/test?directConnection=true`,
     directory,
-    ...{ startupTimeoutMs: 120_000, poolMax: 100, selectionTimeoutMs: 15_000, operationTimeoutMs: 20_000 },
+    startupTimeoutMs: 120_000,
+    poolMax: 100,
+    selectionTimeoutMs: 15_000,
+    operationTimeoutMs: 20_000,
     logger: pino({ enabled: false }),
   });
   onTestFinished(close);

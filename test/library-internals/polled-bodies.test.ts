@@ -32,7 +32,10 @@ function setUp({ protocol = 4 } = {}) {
   handleBodiesInSlices(connection as never, () => brake.isSlowed);
   const answers: string[] = [];
   return {
-    ...{ connection, brake, answers, handled: transport.handled },
+    connection,
+    brake,
+    answers,
+    handled: transport.handled,
     post(body: string, name = 'ok') {
       transport.onDataRequest({ body }, { end: () => answers.push(name) });
     },

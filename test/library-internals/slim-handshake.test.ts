@@ -46,7 +46,8 @@ test('the end of a connection is noticed, also when nothing delays its upgrade',
   const lines: Socket[] = [];
   http.on('connection', (line) => lines.push(line));
   const client = io(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, {
-    ...{ transports: ['websocket'], reconnection: false },
+    transports: ['websocket'],
+    reconnection: false,
   });
   onTestFinished(async () => {
     client.close();

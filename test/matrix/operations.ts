@@ -53,14 +53,21 @@ const groupOf = (operation: Operation): string => (operation.kind === 'connect' 
 
 function eventsOf(contract: Contract, namespace: string): EventOperation[] {
   return Object.entries(contract.clientEvents).map(([name, event]) => ({
-    ...{ kind: 'event', contract, namespace, name, event },
+    kind: 'event',
+    contract,
+    namespace,
+    name,
+    event,
     key: `${namespace} ${name}`,
   }));
 }
 
 function routesOf(contract: Contract): RouteOperation[] {
   return Object.entries<Route>(contract.routes).map(([name, route]) => ({
-    ...{ kind: 'route', contract, name, route },
+    kind: 'route',
+    contract,
+    name,
+    route,
     key: `${route.method.toUpperCase()} ${route.path}`,
   }));
 }

@@ -5,8 +5,10 @@ import { rowOf } from './rows/index.js';
 
 /** Callers without a valid token of a user. */
 const withoutToken = {
-  ...{ expired: 'INVALID_TOKEN', revoked: 'INVALID_TOKEN' },
-  ...{ otherSite: 'INVALID_TOKEN', anonymous: 'INVALID_TOKEN' },
+  expired: 'INVALID_TOKEN',
+  revoked: 'INVALID_TOKEN',
+  otherSite: 'INVALID_TOKEN',
+  anonymous: 'INVALID_TOKEN',
 } as const satisfies RowOutcomes;
 
 /** The outcome of all kinds but the control, which is allowed, and but the exceptions. */
@@ -17,7 +19,10 @@ const everyone = (outcome: Outcome, exceptions: RowOutcomes = {}): Outcomes => {
 
 /** Namespaces that authenticate by token and require a scope. */
 const scopedConnect = everyone('allowed', {
-  ...{ locked: 'FORBIDDEN', deactivated: 'FORBIDDEN', visitor: 'INVALID_TOKEN', noScope: 'NOT_ENOUGH_SCOPE' },
+  locked: 'FORBIDDEN',
+  deactivated: 'FORBIDDEN',
+  visitor: 'INVALID_TOKEN',
+  noScope: 'NOT_ENOUGH_SCOPE',
   ...withoutToken,
 });
 
@@ -29,7 +34,9 @@ export const connectOutcomes: Readonly<Record<string, Outcomes>> = {
   '/v1/lead-finder': everyone('allowed'),
   '/': everyone('allowed', { locked: 'INVALID_TOKEN', deactivated: 'INVALID_TOKEN', ...withoutToken }),
   '/department': everyone('FORBIDDEN', {
-    ...{ noScope: 'allowed', locked: 'INVALID_TOKEN', deactivated: 'INVALID_TOKEN' },
+    noScope: 'allowed',
+    locked: 'INVALID_TOKEN',
+    deactivated: 'INVALID_TOKEN',
     ...withoutToken,
   }),
   '/{site}': everyone('INVALID_TOKEN'),
@@ -37,13 +44,20 @@ export const connectOutcomes: Readonly<Record<string, Outcomes>> = {
 
 /** Events of the namespaces that require a scope. Their sockets are closed when a user is locked. */
 const scopedEvents = everyone('NOT_FOUND', {
-  ...{ peers: 'unheard', locked: 'FORBIDDEN', deactivated: 'FORBIDDEN', visitor: 'INVALID_TOKEN' },
-  ...{ noScope: 'NOT_ENOUGH_SCOPE', ...withoutToken },
+  peers: 'unheard',
+  locked: 'FORBIDDEN',
+  deactivated: 'FORBIDDEN',
+  visitor: 'INVALID_TOKEN',
+  noScope: 'NOT_ENOUGH_SCOPE',
+  ...withoutToken,
 });
 
 /** Events and routes of the chats. They read the user for each call. */
 const chatCalls = everyone('NOT_FOUND', {
-  ...{ peers: 'unheard', locked: 'INVALID_TOKEN', deactivated: 'INVALID_TOKEN', noScope: 'allowed' },
+  peers: 'unheard',
+  locked: 'INVALID_TOKEN',
+  deactivated: 'INVALID_TOKEN',
+  noScope: 'allowed',
   ...withoutToken,
 });
 

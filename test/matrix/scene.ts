@@ -70,7 +70,9 @@ export async function openScene(): Promise<Scene> {
   const departmentOf = (actor: Pick<Actor, 'token'>): string => (actor === people.otherAgent ? otherId : departmentId);
   const open: Scene['open'] = async (actor, namespace, node = 1) =>
     connect(environment.node(node), {
-      ...{ namespace, claims: null, query: { departmentId: departmentOf(actor) } },
+      namespace,
+      claims: null,
+      query: { departmentId: departmentOf(actor) },
       ...(actor.token === undefined ? {} : { auth: { token: actor.token } }),
     });
 
@@ -111,7 +113,12 @@ export async function openScene(): Promise<Scene> {
   };
 
   return {
-    ...{ environment, people, departmentId, clientOf, open, wait },
+    environment,
+    people,
+    departmentId,
+    clientOf,
+    open,
+    wait,
     async hear() {
       await passTime();
       return record.take(bell.ring, bell.countOf);
@@ -194,7 +201,9 @@ async function openWitnesses({
     places.flatMap(([who, actor, namespace]) =>
       environment.nodes.map(
         async (_node, node): Promise<Witness> => ({
-          ...{ who, namespace, departmentId: departmentOf(actor) },
+          who,
+          namespace,
+          departmentId: departmentOf(actor),
           client: await open(actor, namespace, node),
         }),
       ),

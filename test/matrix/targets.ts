@@ -109,7 +109,8 @@ export function createTargets(scene: Scene) {
   };
 
   const makeChats = async (speakers: Speakers, { recipient, needsFile }: { recipient: Actor; needsFile: boolean }) => ({
-    ...{ support: await makeSupport(speakers, needsFile), chat: await makeChat(speakers) },
+    support: await makeSupport(speakers, needsFile),
+    chat: await makeChat(speakers),
     notificationId: await makeNotification(recipient),
   });
   const makeTeams = async (speakers: Speakers) => {
@@ -123,12 +124,20 @@ export function createTargets(scene: Scene) {
 
   const toIds = (kind: Kind, target: Partial<Target>, emitId: string): Omit<Ids, keyof Target> & Partial<Ids> => {
     const ofCaller = ({ id, messageId, ownMessageIds }: Talk): ChatIds => ({
-      ...{ id, messageId, ownMessageId: ownMessageIds.get(kind) ?? messageId },
+      id,
+      messageId,
+      ownMessageId: ownMessageIds.get(kind) ?? messageId,
     });
     const { support, chat, team, prospect, contactId, notificationId } = target;
     return {
-      ...{ self: actors[kind].id, owner: owner.id, agent: actors.member.id, accountId: owner.accountId },
-      ...{ departmentId, emitId, site: site.name, scraperId: 'a-scraper-of-the-owner' },
+      self: actors[kind].id,
+      owner: owner.id,
+      agent: actors.member.id,
+      accountId: owner.accountId,
+      departmentId,
+      emitId,
+      site: site.name,
+      scraperId: 'a-scraper-of-the-owner',
       renewal: owner.token ?? '',
       ...(support === undefined ? {} : { support: { ...ofCaller(support), fileId: support.fileId } }),
       ...(chat === undefined ? {} : { chat: ofCaller(chat) }),

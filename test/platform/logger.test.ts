@@ -46,7 +46,11 @@ test('writes the node, the version and the code of the event in each line', () =
   createLogger({ level: 'info', isPretty: false, node: 'gateway-1' }, { write }).info({ port: 4000 }, 'listening');
   const { level, node, version, event, port, msg } = JSON.parse(lines.join(''));
   expect({ level, node, event, port, msg }).toEqual({
-    ...{ level: 30, node: 'gateway-1', event: 'listening', port: 4000, msg: 'listening' },
+    level: 30,
+    node: 'gateway-1',
+    event: 'listening',
+    port: 4000,
+    msg: 'listening',
   });
   expect(version).toMatch(/^\d+\.\d+\.\d+/);
 });

@@ -123,7 +123,11 @@ test('two nodes append to one chat at once, and messages of other services get p
   for (const answer of await Promise.all(Array.from({ length: 12 }, (_, n) => send(n)))) dataOf(answer);
   // As another service stores it: with the id of the chat as text.
   await environment.models.ChatMessage.collection.insertOne({
-    ...{ _id: id(), chat: chatId, sender: ann.id, content: 'foreign', createdAt: new Date() },
+    _id: id(),
+    chat: chatId,
+    sender: ann.id,
+    content: 'foreign',
+    createdAt: new Date(),
   } as never);
   const authorization = `Bearer ${signToken({ uid: ann.id, account_id: ann.accountId })}`;
   const read = await nodes[0]?.call('GET', `/api/chats/${chatId}/messages`, undefined, {

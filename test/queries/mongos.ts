@@ -6,7 +6,14 @@ import { type Refusal, refusalOf } from './sharding.js';
 
 /** Fields of `hello` by which a driver knows a member of a replica set. */
 const OF_MEMBERS: ReadonlySet<string> = new Set([
-  ...['setName', 'setVersion', 'hosts', 'me', 'primary', 'secondary', 'electionId', 'topologyVersion'],
+  'setName',
+  'setVersion',
+  'hosts',
+  'me',
+  'primary',
+  'secondary',
+  'electionId',
+  'topologyVersion',
 ]);
 
 /**

@@ -18,13 +18,25 @@ afterAll(async () => {
 
 /** What a later version may say instead of what this one knows. */
 const UNKNOWN: readonly unknown[] = [
-  ...[null, 7, true, 'text', '', [], {}, [null], [{}], [[]], { version: 99 }, [{ version: 99, recipient: 7 }]],
-  ...[
-    { id: 'x', to: 'y' },
-    { id: {}, from: [], filter: null, until: 'soon' },
-    { recipient: '["",""]', deviceId: 7 },
-  ],
-  ...[{ recipient: 'no JSON', position: -1 }, { push: null, progress: 'x' }, { tookMs: 'x' }, { tookMs: -1e300 }],
+  null,
+  7,
+  true,
+  'text',
+  '',
+  [],
+  {},
+  [null],
+  [{}],
+  [[]],
+  { version: 99 },
+  [{ version: 99, recipient: 7 }],
+  { id: 'x', to: 'y' },
+  { id: {}, from: [], filter: null, until: 'soon' },
+  { recipient: '["",""]', deviceId: 7 },
+  { recipient: 'no JSON', position: -1 },
+  { push: null, progress: 'x' },
+  { tookMs: 'x' },
+  { tookMs: -1e300 },
   { node: 'x', run: {}, total: 'many', records: 'none' },
 ];
 

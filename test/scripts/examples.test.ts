@@ -31,8 +31,11 @@ const hasJava = succeeds('javac', '--version');
 
 /** The jars of the Socket.IO client for Java, where Maven has fetched them: `mvn dependency:get -Dartifact=…`. */
 const jars = [
-  ...['io/socket/socket.io-client', 'io/socket/engine.io-client', 'com/squareup/okhttp3/okhttp'],
-  ...['com/squareup/okio/okio', 'org/json/json'],
+  'io/socket/socket.io-client',
+  'io/socket/engine.io-client',
+  'com/squareup/okhttp3/okhttp',
+  'com/squareup/okio/okio',
+  'org/json/json',
 ].flatMap((artifact) => findJar(join(homedir(), '.m2/repository', artifact)));
 
 function findJar(artifact: string): string[] {
@@ -229,7 +232,10 @@ describe('push-site.mjs', () => {
     onTestFinished(website.close);
     website.rooms.set('12345', ['user_1']);
     const site = await startGateway({
-      ...{ SITE_NAME: 'newsite', AUTH_URL: `${website.url}/rooms`, API_KEY: '54321', USER_ROOM_PREFIX: 'user_' },
+      SITE_NAME: 'newsite',
+      AUTH_URL: `${website.url}/rooms`,
+      API_KEY: '54321',
+      USER_ROOM_PREFIX: 'user_',
     });
     onTestFinished(site.close);
     const send = (age: number) =>

@@ -74,17 +74,24 @@ export function foreignDocuments(): Uint8Array[] {
   let nested: unknown = 'deepest';
   for (let depth = 0; depth < 60; depth += 1) nested = depth % 2 === 0 ? [nested] : { n: nested };
   const ids = [
-    ...[new ObjectId(), 'text id', '', 0, new Double(7), Long.fromNumber(2 ** 40), -1.5, Decimal128.fromString('1.10')],
-    ...[
-      new Date(-1),
-      true,
-      null,
-      { a: 1, b: [2] },
-      new UUID(),
-      new Binary(Buffer.from([1, 2])),
-      new Timestamp({ t: 1, i: 2 }),
-    ],
-    ...[new MinKey(), new MaxKey(), new BSONSymbol('symbol id')],
+    new ObjectId(),
+    'text id',
+    '',
+    0,
+    new Double(7),
+    Long.fromNumber(2 ** 40),
+    -1.5,
+    Decimal128.fromString('1.10'),
+    new Date(-1),
+    true,
+    null,
+    { a: 1, b: [2] },
+    new UUID(),
+    new Binary(Buffer.from([1, 2])),
+    new Timestamp({ t: 1, i: 2 }),
+    new MinKey(),
+    new MaxKey(),
+    new BSONSymbol('symbol id'),
   ];
   const values = {
     doubles: [new Double(1), new Double(-0), Number.NaN, Number.POSITIVE_INFINITY, 0.1, 2 ** 53, new Double(2 ** 40)],

@@ -25,8 +25,27 @@ test('keeps skin tones apart', () => {
 });
 
 test.for([
-  ...['', ' ', '\n\t', '\u00a0', '\u2003', '\u200b', '\u200c', ZWJ, '\ufeff', '\u2060', '\u00ad', VS, '\u202e'],
-  ...['\u3164', '\u115f', '\uffa0', '\u2800', '\u180e', '\u{E0041}', '\u0007', ` ${ZWJ}${VS}\u200b\r\n `],
+  '',
+  ' ',
+  '\n\t',
+  '\u00a0',
+  '\u2003',
+  '\u200b',
+  '\u200c',
+  ZWJ,
+  '\ufeff',
+  '\u2060',
+  '\u00ad',
+  VS,
+  '\u202e',
+  '\u3164',
+  '\u115f',
+  '\uffa0',
+  '\u2800',
+  '\u180e',
+  '\u{E0041}',
+  '\u0007',
+  ` ${ZWJ}${VS}\u200b\r\n `,
 ])('takes %j for blank', (text) => expect(isBlank(text)).toBe(true));
 
 test.for(['a', '.', '👍', `\u2764${VS}`, '中', 'می\u200cخواهم', `👩${ZWJ}👩${ZWJ}👧`, ' \u200b-', '\u0301'])(

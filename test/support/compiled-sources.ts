@@ -22,7 +22,10 @@ export async function compileSources(): Promise<{ directory: string; remove: () 
     entryPoints: paths.map((path) => join(projectDirectory, path)),
     outdir: directory,
     outbase: projectDirectory,
-    ...{ format: 'esm', platform: 'node', target: `node${process.versions.node}`, logLevel: 'warning' },
+    format: 'esm',
+    platform: 'node',
+    target: `node${process.versions.node}`,
+    logLevel: 'warning',
   });
   const manifest = JSON.parse(await readFile(join(projectDirectory, 'package.json'), 'utf8')) as object;
   const imports = { '#package.json': './package.json', '#shared/*.js': './shared/*.js' };

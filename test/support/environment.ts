@@ -101,7 +101,15 @@ export async function createTestEnvironment(options: EnvironmentOptions = {}): P
   const nodeAt = (index: number): TestGateway => found(gateways[index], `node ${index}`);
 
   return {
-    ...{ nodes: gateways, database, proxies, connection, models, env, startNode, people: toPeople(models), defer },
+    nodes: gateways,
+    database,
+    proxies,
+    connection,
+    models,
+    env,
+    startNode,
+    people: toPeople(models),
+    defer,
     node: nodeAt,
     proxy: (node = 0) => found(proxies[node], `proxy ${node}`),
     redis: () => found(redis, 'Redis'),

@@ -40,12 +40,21 @@ export async function startGatewayProcess(
     cwd: directory,
     execArgv: [
       ...(checkout === undefined ? [] : ['--import', import.meta.resolve('tsx'), '--conditions=source']),
-      ...['--expose-gc', '--import', compiled('test/support/memory-probe.ts')],
+      '--expose-gc',
+      '--import',
+      compiled('test/support/memory-probe.ts'),
     ],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
-      ...{ PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory },
-      ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, SHUTDOWN_DRAIN_MS: '0', ...env },
+      PATH: process.env['PATH'],
+      NODE_ENV: 'production',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATA_DIR: directory,
+      JWT_SECRET: SECRET,
+      EMIT_API_KEYS: API_KEY,
+      SHUTDOWN_DRAIN_MS: '0',
+      ...env,
     },
   });
   let stderr = '';
@@ -61,7 +70,11 @@ export async function startGatewayProcess(
   const port = await portOf(child, () => stderr);
   const url = `http://127.0.0.1:${port}`;
   return {
-    ...{ url, port, child, ended, lines },
+    url,
+    port,
+    child,
+    ended,
+    lines,
     get exit() {
       return child.exitCode ?? child.signalCode ?? undefined;
     },

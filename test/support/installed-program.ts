@@ -20,15 +20,16 @@ interface Wanted {
 
 /** Programs that the tests start. */
 export const programs = {
-  redis: {
-    ...{ command: 'redis-server', versionFlag: '--version', debianPackage: 'redis-server', homebrewPackage: 'redis' },
-  },
+  redis: { command: 'redis-server', versionFlag: '--version', debianPackage: 'redis-server', homebrewPackage: 'redis' },
   haproxy: { command: 'haproxy', versionFlag: '-v', debianPackage: 'haproxy', homebrewPackage: 'haproxy' },
   nginx: { command: 'nginx', versionFlag: '-v', debianPackage: 'nginx-light', homebrewPackage: 'nginx' },
   chromium: {
-    ...{ command: 'chromium', alternatives: ['chromium-browser', 'google-chrome'], versionFlag: '--version' },
+    command: 'chromium',
+    alternatives: ['chromium-browser', 'google-chrome'],
+    versionFlag: '--version',
     // Recommended packages are not installed, but without a font a page has no text.
-    ...{ debianPackage: 'chromium chromium-sandbox fonts-liberation', homebrewPackage: 'chromium' },
+    debianPackage: 'chromium chromium-sandbox fonts-liberation',
+    homebrewPackage: 'chromium',
   },
 } as const satisfies Record<string, Wanted>;
 

@@ -56,9 +56,16 @@ export async function startCluster(options: { nodeTimeoutMs?: number; tls?: Test
       const [port, busPort] = [await freePort(), await freePort()];
       busPorts.set(port, String(busPort));
       const lines = [
-        ...['save ""', 'appendonly no', 'repl-diskless-sync-delay 0', `masterauth ${PASSWORD}`],
-        ...['cluster-enabled yes', `cluster-config-file nodes-${port}.conf`, `cluster-port ${busPort}`],
-        ...[`cluster-node-timeout ${nodeTimeoutMs}`, 'cluster-replica-validity-factor 0', 'maxmemory 32mb'],
+        'save ""',
+        'appendonly no',
+        'repl-diskless-sync-delay 0',
+        `masterauth ${PASSWORD}`,
+        'cluster-enabled yes',
+        `cluster-config-file nodes-${port}.conf`,
+        `cluster-port ${busPort}`,
+        `cluster-node-timeout ${nodeTimeoutMs}`,
+        'cluster-replica-validity-factor 0',
+        'maxmemory 32mb',
         `cluster-announce-ip 127.0.0.1`,
       ];
       const server = await startRedisProcess({ directory, port, password: PASSWORD, tls, lines });

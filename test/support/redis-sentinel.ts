@@ -112,7 +112,11 @@ export async function startSentinels(options: { downAfterMs?: number; tls?: Test
   const sentinels = await Promise.all(
     [0, 1, 2].map(async () =>
       startRedisProcess({
-        ...{ directory, port: await freePort(), password: SENTINEL_PASSWORD, tls, lines: monitor },
+        directory,
+        port: await freePort(),
+        password: SENTINEL_PASSWORD,
+        tls,
+        lines: monitor,
         args: ['--sentinel'],
       }),
     ),

@@ -48,9 +48,25 @@ export async function startRedis(): Promise<TestRedis> {
 
   const start = async (): Promise<void> => {
     child = spawn('redis-server', [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory],
-      ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
-      ...['--user', 'admin', 'on', 'nopass', '~*', '&*', '+@all'],
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      directory,
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--daemonize',
+      'no',
+      '--user',
+      'admin',
+      'on',
+      'nopass',
+      '~*',
+      '&*',
+      '+@all',
     ]);
     const started = child;
     await new Promise<void>((resolve, reject) => {

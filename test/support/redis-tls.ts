@@ -32,8 +32,13 @@ interface TestTlsOptions {
 
 /** Lines of a configuration of Redis that listens with TLS only, also for replicas and the bus of a cluster. */
 export const toTlsLines = (port: number, { certFile, keyFile, demandsCertificates }: TestTls): string[] => [
-  ...['port 0', `tls-port ${port}`, 'tls-replication yes', 'tls-cluster yes'],
-  ...[`tls-cert-file ${certFile}`, `tls-key-file ${keyFile}`, `tls-ca-cert-file ${certFile}`],
+  'port 0',
+  `tls-port ${port}`,
+  'tls-replication yes',
+  'tls-cluster yes',
+  `tls-cert-file ${certFile}`,
+  `tls-key-file ${keyFile}`,
+  `tls-ca-cert-file ${certFile}`,
   `tls-auth-clients ${demandsCertificates ? 'yes' : 'no'}`,
 ];
 

@@ -11,7 +11,9 @@ function open(perSecond: number | undefined, random = () => 0.5) {
   const admission = createAdmission({ perSecond, clock, random, isDraining: () => isDraining, metrics });
   const admitted: number[] = [];
   return {
-    ...{ admission, clock, admitted },
+    admission,
+    clock,
+    admitted,
     drain: () => {
       isDraining = true;
     },

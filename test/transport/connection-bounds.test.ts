@@ -13,8 +13,12 @@ function holdAll(
   const { addressMax, trustedProxies = 0, forwarded } = bounds;
   const { refusalOf, hold } = createConnectionBounds({
     peers: noPeers,
-    ...{ nodeMax: 0, addressMax, idleMax: 10, trustedProxies },
-    ...{ metrics: createMetrics(), logger: { warn: () => undefined } },
+    nodeMax: 0,
+    addressMax,
+    idleMax: 10,
+    trustedProxies,
+    metrics: createMetrics(),
+    logger: { warn: () => undefined },
   });
   const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
   const request = { socket: { remoteAddress: address }, headers };

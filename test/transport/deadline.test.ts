@@ -18,7 +18,10 @@ test('an event that is never handled is answered with UNAVAILABLE in time, one w
       mounts: [{ namespaces: ['/x'], events }],
     },
     {
-      ...{ clock, eventTimeoutMs: 1000, messageMaxBytes: 1_048_576, metrics: createMetrics() },
+      clock,
+      eventTimeoutMs: 1000,
+      messageMaxBytes: 1_048_576,
+      metrics: createMetrics(),
       logger: createLogger({ level: 'silent', isPretty: false }),
       traffic: { isWatched: false, received: () => undefined },
       work: { begin: async () => undefined },

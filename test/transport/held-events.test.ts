@@ -26,7 +26,11 @@ function createStuckDispatch() {
       mounts: [{ namespaces: ['/x'], events }],
     },
     {
-      ...{ clock: createTestClock(), eventTimeoutMs: 1000, messageMaxBytes: MESSAGE, metrics: createMetrics(), work },
+      clock: createTestClock(),
+      eventTimeoutMs: 1000,
+      messageMaxBytes: MESSAGE,
+      metrics: createMetrics(),
+      work,
       logger: createLogger({ level: 'silent', isPretty: false }),
       traffic: { isWatched: false, received: () => undefined },
       userAuth: { ensureCurrent: () => undefined },

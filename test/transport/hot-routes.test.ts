@@ -87,27 +87,23 @@ describe('matching', () => {
   });
 
   test.each([
-    ...[
-      '/',
-      '//things',
-      '/things/',
-      '/Things',
-      '/things/%61',
-      '/things/%',
-      '/things//parts/b',
-      '/things/a/parts/',
-      '/things/fixed',
-    ],
-    ...[
-      '/things/a#b',
-      '/things/ü',
-      '/things/a?b#c',
-      '/things/"a"',
-      '/things/a\\b',
-      '/things/../things',
-      'http://x/things',
-      '*',
-    ],
+    '/',
+    '//things',
+    '/things/',
+    '/Things',
+    '/things/%61',
+    '/things/%',
+    '/things//parts/b',
+    '/things/a/parts/',
+    '/things/fixed',
+    '/things/a#b',
+    '/things/ü',
+    '/things/a?b#c',
+    '/things/"a"',
+    '/things/a\\b',
+    '/things/../things',
+    'http://x/things',
+    '*',
   ])('leaves %s to Express or gives the handler the same', async (target) => {
     const { hot, plain } = await startBoth();
     expect(await exchange(hot, toRequest(target))).toBe(await exchange(plain, toRequest(target)));

@@ -29,7 +29,11 @@ test('an old client in the root namespace, which is not enabled, neither receive
   const connectDeadline = createConnectDeadline({ timeoutMs: 60_000, metrics, ...platform });
   const connectionBounds = createConnectionBounds({
     peers: noPeers,
-    ...{ nodeMax: 0, addressMax: undefined, idleMax: 10, trustedProxies: 0, metrics },
+    nodeMax: 0,
+    addressMax: undefined,
+    idleMax: 10,
+    trustedProxies: 0,
+    metrics,
     logger: platform.logger,
   });
   const isDraining = () => false;

@@ -13,7 +13,8 @@ const TIMES_ON_A_LOADED_MACHINE = 10;
 
 test('10,000 clients of a node that was killed come back to the other, which stays responsive', async () => {
   const result = await measureStorm({
-    ...{ clients: CLIENTS, limitMs: 400_000 },
+    clients: CLIENTS,
+    limitMs: 400_000,
     startDatabase: startOwnDatabase,
     async startNode(settings) {
       const { port, child } = await startGatewayProcess(settings);

@@ -160,7 +160,9 @@ test('the typed client waits for the time that it is told, and comes in', async 
   const [user] = await environment.people('Ada');
   const clock = createTestClock();
   const { client, is } = openClient({
-    ...{ url: environment.node(0).url, namespace: '/v1/shared', clock },
+    url: environment.node(0).url,
+    namespace: '/v1/shared',
+    clock,
     token: async () => signToken({ uid: user.id, account_id: user.accountId }),
   });
   await is('offline');
@@ -181,7 +183,9 @@ test('a plain Socket.IO client comes in by itself', async () => {
   const [user] = await environment.people('Ada');
   const socket = openSocket(environment.node(0), {
     claims: { uid: user.id, account_id: user.accountId },
-    ...{ reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 50 },
+    reconnection: true,
+    reconnectionDelay: 10,
+    reconnectionDelayMax: 50,
   });
   onTestFinished(() => void socket.close());
   let refused = 0;

@@ -79,15 +79,15 @@ test('a start that fails in the first worker has the exit code and the one sente
   const run = promisify(execFile)(process.execPath, [compiled('src/main.ts')], {
     cwd: projectDirectory,
     env: {
-      ...{
-        PATH: process.env['PATH'],
-        NODE_ENV: 'test',
-        WORKERS: '2',
-        PORT: '0',
-        HOST: '127.0.0.1',
-        JWT_SECRET: SECRET,
-      },
-      ...{ MONGODB_URL: 'mongodb://127.0.0.1:1', REDIS_URL: 'redis://127.0.0.1:1', STARTUP_TIMEOUT_MS: '1000' },
+      PATH: process.env['PATH'],
+      NODE_ENV: 'test',
+      WORKERS: '2',
+      PORT: '0',
+      HOST: '127.0.0.1',
+      JWT_SECRET: SECRET,
+      MONGODB_URL: 'mongodb://127.0.0.1:1',
+      REDIS_URL: 'redis://127.0.0.1:1',
+      STARTUP_TIMEOUT_MS: '1000',
     },
   });
   const { code, stderr } = await run.then(

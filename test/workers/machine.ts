@@ -20,7 +20,11 @@ export async function createMachines(): Promise<Machines> {
   return {
     async start(env = {}) {
       const machine = await startGatewayProcess({
-        ...{ WORKERS: '2', REDIS_URL: redis.url, MONGODB_URL: database.url, NODE_NAME: 'machine', ...env },
+        WORKERS: '2',
+        REDIS_URL: redis.url,
+        MONGODB_URL: database.url,
+        NODE_NAME: 'machine',
+        ...env,
       });
       started.push(machine);
       await until(() => pidsOf(machine).length === 2);

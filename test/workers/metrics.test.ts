@@ -27,8 +27,11 @@ test('counters and histograms are summed and never fall; gauges are combined by 
   }
   workers.get('2')?.dependencyUp.set({ dependency: 'redis' }, 0);
   const both = {
-    ...{ gateway_connections: 8, gateway_dependency_up: 0, gateway_event_seconds_count: 2 },
-    ...{ gateway_durable_resyncs_total: 6, gateway_build_info: 1 },
+    gateway_connections: 8,
+    gateway_dependency_up: 0,
+    gateway_event_seconds_count: 2,
+    gateway_durable_resyncs_total: 6,
+    gateway_build_info: 1,
   };
   expect(await read()).toMatchObject(both);
 

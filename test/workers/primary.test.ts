@@ -60,20 +60,21 @@ function createTestPrimary(exitCodes: readonly (number | undefined)[] = []) {
     workers.push(worker);
     void setImmediate().then(() => primary.call('hello', undefined));
     return {
-      ...{ pid: workers.length, ended, kill: () => end({ code: null, signal: 'SIGKILL' }) },
+      pid: workers.length,
+      ended,
+      kill: () => end({ code: null, signal: 'SIGKILL' }),
       send: (message: unknown) => others?.map((listen) => listen(message)) !== undefined,
       onMessage: (listen: (message: unknown) => void) => void listeners?.push(listen),
     };
   };
   const config = readConfig({
-    ...{
-      NODE_ENV: 'test',
-      WORKERS: '2',
-      PORT: '1',
-      REDIS_URL: 'redis://localhost',
-      MONGODB_URL: 'mongodb://localhost',
-    },
-    ...{ SHUTDOWN_DRAIN_MS: '3000', SHUTDOWN_TIMEOUT_MS: '10000' },
+    NODE_ENV: 'test',
+    WORKERS: '2',
+    PORT: '1',
+    REDIS_URL: 'redis://localhost',
+    MONGODB_URL: 'mongodb://localhost',
+    SHUTDOWN_DRAIN_MS: '3000',
+    SHUTDOWN_TIMEOUT_MS: '10000',
   });
   const log: string[] = [];
   const note = (...args: unknown[]): void => void log.push(String(args.at(-1)));

@@ -34,7 +34,10 @@ beforeAll(async () => {
   await writeFile(keysFile, API_KEY);
   machine = await machines.start({
     SHUTDOWN_DRAIN_MS: '800',
-    ...{ ADDRESS_CONNECTIONS_MAX: '40', REFUSED_CONNECTS_MAX: '30', EMIT_API_KEYS: '', EMIT_API_KEYS_FILE: keysFile },
+    ADDRESS_CONNECTIONS_MAX: '40',
+    REFUSED_CONNECTS_MAX: '30',
+    EMIT_API_KEYS: '',
+    EMIT_API_KEYS_FILE: keysFile,
   });
 });
 afterAll(async () => {
@@ -145,7 +148,10 @@ test('a worker that is killed is started again: no acknowledged durable message 
   const clients = users.map((uid) => {
     const token = signToken({ uid });
     const client = typedClient.connect({
-      ...{ url: machine.url, namespace: '/v1/shared', token: async () => token, random: () => 0 },
+      url: machine.url,
+      namespace: '/v1/shared',
+      token: async () => token,
+      random: () => 0,
       events: typedClient.eventsOf<{ note: [{ n: number }] }>(),
     });
     received.set(uid, new Set());

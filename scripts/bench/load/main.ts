@@ -80,7 +80,10 @@ const payloadFor = (userId: string): string =>
 const tokenOf = ({ protocol }: Target, userId: string): string =>
   jwt.sign(
     {
-      ...{ uid: userId, account_id: ACCOUNT_ID, workspace_id: 'w-1', scope: 'conversation' },
+      uid: userId,
+      account_id: ACCOUNT_ID,
+      workspace_id: 'w-1',
+      scope: 'conversation',
       ...(protocol === 'centrifugo' && { sub: userId, channels: [`user:${userId}`, `kept:${userId}`, 'user:all'] }),
     },
     SECRET,
@@ -122,7 +125,13 @@ async function openClients({
     const port = at(target.ports, n % target.ports.length);
     const awaited = awaitedBy?.(userId);
     group.clients[first + n] = await openClient({
-      ...{ target, port, namespace, userId, token: at(tokens, n), awaited, onWrong },
+      target,
+      port,
+      namespace,
+      userId,
+      token: at(tokens, n),
+      awaited,
+      onWrong,
     });
   });
 }

@@ -48,7 +48,9 @@ export class StormClient {
     this.#counts.attempts += 1;
     const query = `EIO=4&transport=websocket${this.#identity.isTyped ? '&retryAfter=1' : ''}`;
     const socket = new WebSocket(`ws://127.0.0.1:${this.#portOf()}/socket.io/?${query}`, {
-      ...{ perMessageDeflate: false, handshakeTimeout: TIMEOUT_MS, skipUTF8Validation: true },
+      perMessageDeflate: false,
+      handshakeTimeout: TIMEOUT_MS,
+      skipUTF8Validation: true,
     });
     socket.on('unexpected-response', (request, response) => {
       if (response.statusCode === 429) this.#counts.refused += 1;

@@ -31,13 +31,21 @@ export async function measureStorm({ clients, limitMs, startDatabase, startNode 
     await applyIndexes(database.url);
     await seedUsers(defineModels(connection), clients);
     const settings = {
-      ...{ MONGODB_URL: database.url, REDIS_URL: redis.url, PING_INTERVAL_MS: String(PING_INTERVAL_MS) },
-      ...{ JWT_SECRET: SECRET, JWT_AUDIENCE: '*', EMIT_API_KEYS: API_KEY },
+      MONGODB_URL: database.url,
+      REDIS_URL: redis.url,
+      PING_INTERVAL_MS: String(PING_INTERVAL_MS),
+      JWT_SECRET: SECRET,
+      JWT_AUDIENCE: '*',
+      EMIT_API_KEYS: API_KEY,
     };
     const pair = [await startNode(settings), await startNode(settings)] as const;
     nodes.push(...pair);
     return await runStorm({
-      ...{ clients, nodes: pair, secret: SECRET, apiKey: API_KEY, limitMs },
+      clients,
+      nodes: pair,
+      secret: SECRET,
+      apiKey: API_KEY,
+      limitMs,
       commands: createCommandCounter(connection),
     });
   } finally {

@@ -77,7 +77,12 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   try {
     const each = clients / LOADS;
     await askAll((n) => ({
-      ...{ kind: 'connect', port: killed.port, first: n * each, count: each, inFlight: IN_FLIGHT, secret },
+      kind: 'connect',
+      port: killed.port,
+      first: n * each,
+      count: each,
+      inFlight: IN_FLIGHT,
+      secret,
     }));
     const durable = new Durables(options, survivor.port);
     await durable.send(DURABLE_BEFORE);
@@ -291,10 +296,14 @@ class Durables {
     this.#last += count;
     const items = numbers.map((number) => ({
       userId: userIdOf(this.#users[number % this.#users.length] ?? 0),
-      ...{ event: EVENT, payload: number, durable: true },
+      event: EVENT,
+      payload: number,
+      durable: true,
     }));
     const { status, text } = await call(this.#caller, {
-      ...{ method: 'POST', path: '/emit', body: JSON.stringify({ items }) },
+      method: 'POST',
+      path: '/emit',
+      body: JSON.stringify({ items }),
     });
     if (status !== 200) return;
     const { data } = JSON.parse(text) as { data: { items: { success: boolean }[] } };

@@ -111,7 +111,10 @@ export const conversationExamples = defineExamples(conversation, {
           users: [
             ...launch.users,
             {
-              ...{ _id: CLEO, name: 'Cleo Clark', email: 'cleo@example.com', image: null },
+              _id: CLEO,
+              name: 'Cleo Clark',
+              email: 'cleo@example.com',
+              image: null,
               conversation_active_status: 'away',
             },
           ],

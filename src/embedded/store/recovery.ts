@@ -38,7 +38,9 @@ export function reviewLog(
         : `${name} is damaged at byte ${goodSize} of ${file.size}`;
   const isInside = isDurableDataLost && !isWhole;
   return {
-    ...{ frameCount, goodSize, isDurableDataLost },
+    frameCount,
+    goodSize,
+    isDurableDataLost,
     damage: isInside ? `${damage}, before data that had reached the disk` : damage,
   };
 }

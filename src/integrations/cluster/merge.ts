@@ -24,7 +24,9 @@ export function mergeColumns(nodes: readonly Columns[], { steps, stepMs, nowMs }
   const first = end - steps + 1;
   const names = new Set(filled.flatMap(({ columns }) => Object.keys(columns.series)));
   const placed = filled.map(({ columns, end: last }) => ({
-    ...{ columns, offset: last - columns.steps + 1 - first, missing: new Set(columns.gaps) },
+    columns,
+    offset: last - columns.steps + 1 - first,
+    missing: new Set(columns.gaps),
   }));
   const series = [...names].map((name) => {
     const merged = Array.from({ length: steps }, (): number | null => null);

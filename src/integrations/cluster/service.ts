@@ -33,9 +33,19 @@ interface NodeStatus extends Load {
 }
 
 const SILENT = {
-  ...{ name: null, version: null, startedAt: null, connections: null, connectionsByNamespace: null },
-  ...{ eventsPerSecond: null, emitsPerSecond: null, eventLoopLagMs: null, memoryBytes: null },
-  ...{ redis: null, mongo: null, isDraining: null, isReady: null },
+  name: null,
+  version: null,
+  startedAt: null,
+  connections: null,
+  connectionsByNamespace: null,
+  eventsPerSecond: null,
+  emitsPerSecond: null,
+  eventLoopLagMs: null,
+  memoryBytes: null,
+  redis: null,
+  mongo: null,
+  isDraining: null,
+  isReady: null,
 };
 
 /** The state of all nodes. Each answers for itself. */
@@ -50,7 +60,11 @@ export function createClusterService(context: Context, sampler: Sampler) {
     const startedAt = new Date(startedAtMs).toISOString();
     const { mongo = false, redis = false, ...others } = states;
     return {
-      ...{ ...localNode.info(), ...load, startedAt, users: countUsers(), memoryBytes: process.memoryUsage.rss() },
+      ...localNode.info(),
+      ...load,
+      startedAt,
+      users: countUsers(),
+      memoryBytes: process.memoryUsage.rss(),
       redis: config.redis.url === undefined ? 'none' : redis ? 'up' : 'down',
       mongo: mongo ? 'up' : 'down',
       isReady: [mongo, redis, ...Object.values(others)].every(Boolean) && !health.isDraining(),

@@ -42,8 +42,14 @@ export function createPages(directories: readonly string[]): Pages {
 function policyFor({ headers: { host = '' } }: Request): string {
   const sockets = HOST.test(host) ? ` ws://${host} wss://${host}` : '';
   return [
-    ...["default-src 'none'", "script-src 'self'", "style-src 'self'", `connect-src 'self'${sockets}`],
-    ...["img-src 'self' data:", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"],
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    `connect-src 'self'${sockets}`,
+    "img-src 'self' data:",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
   ].join('; ');
 }
 

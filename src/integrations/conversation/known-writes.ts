@@ -58,7 +58,8 @@ export function createKnownWrites(
 
     const toUnread = (user: object, unread: number, count: number): ExpectedWrite => ({
       write: {
-        ...{ collection: members, isMany: true },
+        collection: members,
+        isMany: true,
         // The first unread message of a member changes counters.
         filter: { conversation: _id, user, ...(unread > 0 && { unread_count: { $gt: 0 } }) },
         update: { ...(unread > 0 && { $inc: { unread_count: unread } }), $max: { last_activity_at: at } },

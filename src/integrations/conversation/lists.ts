@@ -188,7 +188,9 @@ async function readConversations(
   if (branches.length === 0) return { found: [], messages: [] };
   const lookup = {
     from: messages.collection.collectionName,
-    ...{ localField: 'last_activity', foreignField: '_id', as: NEWEST },
+    localField: 'last_activity',
+    foreignField: '_id',
+    as: NEWEST,
   };
   const match = { $match: branches.length === 1 ? branches[0] : { $or: branches } };
   // In a cluster each message would be looked for on every shard. They are read by their conversations then.

@@ -30,8 +30,11 @@ export function createPeopleSearch(
   /** All participants of these conversations. */
   const readParticipants = async (ids: readonly Types.ObjectId[]): Promise<Types.ObjectId[]> => {
     const [found] = await conversations.aggregate<Ids>([
-      ...[{ $match: { _id: { $in: ids } } }, { $project: { users: 1 } }, { $unwind: '$users' }],
-      ...[{ $group: { _id: '$users' } }, { $limit: PARTICIPANTS_MAX }],
+      { $match: { _id: { $in: ids } } },
+      { $project: { users: 1 } },
+      { $unwind: '$users' },
+      { $group: { _id: '$users' } },
+      { $limit: PARTICIPANTS_MAX },
       { $group: { _id: null, ids: { $push: '$_id' } } },
     ]);
     return toIds(found?.ids);

@@ -77,7 +77,10 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
     const hasText = { $cond: [isKeyed, { $gte: [{ $indexOfCP: ['$search_key', { $literal: text }] }, 0] }, null] };
     const haveText = text === '' ? {} : { haveText: { $push: hasText } };
     const [step] = await models.Member.aggregate<{ ids: unknown[]; haveText?: unknown[] }>([
-      ...[{ $match: { $and: [...filters] } }, { $sort: SORT }, { $limit: skip + limit }, { $skip: skip }],
+      { $match: { $and: [...filters] } },
+      { $sort: SORT },
+      { $limit: skip + limit },
+      { $skip: skip },
       { $group: { _id: null, ids: { $push: '$conversation' }, ...haveText } },
     ]).hint(hint);
     const { ids = [], haveText: texts = [] } = step ?? {};

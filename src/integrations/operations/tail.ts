@@ -33,9 +33,14 @@ const isSource = (kind: LiveKind): kind is keyof typeof SOURCES => Object.hasOwn
 function toTrafficRecord(record: WatchedRecord): TrafficRecord {
   const { at, node, kind, namespace, event, code, isDurable, payload, userId, sockets, bytes } = record;
   return {
-    ...{ at, node, from: isSource(kind) ? SOURCES[kind] : 'gateway' },
-    ...{ namespace: namespace ?? '', event: event ?? '' },
-    ...{ userId, sockets, bytes },
+    at,
+    node,
+    from: isSource(kind) ? SOURCES[kind] : 'gateway',
+    namespace: namespace ?? '',
+    event: event ?? '',
+    userId,
+    sockets,
+    bytes,
     ...(code !== null && { code }),
     ...(isDurable !== undefined && { isDurable }),
     ...(payload !== undefined && { payload: [...payload] }),

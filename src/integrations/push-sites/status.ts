@@ -53,9 +53,12 @@ function toShown(nodes: readonly (SiteActivity & NamespaceLoad)[], now: number) 
     connections: sum(({ connections }) => connections),
     waiting: sum(({ waiting }) => waiting),
     auth: {
-      ...{ ok: sum(({ ok }) => ok), failed: sum(({ failed }) => failed) },
-      ...{ lastStatus: last?.status ?? null, lastAt: last === undefined ? null : toTime(last.ageMs) },
-      ...{ p50Ms: rankOf(callsMs, 0.5), p99Ms: rankOf(callsMs, 0.99) },
+      ok: sum(({ ok }) => ok),
+      failed: sum(({ failed }) => failed),
+      lastStatus: last?.status ?? null,
+      lastAt: last === undefined ? null : toTime(last.ageMs),
+      p50Ms: rankOf(callsMs, 0.5),
+      p99Ms: rankOf(callsMs, 0.99),
     },
     userUpdates: updates.slice(0, UPDATES_MAX).map(({ ageMs, userId, kind }) => ({ at: toTime(ageMs), userId, kind })),
   };

@@ -14,7 +14,12 @@ type Blocker = Pick<Person, '_id' | 'blocked'>;
 
 /** What conversations show of a user, and their own blocks. */
 export const blockedUserFields = [
-  ...(['name', 'firstName', 'lastName', 'email', 'image', 'conversation_active_status'] as const),
+  'name',
+  'firstName',
+  'lastName',
+  'email',
+  'image',
+  'conversation_active_status',
   'blockedUsers',
 ] as const;
 

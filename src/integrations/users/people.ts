@@ -59,8 +59,15 @@ const shownFields = {
 
 /** The fields of a {@link Circle.proof}. */
 const provenFields = [
-  ...(['account', 'name', 'firstName', 'lastName', 'image', 'status', 'isActive'] as const),
-  ...(['blockedUntil', 'blockedUsers'] as const),
+  'account',
+  'name',
+  'firstName',
+  'lastName',
+  'image',
+  'status',
+  'isActive',
+  'blockedUntil',
+  'blockedUsers',
 ] as const;
 
 const accessFields = { status: 1, isActive: 1, blockedUntil: 1 } as const;

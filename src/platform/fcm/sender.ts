@@ -91,10 +91,16 @@ export async function openPush(
 }
 
 const RETRYABLE_CODES = new Set([
-  ...['messaging/message-rate-exceeded', 'messaging/device-message-rate-exceeded', 'messaging/server-unavailable'],
-  ...['messaging/internal-error', 'messaging/unknown-error'],
+  'messaging/message-rate-exceeded',
+  'messaging/device-message-rate-exceeded',
+  'messaging/server-unavailable',
+  'messaging/internal-error',
+  'messaging/unknown-error',
   // No response from FCM or from the token endpoint.
-  ...['app/network-error', 'app/network-timeout', 'app/invalid-credential', 'app/internal-error'],
+  'app/network-error',
+  'app/network-timeout',
+  'app/invalid-credential',
+  'app/internal-error',
 ]);
 
 function toResult(

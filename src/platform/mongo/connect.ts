@@ -56,7 +56,9 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
   const embedded =
     mongodbUrl === undefined
       ? await start({
-          ...{ directory: join(directory, 'db'), database: embeddedDatabase, logger: toEmbeddedLogger(logger) },
+          directory: join(directory, 'db'),
+          database: embeddedDatabase,
+          logger: toEmbeddedLogger(logger),
           onStorage: storage.onChange,
         }).catch((error: unknown) => {
           throw toDataDirectoryError(error, directory);
@@ -93,10 +95,7 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
     const isConnected = connection.readyState === STATES.connected;
     await ping(isConnected ? SLOW_PING_TIMEOUT_MS : PING_TIMEOUT_MS).catch(() => connection.close());
   };
-  return {
-    ...{ connection, ping: () => ping(), giveUpIfAway, close },
-    ...(embedded !== undefined && { storage }),
-  };
+  return { connection, ping: () => ping(), giveUpIfAway, close, ...(embedded !== undefined && { storage }) };
 }
 
 /** What the embedded database reports about its disk. */

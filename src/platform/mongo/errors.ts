@@ -19,8 +19,8 @@ export const isServerError = (error: unknown, name: keyof typeof errorCodes): bo
  * no majority, or overloaded; and those of an operation or a cursor that was ended from outside, as by `killOp`.
  */
 const SERVER_AWAY_CODES: ReadonlySet<unknown> = new Set([
-  ...[6, 7, 39, 43, 50, 64, 89, 91, 100, 133, 134, 189, 202, 237, 262, 9001],
-  ...[10_058, 10_107, 11_600, 11_601, 11_602, 13_435, 13_436, 14_031],
+  6, 7, 39, 43, 50, 64, 89, 91, 100, 133, 134, 189, 202, 237, 262, 9001, 10_058, 10_107, 11_600, 11_601, 11_602, 13_435,
+  13_436, 14_031,
 ]);
 
 /** Whether the database could not be reached or could not serve. A retry may succeed. */

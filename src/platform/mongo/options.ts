@@ -53,10 +53,12 @@ export function toConnectOptions(
     socketTimeoutMS: operationTimeoutMs + ANSWER_MARGIN_MS,
     appName: 'general-socket',
   };
+  // The driver takes it, and its types do not have it.
+  const undocumented = { connectionType: createConnectionType({ maxTimeMs: operationTimeoutMs }) };
   return {
     ...Object.fromEntries(Object.entries(limits).filter(([name]) => !hasOption(name))),
     ...fixedOptions,
     writeConcern: { ...fixedOptions.writeConcern, wtimeoutMS: operationTimeoutMs },
-    ...{ connectionType: createConnectionType({ maxTimeMs: operationTimeoutMs }) },
+    ...undocumented,
   };
 }

@@ -3,8 +3,18 @@ import { mongo as driver } from 'mongoose';
 
 /** Options that the gateway sets itself, because its guarantees depend on them: see `fixedOptions`. */
 const FIXED = [
-  ...['readPreference', 'readPreferenceTags', 'maxStalenessSeconds', 'readConcernLevel'],
-  ...['w', 'j', 'journal', 'fsync', 'wtimeout', 'wtimeoutMS', 'retryWrites', 'retryReads'],
+  'readPreference',
+  'readPreferenceTags',
+  'maxStalenessSeconds',
+  'readConcernLevel',
+  'w',
+  'j',
+  'journal',
+  'fsync',
+  'wtimeout',
+  'wtimeoutMS',
+  'retryWrites',
+  'retryReads',
 ];
 
 /** A valid connection string. */

@@ -21,11 +21,26 @@ export interface ValueRange {
 
 /** The types of values except null, ascending. Those of a group are compared with each other. */
 const TYPES: readonly (readonly string[])[] = [
-  ...[['number'], ['string', 'symbol'], ['object'], ['binData'], ['objectId'], ['bool'], ['date'], ['timestamp']],
-  ...[['regex'], ['javascript'], ['javascriptWithScope'], ['maxKey']],
+  ['number'],
+  ['string', 'symbol'],
+  ['object'],
+  ['binData'],
+  ['objectId'],
+  ['bool'],
+  ['date'],
+  ['timestamp'],
+  ['regex'],
+  ['javascript'],
+  ['javascriptWithScope'],
+  ['maxKey'],
 ];
 const INCOMPARABLE: ReadonlySet<string> = new Set([
-  ...['minKey', 'null', 'regex', 'javascript', 'javascriptWithScope', 'maxKey'],
+  'minKey',
+  'null',
+  'regex',
+  'javascript',
+  'javascriptWithScope',
+  'maxKey',
 ]);
 
 /** Values below all types, ascending. A missing value counts as null. */
@@ -133,9 +148,18 @@ function lowestOf(value: unknown): number {
 }
 
 const BSON_TYPES: Readonly<Record<string, string>> = {
-  ...{ Long: 'number', Int32: 'number', Double: 'number', Decimal128: 'number', BSONSymbol: 'string' },
-  ...{ Binary: 'binData', Timestamp: 'timestamp', BSONRegExp: 'regex', Code: 'javascript', ObjectId: 'objectId' },
-  ...{ MinKey: 'minKey', MaxKey: 'maxKey' },
+  Long: 'number',
+  Int32: 'number',
+  Double: 'number',
+  Decimal128: 'number',
+  BSONSymbol: 'string',
+  Binary: 'binData',
+  Timestamp: 'timestamp',
+  BSONRegExp: 'regex',
+  Code: 'javascript',
+  ObjectId: 'objectId',
+  MinKey: 'minKey',
+  MaxKey: 'maxKey',
 };
 
 function typeOf(value: unknown): string {

@@ -16,14 +16,24 @@ export function refusalOf(error: unknown): string {
 }
 
 const KNOWN_CODES = [
-  ...['READONLY', 'MASTERDOWN', 'LOADING', 'NOREPLICAS', 'OOM', 'MISCONF', 'BUSY'],
-  ...['NOPERM', 'WRONGPASS', 'NOAUTH', 'DENIED', 'MOVED', 'CLUSTERDOWN', 'CROSSSLOT'],
+  'READONLY',
+  'MASTERDOWN',
+  'LOADING',
+  'NOREPLICAS',
+  'OOM',
+  'MISCONF',
+  'BUSY',
+  'NOPERM',
+  'WRONGPASS',
+  'NOAUTH',
+  'DENIED',
+  'MOVED',
+  'CLUSTERDOWN',
+  'CROSSSLOT',
 ];
 
 /** Permanent errors: the settings of the gateway or of Redis must change. */
-const SETTINGS_ARE_WRONG = new Set([
-  ...['NOPERM', UNKNOWN_COMMAND, 'WRONGPASS', 'NOAUTH', 'DENIED', 'MOVED', 'CROSSSLOT'],
-]);
+const SETTINGS_ARE_WRONG = new Set(['NOPERM', UNKNOWN_COMMAND, 'WRONGPASS', 'NOAUTH', 'DENIED', 'MOVED', 'CROSSSLOT']);
 
 /** The server is not, or no longer, the right one. A new connection may reach it. */
 const WRONG_SERVER = new Set(['READONLY', 'MASTERDOWN', 'MOVED', 'NOAUTH']);

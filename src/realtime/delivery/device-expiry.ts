@@ -109,5 +109,6 @@ export class DeviceExpiry {
 
 /** The device as it was read: another node has not seen it since. */
 const same = ({ key }: KeyedRecipient, { id, seenAt }: StoredDevice) => ({
-  ...{ _id: key as never, devices: { $elemMatch: { id, seenAt } } as never },
+  _id: key as never,
+  devices: { $elemMatch: { id, seenAt } } as never,
 });

@@ -78,10 +78,12 @@ interface Dependencies {
 export class Devices {
   /** A device has connected. @throws GatewayError `QUOTA_EXCEEDED` when the recipient has too many connected devices */
   readonly register = createBatcher((devices: readonly ConnectingDevice[]) => this.#registerAll(devices), {
-    ...{ sizeMax: BATCH_MAX, ...REGISTER_SPACING },
+    sizeMax: BATCH_MAX,
+    ...REGISTER_SPACING,
   });
   readonly #note = createBatcher((changes: readonly Change[]) => this.#noteAll(changes), {
-    ...{ sizeMax: BATCH_MAX, spacingMs: NOTE_SPACING_MS },
+    sizeMax: BATCH_MAX,
+    spacingMs: NOTE_SPACING_MS,
   });
   readonly #dependencies: Dependencies;
 
@@ -186,7 +188,9 @@ export class Devices {
 
 /** A mailbox that does not have the device and has room for it. */
 const hasRoomFor = ({ recipient, deviceId }: Device) => ({
-  ...{ _id: recipient.key as never, 'devices.id': { $ne: deviceId }, [LAST_PLACE]: { $exists: false } },
+  _id: recipient.key as never,
+  'devices.id': { $ne: deviceId },
+  [LAST_PLACE]: { $exists: false },
 });
 
 /** @returns `undefined` if the mailbox does not have the device */

@@ -34,10 +34,15 @@ interface Forward {
 }
 
 const messageForm = z.object({
-  ...{ id: z.string(), namespace: z.string(), content: z.string() },
+  id: z.string(),
+  namespace: z.string(),
+  content: z.string(),
   recipient: z.object({ site: z.string(), userId: z.string() }),
-  ...{ ttlMs: z.number().optional(), isResync: z.boolean().optional(), keepsReceipt: z.boolean().optional() },
-  ...{ requestId: z.string().optional(), traceparent: z.string().optional() },
+  ttlMs: z.number().optional(),
+  isResync: z.boolean().optional(),
+  keepsReceipt: z.boolean().optional(),
+  requestId: z.string().optional(),
+  traceparent: z.string().optional(),
   origin: z.object({ node: z.string(), key: z.string().optional() }).optional(),
   push: z.object({ title: z.string(), body: z.string(), afterMs: z.number() }).optional(),
 });

@@ -98,14 +98,33 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const lifecycle = createDeviceLifecycle({ storage, sockets, clock, onCut, settings });
   const { devices, expiry, limits } = lifecycle;
   const sending = createSending({
-    ...{ storage, lifecycle, sockets, pushStore, bus, clock, logger, tasks, measures, mailboxMax, report },
+    storage,
+    lifecycle,
+    sockets,
+    pushStore,
+    bus,
+    clock,
+    logger,
+    tasks,
+    measures,
+    mailboxMax,
+    report,
   });
   const { outboxes, opener, cursors, clearing } = sending;
   const holdersOf = (recipient: Recipient) => bus.holdersOf(roomOf(recipient));
   const leaders = new Leaders({ nodeId, holdersOf, clock: steadyClock, logger });
   const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs });
   const sender = new Sender({
-    ...{ appender, positions, leaders, nodeCalls, outboxes, limits, pushStore, bus, tasks, measures },
+    appender,
+    positions,
+    leaders,
+    nodeCalls,
+    outboxes,
+    limits,
+    pushStore,
+    bus,
+    tasks,
+    measures,
   });
   const upkeep = createUpkeep({ models, storage, lifecycle, sending, sockets, bus, clock, tasks, receiptTtlMs });
   metrics.durableWaiting.observe({}, () => outboxes.waiting);

@@ -98,8 +98,10 @@ export class Log {
 
   async read({ recipient, namespaces, after, deviceId, limit }: LogQuery): Promise<LogChunk> {
     const filter = {
-      ...{ recipient: recipient.key, position: { $gt: after } },
-      ...{ namespace: { $in: [...namespaces] }, 'outcomes.device': { $ne: deviceId } },
+      recipient: recipient.key,
+      position: { $gt: after },
+      namespace: { $in: [...namespaces] },
+      'outcomes.device': { $ne: deviceId },
     };
     this.#onRead();
     const documents = this.collection

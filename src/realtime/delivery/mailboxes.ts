@@ -58,7 +58,11 @@ export interface Mailbox {
 
 /** The mailbox of a recipient who never had a device. */
 export const EMPTY_MAILBOX: Mailbox = {
-  ...{ start: 0, devices: [], resyncFlags: [], flagsUnknownDevices: false, expirations: [] },
+  start: 0,
+  devices: [],
+  resyncFlags: [],
+  flagsUnknownDevices: false,
+  expirations: [],
 };
 
 /** A change to a stored device. */
@@ -192,8 +196,14 @@ export const toExpirationUpdate = (expiration: StoredExpiration) => ({
 
 /** A device as it is stored at first. */
 export const toStoredDevice = (id: string, start: number, now: number, nodes: readonly string[]): StoredDevice => ({
-  ...{ id, start, acked: {}, revision: 0, sent: {} },
-  ...{ seenAt: new Date(now), connectedAt: new Date(now), nodes },
+  id,
+  start,
+  acked: {},
+  revision: 0,
+  sent: {},
+  seenAt: new Date(now),
+  connectedAt: new Date(now),
+  nodes,
 });
 
 /** Everything up to a position that a device has not acknowledged expires. */

@@ -102,7 +102,9 @@ function toGroups(entries: readonly Entry[]): Entry[][] {
 
 /** Announces where an entry is. */
 const toPlaceNotification = ({ recipient, position, createdAt }: EntryPlace): Keyed<EntryPlace> => ({
-  ...{ recipient: recipient.key, position, createdAt },
+  recipient: recipient.key,
+  position,
+  createdAt,
 });
 
 /** Announces an entry itself, unless it is too large, without what only the database has to know. */

@@ -135,7 +135,8 @@ const toQuery = (
   { recipient, deviceId, namespaces }: Device & Pick<ConnectingDevice, 'namespaces'>,
   { acked, start }: StoredDevice,
 ): WaitingQuery => ({
-  ...{ recipient, deviceId },
+  recipient,
+  deviceId,
   ranges: namespaces.map((namespace) => ({ namespace, after: lowestAcked(acked, start, namespace) })),
 });
 

@@ -42,18 +42,38 @@ export function createSending(dependencies: Dependencies): Sending {
   const { log, mailboxes, positions } = storage;
   const { devices, limits } = lifecycle;
   const writer = new CursorWriter({
-    ...{ mailboxes, log, pushStore, report },
+    mailboxes,
+    log,
+    pushStore,
+    report,
     onRemoved: async (cursor) =>
       sockets.ofDevice(cursor.device).length > 0 ? devices.restore(cursor.device, cursor) : undefined,
   });
   const cursors = new Cursors({ writer, logger, now: clock.now });
   const clearing = new QueueClearing({
-    ...{ sockets, cursors, limits, mailboxes, log, clock, bus, listener: measures, report },
+    sockets,
+    cursors,
+    limits,
+    mailboxes,
+    log,
+    clock,
+    bus,
+    listener: measures,
+    report,
   });
   const listener = new Acknowledgements({ sockets, cursors, limits, clearing, tasks, measures, report });
   const outboxes = new Outboxes({ sockets, cursors, log, clock, listener });
   const opener = new Opener({
-    ...{ outboxes, devices, mailboxes, cursors, limits, log, positions, clock, tasks, report },
+    outboxes,
+    devices,
+    mailboxes,
+    cursors,
+    limits,
+    log,
+    positions,
+    clock,
+    tasks,
+    report,
     mailboxMax: dependencies.mailboxMax,
   });
   return { outboxes, opener, cursors, clearing };

@@ -39,7 +39,11 @@ export function createUpkeep(dependencies: Dependencies): Upkeep {
   const { outboxes, cursors } = sending;
   const purge = new Purge({ log, mailboxes, clock, receiptTtlMs });
   const migration = new Migration({
-    ...{ models, log, mailboxes, clock, receiptTtlMs },
+    models,
+    log,
+    mailboxes,
+    clock,
+    receiptTtlMs,
     onAppended: (recipient, end) => {
       outboxes.notice(recipient, end.position);
       void announcePlaces(bus, [{ recipient, ...end }]);
@@ -47,7 +51,14 @@ export function createUpkeep(dependencies: Dependencies): Upkeep {
   });
   const migrate = (): Promise<void> => migration.run();
   const maintenance = new Maintenance({
-    ...{ sockets, outboxes, cursors, nodes, clock, tasks, migrate, expiry: lifecycle.expiry },
+    sockets,
+    outboxes,
+    cursors,
+    nodes,
+    clock,
+    tasks,
+    migrate,
+    expiry: lifecycle.expiry,
     pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus, clock, tasks }),
     purge: () => purge.run(),
   });

@@ -100,15 +100,14 @@ export function createPresenceCommands(options: {
       const reply = await run(tick, { args: [nodeId, generation, leaseMs, limit, known] });
       const [epoch, wasAlive, others, deadNodes, unconfirmed, offline, nextDueMs, leasedSince] = reply as TickReply;
       return {
-        ...{
-          epoch,
-          leasedSince,
-          others,
-          deadNodes,
-          wasAlive: wasAlive === 1,
-          nextDueMs: nextDueMs < 0 ? undefined : nextDueMs,
-        },
-        ...{ unconfirmed: toChangedUsers(unconfirmed), offline: toChangedUsers(offline) },
+        epoch,
+        leasedSince,
+        others,
+        deadNodes,
+        wasAlive: wasAlive === 1,
+        nextDueMs: nextDueMs < 0 ? undefined : nextDueMs,
+        unconfirmed: toChangedUsers(unconfirmed),
+        offline: toChangedUsers(offline),
       };
     },
     async confirm(users: readonly OfflineUser[]): Promise<void> {
@@ -218,7 +217,9 @@ function toChangedUsers(flat: readonly string[]): ChangedUser[] {
 
 /** From node, socket, `connectedAt` and place. */
 const toRegistered = ([node = '', socketId = '', connectedAt, place = '']: readonly string[]): RegisteredSocket => ({
-  ...{ node, socketId, connectedAt: Number(connectedAt) },
+  node,
+  socketId,
+  connectedAt: Number(connectedAt),
   place: place === '' ? undefined : toPlace(place),
 });
 

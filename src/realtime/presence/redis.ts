@@ -112,7 +112,11 @@ class PresenceNode {
       tick: () => this.#tick(),
     });
     this.#registrations = new Registrations({
-      ...{ clock, graceMs, leaseMs, commands, pendingOffline: this.#pendingOffline },
+      clock,
+      graceMs,
+      leaseMs,
+      commands,
+      pendingOffline: this.#pendingOffline,
       wakeUp: this.#ticker.wakeUp,
       expectDue: (afterMs) => this.#expectDue(afterMs),
     });

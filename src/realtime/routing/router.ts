@@ -76,7 +76,10 @@ export function createRouter(options: RouterOptions): Router {
     });
   };
   const registrations = new Registrations({
-    ...{ redis, nodeId, base, onRetained: dispatchText },
+    redis,
+    nodeId,
+    base,
+    onRetained: dispatchText,
     onChecked: (isUsable) => {
       isUnusable = !isUsable;
     },
@@ -97,7 +100,11 @@ export function createRouter(options: RouterOptions): Router {
 
   /** The first arguments of scripts that look rooms up. */
   const toHeader = (expected: number): (string | number)[] => [
-    ...[nodeId, expected, isCluster ? 1 : 0, base, everyNodeChannel],
+    nodeId,
+    expected,
+    isCluster ? 1 : 0,
+    base,
+    everyNodeChannel,
   ];
 
   const sendNow: RoomRouter['send'] = async (items, toAll) => {
@@ -181,21 +188,23 @@ export function createRouter(options: RouterOptions): Router {
       const held = await read(unknown);
       return new Set(rooms.filter((room) => held.get(room) !== false));
     },
-    async holdersOf(room) {
-      const key = base + holdersOf(room);
-      try {
-        const holders = await redis.commands.sendCommand<Iterable<string>>(['SMEMBERS', key], key);
-        return [...new Set(Array.from(holders, nodeOf))];
-      } catch {
-        return [];
-      }
-    },
+    holdersOf: (room) => readHolders(redis, base + holdersOf(room)),
     gaps: () => (redis.isReady() && registrations.isComplete ? changes + registrations.generation : undefined),
     async stop() {
       stopWatching();
       await registrations.stop();
     },
   };
+}
+
+/** The nodes that hold a room. Never rejects. */
+async function readHolders({ commands }: Redis, key: string): Promise<readonly string[]> {
+  try {
+    const holders = await commands.sendCommand<Iterable<string>>(['SMEMBERS', key], key);
+    return [...new Set(Array.from(holders, nodeOf))];
+  } catch {
+    return [];
+  }
 }
 
 /**
@@ -211,5 +220,7 @@ const toKeys = ({ retained, routes }: RoutedItem): string[] => {
 };
 
 const toArguments = ({ item, retained = '', routes }: RoutedItem): (string | number)[] => [
-  ...[item === retained ? '' : item, retained, routes.length],
+  item === retained ? '' : item,
+  retained,
+  routes.length,
 ];

@@ -11,7 +11,8 @@ export function testActs({ environment, open, connectDevice }: Setting): void {
     const tab = await open('users/gil');
     await refreshUntil(tab, (text) => text.includes('1 socket'));
     await actByKeyboard(tab, {
-      ...{ button: 'Send an event to gil', confirm: 'Send an event' },
+      button: 'Send an event to gil',
+      confirm: 'Send an event',
       fields: { Event: 'greeting', Payload: '{ "to": "gil" }' },
     });
     await tab.sees('greeting was sent');
@@ -35,7 +36,8 @@ export function testActs({ environment, open, connectDevice }: Setting): void {
     const tab = await open('users/bob');
     await refreshUntil(tab, (text) => text.includes('2 sockets'));
     await actByKeyboard(tab, {
-      ...{ button: 'Disconnect bob', confirm: 'Disconnect' },
+      button: 'Disconnect bob',
+      confirm: 'Disconnect',
       fields: { 'Keep out for minutes': '5', 'Reason (optional)': 'a test' },
     });
     await Promise.all(clients.map(({ closed }) => closed));

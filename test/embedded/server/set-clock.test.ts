@@ -64,7 +64,11 @@ test('writes go on after a failed sync as soon as there is a disk again', async 
   const { db } = await startTestServer({ storage });
   const items = db.collection('items');
   const write = (): Promise<unknown> => items.insertOne({}, { writeConcern: { w: 1, j: true } });
-  const isRefused = (): Promise<boolean> => write().then(...([() => false, () => true] as const));
+  const isRefused = (): Promise<boolean> =>
+    write().then(
+      () => false,
+      () => true,
+    );
   await write();
   storage.syncError = new Error('EIO: i/o error, fdatasync');
   await until(isRefused);

@@ -44,7 +44,9 @@ const team: readonly (readonly [weight: number, act: Act])[] = [
     async ({ team: client, shown }, play) => {
       const { random, scene } = play;
       const data = {
-        ...{ conversation_id: random.pick(scene.team), data: text(), UUID: text() },
+        conversation_id: random.pick(scene.team),
+        data: text(),
+        UUID: text(),
         mentions: random.chance(0.1) ? somePeople(play) : [],
       };
       const answer = await attempt(client, 'message', data);

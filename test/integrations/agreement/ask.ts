@@ -5,7 +5,11 @@ import { call } from '../chat/community/community.js';
 
 /** What changes nothing: another change came first, or many did. */
 const REFUSALS: ReadonlySet<string> = new Set([
-  ...['NOT_FOUND', 'FORBIDDEN', 'CONFLICT', 'ALREADY_ASSIGNED', 'VALIDATION_ERROR'],
+  'NOT_FOUND',
+  'FORBIDDEN',
+  'CONFLICT',
+  'ALREADY_ASSIGNED',
+  'VALIDATION_ERROR',
   'RATE_LIMITED',
 ]);
 

@@ -80,7 +80,12 @@ export const followCommunity = (
     const chats: CommunityChat[] = await readRest(environment, reader, '/api/chats?limit=50');
     const { count } = await readBy(client, 'notification:get_unread_count', {});
     const state: CommunityState = {
-      ...{ chats, messages: new Map(), reads: new Map(), typing: new Set(), unread: count, statuses: new Map() },
+      chats,
+      messages: new Map(),
+      reads: new Map(),
+      typing: new Set(),
+      unread: count,
+      statuses: new Map(),
     };
     for (const { _id: chatId, participants } of chats) {
       const messages = await readRest(environment, reader, `/api/chats/${chatId}/messages?limit=${MESSAGES}`);

@@ -42,7 +42,12 @@ export async function openConnection(environment: TestEnvironment, user: TestUse
   };
   await load();
   return {
-    ...{ user, node, chat, team, shown, load },
+    user,
+    node,
+    chat,
+    team,
+    shown,
+    load,
     close() {
       chat.close();
       team.close();

@@ -65,7 +65,8 @@ export function createFold<S>(client: TestClient, handlers: Handlers<S>, read: (
     get state() {
       return state;
     },
-    ...{ load, take },
+    load,
+    take,
   };
 }
 

@@ -71,8 +71,13 @@ async function addPlaces(environment: TestEnvironment, people: readonly TestUser
   const at = new Date('2024-01-01T00:00:00Z');
   await models.SupportConversation.collection.insertMany([
     {
-      ...{ _id: support[0], participants: some.map(idOf).map(toId), createdBy: toId(some[0]?.id ?? '') },
-      ...{ departmentId: toId(departmentId), status: 'open', updatedAt: at, createdAt: at },
+      _id: support[0],
+      participants: some.map(idOf).map(toId),
+      createdBy: toId(some[0]?.id ?? ''),
+      departmentId: toId(departmentId),
+      status: 'open',
+      updatedAt: at,
+      createdAt: at,
     },
     // With ids and a time as text, and without the rest.
     {
@@ -86,17 +91,30 @@ async function addPlaces(environment: TestEnvironment, people: readonly TestUser
   const community = [new Types.ObjectId(), new Types.ObjectId(), new Types.ObjectId()];
   const old = new Types.ObjectId();
   await models.ChatMessage.collection.insertOne({
-    ...{ _id: old, chat: community[0], sender: some[0]?.id, content: 'old', createdAt: at.getTime(), readBy: null },
+    _id: old,
+    chat: community[0],
+    sender: some[0]?.id,
+    content: 'old',
+    createdAt: at.getTime(),
+    readBy: null,
   } as never);
   await models.Chat.collection.insertMany([
     {
-      ...{ _id: community[0], participants: people.map(idOf).map(toId), type: 'group', groupName: 'All' },
-      ...{ lastMessage: old, pinnedMessages: null, lastActivity: at },
+      _id: community[0],
+      participants: people.map(idOf).map(toId),
+      type: 'group',
+      groupName: 'All',
+      lastMessage: old,
+      pinnedMessages: null,
+      lastActivity: at,
     },
     { _id: community[1], participants: some.slice(0, 2).map(idOf).map(toId), type: 'direct', lastActivity: at },
     {
-      ...{ _id: community[2], participants: some.slice(1).map(idOf).map(toId), type: 'group' },
-      ...{ lastActivity: at.toISOString(), participantSettings: 'none' },
+      _id: community[2],
+      participants: some.slice(1).map(idOf).map(toId),
+      type: 'group',
+      lastActivity: at.toISOString(),
+      participantSettings: 'none',
     },
   ] as never);
   return { team: await addTeam(environment, people), support: support.map(String), community: community.map(String) };

@@ -66,7 +66,10 @@ const handlers = {
   ) =>
     changeMessage(state, conversationId, messageId, (message) => ({
       ...message,
-      ...{ isDeleted: true, content: '', metadata: null, file: null },
+      isDeleted: true,
+      content: '',
+      metadata: null,
+      file: null,
     })),
   message_read(state: SupportState, read: { conversationId: string; readBy: string; messageId: string }): void {
     state.reads.set(`${read.conversationId} ${read.readBy}`, read.messageId);

@@ -87,7 +87,12 @@ export function followTeam(client: TestClient, userId: string): Fold<TeamState> 
   const heard = new Map<string, string>();
   return createFold<TeamState>(client, handlers, async () => {
     const state: TeamState = {
-      ...{ userId, conversations: [], messages: new Map(), counters: new Map(), statuses: new Map(), heard },
+      userId,
+      conversations: [],
+      messages: new Map(),
+      counters: new Map(),
+      statuses: new Map(),
+      heard,
       reads: new Map(),
     };
     for (const [event, filter] of lists) {

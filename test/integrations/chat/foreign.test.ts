@@ -42,22 +42,19 @@ test('support messages with odd fields are listed, edited and read', async () =>
     environment.models.SupportMessage,
     ['conversationId', 'position'],
     ({ _id }) => ({
-      ...{
-        _id,
-        conversationId: new Types.ObjectId(conversationId),
-        senderId: ann.id,
-        senderType: 'user',
-        senderName: 'Ann',
-      },
-      ...{
-        content: 'text',
-        type: 'text',
-        file: null,
-        metadata: null,
-        clientMessageId: String(_id),
-        timestamp: new Date(),
-      },
-      ...{ editedAt: null, isDeleted: false },
+      _id,
+      conversationId: new Types.ObjectId(conversationId),
+      senderId: ann.id,
+      senderType: 'user',
+      senderName: 'Ann',
+      content: 'text',
+      type: 'text',
+      file: null,
+      metadata: null,
+      clientMessageId: String(_id),
+      timestamp: new Date(),
+      editedAt: null,
+      isDeleted: false,
     }),
   );
   const found: { _id: string }[] = [];
@@ -74,8 +71,13 @@ test('support messages with odd fields are listed, edited and read', async () =>
     await askGently(a, 'edit_message', { ...data, content: 'new' }, nameOf(variant));
   }
   await storeVariants(environment.models.SupportRead, ['conversationId', 'position'], ({ _id }) => ({
-    ...{ _id, conversationId: new Types.ObjectId(conversationId), readerId: String(_id), readerType: 'user' },
-    ...{ messageId: variants[0]?._id, messageAt: new Date(), readAt: new Date() },
+    _id,
+    conversationId: new Types.ObjectId(conversationId),
+    readerId: String(_id),
+    readerType: 'user',
+    messageId: variants[0]?._id,
+    messageAt: new Date(),
+    readAt: new Date(),
   }));
   const { reads } = dataOf(await a.ask('get_messages', { conversationId, limit: 1 }));
   expect(reads.length).toBeGreaterThan(20);
@@ -88,9 +90,19 @@ test('support conversations and departments with odd fields are listed and opene
   const a = await openChat(environment, ann);
   const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
   const variants = await storeVariants(environment.models.SupportConversation, ['participants'], ({ _id }) => ({
-    ...{ _id, participants, assignedTo: null, departmentId: null, visitorId: null, subject: 's', status: 'open' },
-    ...{ priority: 'normal', lastMessage: null, lastMessageAt: null, createdBy: participants[0] },
-    ...{ createdAt: new Date(), updatedAt: new Date() },
+    _id,
+    participants,
+    assignedTo: null,
+    departmentId: null,
+    visitorId: null,
+    subject: 's',
+    status: 'open',
+    priority: 'normal',
+    lastMessage: null,
+    lastMessageAt: null,
+    createdBy: participants[0],
+    createdAt: new Date(),
+    updatedAt: new Date(),
   }));
   const found: { _id: string }[] = [];
   for (let before: string | undefined; ; ) {
@@ -104,7 +116,11 @@ test('support conversations and departments with odd fields are listed and opene
     await askGently(a, 'join_conversation', { conversationId: String(variant._id) }, nameOf(variant));
   }
   await storeVariants(environment.models.Department, [], ({ _id }) => ({
-    ...{ _id, name: 'Sales', members: participants, createdAt: new Date(), updatedAt: new Date() },
+    _id,
+    name: 'Sales',
+    members: participants,
+    createdAt: new Date(),
+    updatedAt: new Date(),
   }));
   const { status, json } = await call(environment, ann, ['GET', '/api/v1/departments']);
   expect([status, json.data.departments.every(({ name }: { name: unknown }) => typeof name === 'string')]).toEqual([
@@ -120,8 +136,16 @@ test('chats with odd fields are listed, entered and spoken in', async () => {
   const a = await openCommunity(environment, ann);
   const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
   const variants = await storeVariants(environment.models.Chat, ['participants'], ({ _id }) => ({
-    ...{ _id, participants, type: 'group', groupName: 'Group', lastMessage: null, lastActivity: new Date() },
-    ...{ pinnedMessages: [], participantSettings: [], createdAt: new Date(), updatedAt: new Date() },
+    _id,
+    participants,
+    type: 'group',
+    groupName: 'Group',
+    lastMessage: null,
+    lastActivity: new Date(),
+    pinnedMessages: [],
+    participantSettings: [],
+    createdAt: new Date(),
+    updatedAt: new Date(),
   }));
   const found: { _id: string }[] = [];
   for (;;) {
@@ -155,15 +179,18 @@ test('chat messages and notifications with odd fields are listed, and changed by
   const chatId = await addChat(environment, [ann, bob]);
   const [own, other] = [ann, bob].map(({ id }) => new Types.ObjectId(id));
   const variants = await storeVariants(environment.models.ChatMessage, ['chat', 'position'], ({ _id }) => ({
-    ...{
-      _id,
-      chat: new Types.ObjectId(chatId),
-      sender: other,
-      content: 'text',
-      messageType: 'text',
-      createdAt: new Date(),
-    },
-    ...{ clientMessageId: String(_id), replyTo: null, readBy: [], reactions: [], isEdited: false, isDeleted: false },
+    _id,
+    chat: new Types.ObjectId(chatId),
+    sender: other,
+    content: 'text',
+    messageType: 'text',
+    createdAt: new Date(),
+    clientMessageId: String(_id),
+    replyTo: null,
+    readBy: [],
+    reactions: [],
+    isEdited: false,
+    isDeleted: false,
   }));
   const found: { _id: string }[] = [];
   for (;;) {
@@ -186,8 +213,17 @@ test('chat messages and notifications with odd fields are listed, and changed by
     }
   }
   const notifications = await storeVariants(environment.models.Notification, ['recipient', 'position'], ({ _id }) => ({
-    ...{ _id, recipient: own, sender: other, type: 'message', title: 'Bob', message: 'text', isRead: false },
-    ...{ relatedChat: new Types.ObjectId(chatId), relatedMessage: null, readAt: null, createdAt: new Date() },
+    _id,
+    recipient: own,
+    sender: other,
+    type: 'message',
+    title: 'Bob',
+    message: 'text',
+    isRead: false,
+    relatedChat: new Types.ObjectId(chatId),
+    relatedMessage: null,
+    readAt: null,
+    createdAt: new Date(),
   }));
   const { notifications: listed } = dataOf(await a.ask('notification:list', { limit: 100 }));
   expect(listed.length).toBeGreaterThanOrEqual(Math.min(100, notifications.length - 1));

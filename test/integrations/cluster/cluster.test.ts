@@ -19,11 +19,15 @@ const clocks = [clock, { ...clock, now: () => clock.now() - 3 * HOUR_MS }];
 beforeAll(async () => {
   website = await openWebsite();
   const site = {
-    ...{ SITE_NAME: 'news', AUTH_URL: `${website.url}/rooms`, API_KEY: 'key of news', USER_ROOM_PREFIX: 'user_' },
-    ...{ UPDATE_USER_URL: `${website.url}/users/:id` },
+    SITE_NAME: 'news',
+    AUTH_URL: `${website.url}/rooms`,
+    API_KEY: 'key of news',
+    USER_ROOM_PREFIX: 'user_',
+    UPDATE_USER_URL: `${website.url}/users/:id`,
   };
   environment = await createTestEnvironment({
-    ...{ nodes: 2, env: site },
+    nodes: 2,
+    env: site,
     nodeOptions: (node) => ({
       env: { NODE_NAME: `gateway-${node}` },
       ...(clocks[node] !== undefined && { overrides: { clock: clocks[node] } }),
@@ -119,11 +123,15 @@ test('sites show the clients, calls and updates of all nodes', async () => {
     const [news, ...others] = await find(node);
     expect(others).toEqual([]);
     expect(news).toMatchObject({
-      ...{ name: 'news', namespace: '/news', connections: 2, waiting: 0 },
+      name: 'news',
+      namespace: '/news',
+      connections: 2,
+      waiting: 0,
       auth: { ok: 2, failed: 1, lastStatus: 401, p50Ms: expect.any(Number), p99Ms: expect.any(Number) },
     });
     expect(news?.userUpdates.map(({ userId, kind }) => `${userId} ${kind}`).sort()).toEqual([
-      ...['ann connected', 'bob connected'],
+      'ann connected',
+      'bob connected',
     ]);
     // By the clock of the node that answers.
     const now = clocks[node]?.now() ?? 0;

@@ -8,7 +8,10 @@ const STEP_MS = 10_000;
 const NO_BUCKETS: Buckets = new Map();
 
 const reading = (events: number, more: Partial<Reading> = {}): Reading => ({
-  ...{ connections: new Map(), waiting: 0, events: NO_BUCKETS, calls: NO_BUCKETS },
+  connections: new Map(),
+  waiting: 0,
+  events: NO_BUCKETS,
+  calls: NO_BUCKETS,
   counts: new Map([['events', events]]),
   ...more,
 });

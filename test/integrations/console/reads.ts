@@ -105,8 +105,14 @@ async function insertEntries({ models }: TestEnvironment, userId: string, count:
   const checkAt = new Date(Date.now() + 3_600_000);
   for (let start = 0; start < count; start += BATCH) {
     const entries = Array.from({ length: Math.min(BATCH, count - start) }, (_, index) => ({
-      ...{ _id: toId(start + index), recipient, position: start + index + 1, namespace: '/v1/shared', checkAt },
-      ...{ body: '["m",1]', createdAt: new Date(BEGINNING + start + index), keepsReceipt: true },
+      _id: toId(start + index),
+      recipient,
+      position: start + index + 1,
+      namespace: '/v1/shared',
+      checkAt,
+      body: '["m",1]',
+      createdAt: new Date(BEGINNING + start + index),
+      keepsReceipt: true,
     }));
     await models.DeliveryEntry.collection.insertMany(entries as never[]);
   }

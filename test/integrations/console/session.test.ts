@@ -99,7 +99,11 @@ describe('a session', () => {
     for (const node of [0, 1]) {
       const call = callAs(environment.node(node), actor);
       expect((await call('GET', '/session')).json.data).toMatchObject({
-        ...{ access: 'act', name: 'operators', isOpen: false, isDevelopment: true, hasPayloads: false },
+        access: 'act',
+        name: 'operators',
+        isOpen: false,
+        isDevelopment: true,
+        hasPayloads: false,
       });
       expect((await call('GET', '/nodes')).json.data.nodes).toHaveLength(2);
       // A page that is read by its address has no headers of its own.
@@ -143,16 +147,28 @@ describe('a session', () => {
     const parts = value.split('.');
     const changed = (index: number, part: string) => `${name}=${parts.with(index, part).join('.')}`;
     const refused = [
-      ...['', 'console_session', 'console_session=', `${name}=${value}.`, `${name}=${value} x`],
-      ...[changed(0, 'v2'), changed(1, '0'.repeat(16)), changed(2, 'read'), changed(3, String(Date.now() + 9e9))],
-      ...[changed(4, ''), changed(4, 'A'.repeat(43)), changed(4, `${parts[4]?.slice(0, -2)}AA`)],
-      ...[reader.replace('.read.', '.act.'), forge(READ_KEY), forge('another key of sixteen')],
-      ...[
-        forge(ACT_KEY, { signer: READ_KEY }),
-        forge(ACT_KEY, { id: READ_KEY }),
-        forge(ACT_KEY, { expiry: Date.now() - 1 }),
-      ],
-      ...[forge(ACT_KEY, { access: 'read' }), forge(''), forge(API_KEY, { signer: '' }), `other=${value}`],
+      '',
+      'console_session',
+      'console_session=',
+      `${name}=${value}.`,
+      `${name}=${value} x`,
+      changed(0, 'v2'),
+      changed(1, '0'.repeat(16)),
+      changed(2, 'read'),
+      changed(3, String(Date.now() + 9e9)),
+      changed(4, ''),
+      changed(4, 'A'.repeat(43)),
+      changed(4, `${parts[4]?.slice(0, -2)}AA`),
+      reader.replace('.read.', '.act.'),
+      forge(READ_KEY),
+      forge('another key of sixteen'),
+      forge(ACT_KEY, { signer: READ_KEY }),
+      forge(ACT_KEY, { id: READ_KEY }),
+      forge(ACT_KEY, { expiry: Date.now() - 1 }),
+      forge(ACT_KEY, { access: 'read' }),
+      forge(''),
+      forge(API_KEY, { signer: '' }),
+      `other=${value}`,
     ];
     for (const cookie of refused) {
       const answer = await callAs(environment.node(1), cookie)('GET', '/nodes');
@@ -219,8 +235,12 @@ describe('a session', () => {
     const openAll = async () => {
       const [a, b] = [await logIn(node, READ_KEY), await logIn(node, API_KEY)];
       return [
-        ...[await open(a, '/live'), await open(a, '/tail'), await open(b, '/live?kinds=push'), await open(b, '/tail')],
-        ...[await openLines(node, '/live'), await openLines(node, '/tail')],
+        await open(a, '/live'),
+        await open(a, '/tail'),
+        await open(b, '/live?kinds=push'),
+        await open(b, '/tail'),
+        await openLines(node, '/live'),
+        await openLines(node, '/tail'),
       ];
     };
     const states = (streams: Awaited<ReturnType<typeof openAll>>) => streams.map(({ isEnded }) => isEnded());
@@ -374,8 +394,13 @@ describe('an act', () => {
     ).toBeDefined();
     expect((await client.next('news'))[0]).toEqual({ secret: 'a payload' });
     expect(linesOf('console_call').at(-1)).toMatchObject({
-      ...{ key: 'console:operators', call: 'POST /emit/:userId/:event', status: 200, address: '127.0.0.1' },
-      ...{ params: { userId: ann.id, event: 'news' }, users: [ann.id], requestId: expect.any(String) },
+      key: 'console:operators',
+      call: 'POST /emit/:userId/:event',
+      status: 200,
+      address: '127.0.0.1',
+      params: { userId: ann.id, event: 'news' },
+      users: [ann.id],
+      requestId: expect.any(String),
     });
     await call('POST', '/emit', {
       items: [
@@ -388,7 +413,9 @@ describe('an act', () => {
     expect(linesOf('console_call').at(-1)).toMatchObject({ params: { event: 'more', account: ann.accountId } });
     await call('DELETE', `/users/${ann.id}/device?deviceId=a%20device`);
     expect(linesOf('console_call').at(-1)).toMatchObject({
-      ...{ status: 404, params: { userId: ann.id, deviceId: 'a device' }, users: [ann.id] },
+      status: 404,
+      params: { userId: ann.id, deviceId: 'a device' },
+      users: [ann.id],
     });
     await call('POST', `/users/${ann.id}/disconnect`, { reason: 'bye' });
     expect(await client.closed).toBe('io server disconnect');
@@ -414,30 +441,36 @@ describe('a path', () => {
   };
 
   test.each([
-    ...[
-      '/console/api/../nodes',
-      '/console/api/./nodes',
-      '/console/api//nodes',
-      '/console/api/nodes//',
-      '/console/api/',
-    ],
-    ...['/console/api/%2e%2e/nodes', '/console/api/%2E/nodes', '/console/api/..%2fnodes', '/console/api/%2fnodes'],
-    ...['/console/api/console/api/session', '/console/api/Console/api/session', '/console/api/%63onsole/api/session'],
-    ...['/console/api//console/api/session', '/console/api/CONSOLE/API/TOKEN', '/console/api/%', '/console/api/%zz/x'],
-    ...[
-      '/console/api/token/../nodes',
-      '/console/api/session/',
-      '/console/api/token/',
-      '/console/api/api/console/session',
-    ],
-    ...['/Console/api/session', '/CONSOLE/API/SESSION', '//console/api/session', '/console%2fapi/session'],
-    ...[
-      'http://127.0.0.1/console/api/session',
-      '/./console/api/session',
-      '/consoles/api/nodes',
-      '/console;x/api/nodes',
-    ],
-    ...['/console/api', '/console/api?x'],
+    '/console/api/../nodes',
+    '/console/api/./nodes',
+    '/console/api//nodes',
+    '/console/api/nodes//',
+    '/console/api/',
+    '/console/api/%2e%2e/nodes',
+    '/console/api/%2E/nodes',
+    '/console/api/..%2fnodes',
+    '/console/api/%2fnodes',
+    '/console/api/console/api/session',
+    '/console/api/Console/api/session',
+    '/console/api/%63onsole/api/session',
+    '/console/api//console/api/session',
+    '/console/api/CONSOLE/API/TOKEN',
+    '/console/api/%',
+    '/console/api/%zz/x',
+    '/console/api/token/../nodes',
+    '/console/api/session/',
+    '/console/api/token/',
+    '/console/api/api/console/session',
+    '/Console/api/session',
+    '/CONSOLE/API/SESSION',
+    '//console/api/session',
+    '/console%2fapi/session',
+    'http://127.0.0.1/console/api/session',
+    '/./console/api/session',
+    '/consoles/api/nodes',
+    '/console;x/api/nodes',
+    '/console/api',
+    '/console/api?x',
   ])('leads nowhere: %s', async (path) => {
     for (const method of ['GET', 'POST', 'DELETE']) expect([404, 405]).toContain(await shown(path, method));
   });

@@ -35,15 +35,39 @@ async function begin(): Promise<void> {
 
 /** A conversation as it should be. */
 const toConversation = (_id: Types.ObjectId, fields: object = {}) => ({
-  ...{ _id, account, users, title: 'Good', image: [], channel_id: 'x', created_by: users[0], is_open: true },
-  ...{ last_activity: null, last_activity_at: new Date(), createdAt: new Date(), updatedAt: new Date(), ...fields },
+  _id,
+  account,
+  users,
+  title: 'Good',
+  image: [],
+  channel_id: 'x',
+  created_by: users[0],
+  is_open: true,
+  last_activity: null,
+  last_activity_at: new Date(),
+  createdAt: new Date(),
+  updatedAt: new Date(),
+  ...fields,
 });
 
 /** The state of a user in it. */
 const toMember = (conversationId: Types.ObjectId, user: Types.ObjectId | undefined, kind = 'team') => ({
-  ...{ _id: new Types.ObjectId(), conversation: conversationId, kind, user, account, channel_id: 'x' },
-  ...{ unread_count: 0, show_on_top: false, snoozed_until: null, archived: false, mentioned: false, is_open: true },
-  ...{ last_read: null, last_read_at: null, last_activity_at: new Date(), search_key: null },
+  _id: new Types.ObjectId(),
+  conversation: conversationId,
+  kind,
+  user,
+  account,
+  channel_id: 'x',
+  unread_count: 0,
+  show_on_top: false,
+  snoozed_until: null,
+  archived: false,
+  mentioned: false,
+  is_open: true,
+  last_read: null,
+  last_read_at: null,
+  last_activity_at: new Date(),
+  search_key: null,
 });
 
 /** Walks through a list of conversations. @returns the ids, in order */
@@ -133,8 +157,16 @@ test('a prospect conversation with only its users is sent and listed', async () 
   expect([answer?.status, answer?.json]).toEqual([200, { success: true, message: 'SUCCESS' }]);
   const [shown] = await a.next('prospect_add_conversation');
   expect(shown).toMatchObject({
-    ...{ _id: String(bare._id), title: '', image: [], contact_id: null, created_by: '', last_activity: null },
-    ...{ createdAt: bare._id.getTimestamp().toISOString(), is_open: true, unread_count: 0, is_new: false },
+    _id: String(bare._id),
+    title: '',
+    image: [],
+    contact_id: null,
+    created_by: '',
+    last_activity: null,
+    createdAt: bare._id.getTimestamp().toISOString(),
+    is_open: true,
+    unread_count: 0,
+    is_new: false,
   });
   expect(shown.users.map((user: { name: string }) => user.name)).toEqual(['Ann', 'Bob']);
   expect(await walk(a, 'prospect_list_conversation')).toEqual([String(bare._id)]);
@@ -207,8 +239,15 @@ test('messages with odd fields are listed once each, together with the others', 
     ._id;
   const conversationId = new Types.ObjectId(conversation_id);
   const variants = await storeVariants(environment.models.Message, ['conversation_id'], ({ _id }) => ({
-    ...{ _id, UUID: String(_id), conversation_id: conversationId, data: 'text', type: 'text', sent_by: users[1] },
-    ...{ mentions: [], attachments: [], createdAt: new Date() },
+    _id,
+    UUID: String(_id),
+    conversation_id: conversationId,
+    data: 'text',
+    type: 'text',
+    sent_by: users[1],
+    mentions: [],
+    attachments: [],
+    createdAt: new Date(),
   }));
   const walked = await walkMessages(a, 'list_message', { conversation_id });
   expect(walked.sort()).toEqual(textsOf(variants));
@@ -234,7 +273,10 @@ test('messages whose id no request could name take no place on a page', async ()
     ._id;
   const documents = Array.from({ length: 12 }, (_, place) => ({
     _id: place < 4 || place > 7 ? new Types.ObjectId() : `${new Types.ObjectId()}-${place}`,
-    ...{ conversation_id: new Types.ObjectId(conversation_id), data: 'text', type: 'text', sent_by: users[1] },
+    conversation_id: new Types.ObjectId(conversation_id),
+    data: 'text',
+    type: 'text',
+    sent_by: users[1],
     createdAt: new Date(Date.UTC(2020, 0, 1, 0, place)),
   }));
   await environment.models.Message.collection.insertMany(documents as never[]);
@@ -283,7 +325,10 @@ test('paging returns messages and conversations with every type of sort value on
   }
   const conversation_id = String(conversationIds[0]);
   const messages = Array.from({ length: 5 * times.length }, (_, n) => ({
-    ...{ _id: new Types.ObjectId(), conversation_id: conversationIds[0], data: String(n), sent_by: users[1] },
+    _id: new Types.ObjectId(),
+    conversation_id: conversationIds[0],
+    data: String(n),
+    sent_by: users[1],
     ...(times[n % times.length] === undefined ? {} : { createdAt: times[n % times.length] }),
   }));
   await Message.collection.insertMany(messages as never[]);
@@ -319,8 +364,14 @@ test('communications with odd fields are sent and listed once each', async () =>
   const conversation_id = (await a.next('prospect_add_conversation'))[0]._id;
   const conversationId = new Types.ObjectId(conversation_id);
   const variants = await storeVariants(environment.models.Communication, ['conversation_id'], ({ _id }) => ({
-    ...{ _id, UUID: String(_id), conversation_id: [conversationId], account, type: 'INCOMING', data: 'text' },
-    ...{ sent_by: contact._id, createdAt: new Date() },
+    _id,
+    UUID: String(_id),
+    conversation_id: [conversationId],
+    account,
+    type: 'INCOMING',
+    data: 'text',
+    sent_by: contact._id,
+    createdAt: new Date(),
   }));
   for (const variant of variants) {
     const answer = await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${variant._id}`);
@@ -335,7 +386,12 @@ test('contacts and users with odd fields are shown in conversations, and such us
   await begin();
   const { Contact, User, ConversationProspect } = environment.models;
   const contacts = await storeVariants(Contact, ['account'], async ({ _id }) => ({
-    ...{ _id, account, name: 'Carla', email: 'c@example.com', phone: '1', image: 'i' },
+    _id,
+    account,
+    name: 'Carla',
+    email: 'c@example.com',
+    phone: '1',
+    image: 'i',
   }));
   for (const { _id } of contacts) {
     const made = { ...toConversation(new Types.ObjectId(), { contact_id: _id }), title: '' };
@@ -348,7 +404,12 @@ test('contacts and users with odd fields are shown in conversations, and such us
   );
 
   const people = await storeVariants(User, ['account'], async ({ _id }) => ({
-    ...{ _id, account, name: 'Odd', email: 'o@example.com', image: 'i', conversation_active_status: 'active' },
+    _id,
+    account,
+    name: 'Odd',
+    email: 'o@example.com',
+    image: 'i',
+    conversation_active_status: 'active',
   }));
   const everyone = { users: people.map(({ _id }) => String(_id)), channel_id: 'x' };
   const { conversation: made } = dataOf(await a.ask('add_conversation', everyone));

@@ -17,13 +17,15 @@ async function talk(count: number, data: string) {
   const made = await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' });
   const id: string = dataOf(made).conversation._id;
   const messages = Array.from({ length: count }, (_, n) => ({
-    ...{ _id: new Types.ObjectId(), conversation_id: new Types.ObjectId(id), UUID: `m${n}`, data, type: 'text' },
-    ...{
-      sent_by: new Types.ObjectId(bob.id),
-      mentions: [],
-      attachments: [],
-      createdAt: new Date(1_700_000_000_000 + n),
-    },
+    _id: new Types.ObjectId(),
+    conversation_id: new Types.ObjectId(id),
+    UUID: `m${n}`,
+    data,
+    type: 'text',
+    sent_by: new Types.ObjectId(bob.id),
+    mentions: [],
+    attachments: [],
+    createdAt: new Date(1_700_000_000_000 + n),
   }));
   for (let start = 0; start < count; start += 5000) {
     await environment.models.Message.collection.insertMany(messages.slice(start, start + 5000) as never[]);

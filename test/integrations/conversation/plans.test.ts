@@ -34,25 +34,53 @@ beforeAll(async () => {
   const users = [ann, bob].map((user) => new Types.ObjectId(user.id));
   const [own] = users;
   const conversations = Array.from({ length: CONVERSATIONS }, (_, n) => ({
-    ...{ _id: new Types.ObjectId(), account, users, title: `Talk ${n}`, image: [], channel_id: n % 2 ? 'odd' : 'even' },
-    ...{ created_by: own, is_open: n % 3 > 0, last_activity: null },
-    ...{ last_activity_at: new Date(BEGINNING + n * 1000), createdAt: new Date(), updatedAt: new Date() },
+    _id: new Types.ObjectId(),
+    account,
+    users,
+    title: `Talk ${n}`,
+    image: [],
+    channel_id: n % 2 ? 'odd' : 'even',
+    created_by: own,
+    is_open: n % 3 > 0,
+    last_activity: null,
+    last_activity_at: new Date(BEGINNING + n * 1000),
+    createdAt: new Date(),
+    updatedAt: new Date(),
   }));
   await environment.models.Conversation.collection.insertMany(conversations as never[]);
   const members = conversations.flatMap(({ _id, channel_id, is_open, last_activity_at, title }, n) =>
     users.map((user) => ({
-      ...{ _id: new Types.ObjectId(), conversation: _id, kind: 'team', user, account, channel_id, is_open },
-      ...{ last_activity_at, unread_count: n % 5 ? 0 : 1, show_on_top: n % 100 === 0, archived: n % 7 === 0 },
-      ...{ snoozed_until: n % 11 ? null : new Date('2090-01-01'), mentioned: n % 4 === 0 },
-      ...{ last_read: null, last_read_at: null, search_key: foldText(title) },
+      _id: new Types.ObjectId(),
+      conversation: _id,
+      kind: 'team',
+      user,
+      account,
+      channel_id,
+      is_open,
+      last_activity_at,
+      unread_count: n % 5 ? 0 : 1,
+      show_on_top: n % 100 === 0,
+      archived: n % 7 === 0,
+      snoozed_until: n % 11 ? null : new Date('2090-01-01'),
+      mentioned: n % 4 === 0,
+      last_read: null,
+      last_read_at: null,
+      search_key: foldText(title),
     })),
   );
   await environment.models.Member.collection.insertMany(members as never[]);
   const newest = conversations.findLast((_, n) => n % 7 > 0 && n % 11 > 0);
   id = String(newest?._id);
   const messages = Array.from({ length: MESSAGES }, (_, n) => ({
-    ...{ _id: new Types.ObjectId(), UUID: `m${n}`, conversation_id: newest?._id, data: 'text', type: 'text' },
-    ...{ sent_by: users[1], mentions: [], attachments: [], createdAt: new Date(BEGINNING + n * 1000) },
+    _id: new Types.ObjectId(),
+    UUID: `m${n}`,
+    conversation_id: newest?._id,
+    data: 'text',
+    type: 'text',
+    sent_by: users[1],
+    mentions: [],
+    attachments: [],
+    createdAt: new Date(BEGINNING + n * 1000),
   }));
   await environment.models.Message.collection.insertMany(messages as never[]);
   middle = String(messages[MESSAGES / 2]?._id);

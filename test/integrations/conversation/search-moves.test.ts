@@ -21,13 +21,29 @@ async function createList(titles: readonly string[]) {
   const [ann] = await environment.people('Ann');
   const [account, user] = [new Types.ObjectId(ann.accountId), new Types.ObjectId(ann.id)];
   const conversations = titles.map((title, n) => ({
-    ...{ _id: new Types.ObjectId(), account, users: [user], title, channel_id: 'x', is_open: true, created_by: user },
+    _id: new Types.ObjectId(),
+    account,
+    users: [user],
+    title,
+    channel_id: 'x',
+    is_open: true,
+    created_by: user,
     last_activity_at: new Date(1_700_000_000_000 - n),
   }));
   await Conversation.collection.insertMany(conversations as never[]);
   const members = conversations.map(({ _id, title, last_activity_at }) => ({
-    ...{ conversation: _id, kind: 'team', user, account, channel_id: 'x', archived: false, snoozed_until: null },
-    ...{ show_on_top: false, unread_count: 0, is_open: true, search_key: title, last_activity_at },
+    conversation: _id,
+    kind: 'team',
+    user,
+    account,
+    channel_id: 'x',
+    archived: false,
+    snoozed_until: null,
+    show_on_top: false,
+    unread_count: 0,
+    is_open: true,
+    search_key: title,
+    last_activity_at,
   }));
   await Member.collection.insertMany(members as never[]);
   const client = await environment.open(ann);

@@ -39,8 +39,14 @@ test('a title is found by every spelling, stored by the gateway or by others', a
     const made = { ...shared, _id, users, title: `${title.normalize('NFD')} there`, created_by: users[1] };
     await environment.models.Conversation.collection.insertOne(made as never);
     await environment.models.Member.collection.insertOne({
-      ...{ ...shared, conversation: _id, kind: 'team', user: users[0], archived: false, snoozed_until: null },
-      ...{ show_on_top: false, unread_count: 0 },
+      ...shared,
+      conversation: _id,
+      kind: 'team',
+      user: users[0],
+      archived: false,
+      snoozed_until: null,
+      show_on_top: false,
+      unread_count: 0,
     } as never);
   }
   for (const [title, questions] of alike) {
@@ -61,8 +67,11 @@ test('a prospect conversation is found by its displayed name only', async () => 
   const find = (text: string) => search(a, 'prospect_list_conversation', text);
 
   const made = {
-    ...{ _id: new Types.ObjectId(), account: new Types.ObjectId(ann.accountId), contact_id: contact._id },
-    ...{ users: [ann, bob].map(({ id }) => new Types.ObjectId(id)), channel_id: 'x' },
+    _id: new Types.ObjectId(),
+    account: new Types.ObjectId(ann.accountId),
+    contact_id: contact._id,
+    users: [ann, bob].map(({ id }) => new Types.ObjectId(id)),
+    channel_id: 'x',
   };
   await ConversationProspect.collection.insertOne(made as never);
   await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/new`);
@@ -128,14 +137,28 @@ test('a participant is found in conversations of any age, with and without an in
   const [me, him, her] = [ann, bob, eve].map(({ id }) => new Types.ObjectId(id));
   // Bob is in the oldest ones, once as text, and in one that Ann is not in.
   const conversations = Array.from({ length: OLD }, (_, n) => ({
-    ...{ _id: new Types.ObjectId(), account, title: `Old ${n}`, channel_id: 'x', is_open: true, created_by: me },
-    ...{ users: [n === 2 ? her : me, ...(n < 3 ? [n === 0 ? bob.id : him] : [her])] },
+    _id: new Types.ObjectId(),
+    account,
+    title: `Old ${n}`,
+    channel_id: 'x',
+    is_open: true,
+    created_by: me,
+    users: [n === 2 ? her : me, ...(n < 3 ? [n === 0 ? bob.id : him] : [her])],
     last_activity_at: new Date(1_700_000_000_000 + n),
   }));
   await environment.models.Conversation.collection.insertMany(conversations as never[]);
   const members = conversations.flatMap(({ _id, last_activity_at }, n) => ({
-    ...{ conversation: _id, kind: 'team', user: n === 2 ? her : me, account, channel_id: 'x', archived: false },
-    ...{ snoozed_until: null, show_on_top: false, unread_count: 0, is_open: true, last_activity_at },
+    conversation: _id,
+    kind: 'team',
+    user: n === 2 ? her : me,
+    account,
+    channel_id: 'x',
+    archived: false,
+    snoozed_until: null,
+    show_on_top: false,
+    unread_count: 0,
+    is_open: true,
+    last_activity_at,
   }));
   await environment.models.Member.collection.insertMany(members as never[]);
   const titles = async (query: object): Promise<string[]> => {
@@ -168,19 +191,28 @@ test('each of many users with the same name is found, and a renamed user by the 
   const marias = Array.from({ length: COUNT }, (_, n) => ({ _id: new Types.ObjectId(), account, name: `María ${n}` }));
   await environment.models.User.collection.insertMany(marias as never[]);
   const conversations = marias.map(({ _id }, n) => ({
-    ...{
-      _id: new Types.ObjectId(),
-      account,
-      users: [me, n % 2 ? _id : String(_id)],
-      title: `With ${n}`,
-      channel_id: 'x',
-    },
-    ...{ is_open: true, last_activity_at: new Date(1_700_000_000_000 + n), created_by: me },
+    _id: new Types.ObjectId(),
+    account,
+    users: [me, n % 2 ? _id : String(_id)],
+    title: `With ${n}`,
+    channel_id: 'x',
+    is_open: true,
+    last_activity_at: new Date(1_700_000_000_000 + n),
+    created_by: me,
   }));
   await environment.models.Conversation.collection.insertMany(conversations as never[]);
   const members = conversations.map(({ _id, last_activity_at }) => ({
-    ...{ conversation: _id, kind: 'team', user: me, account, channel_id: 'x', archived: false, snoozed_until: null },
-    ...{ show_on_top: false, unread_count: 0, is_open: true, last_activity_at },
+    conversation: _id,
+    kind: 'team',
+    user: me,
+    account,
+    channel_id: 'x',
+    archived: false,
+    snoozed_until: null,
+    show_on_top: false,
+    unread_count: 0,
+    is_open: true,
+    last_activity_at,
   }));
   await environment.models.Member.collection.insertMany(members as never[]);
   const walked: string[] = [];

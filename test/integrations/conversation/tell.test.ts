@@ -24,7 +24,8 @@ function setUp() {
   };
   const tell = createTell({
     models: { Member: { find: () => answer(members) }, User: { collection: { find: () => ({ toArray: () => [] }) } } },
-    ...{ kind, publish: (_users: unknown, { payload }: { payload: unknown }) => sent.push(payload) },
+    kind,
+    publish: (_users: unknown, { payload }: { payload: unknown }) => sent.push(payload),
     findPresent: async (users: string[]) => new Set(users),
     settling: createSettling({ clock, logger: { warn: vi.fn() } as never }),
   } as never);

@@ -154,7 +154,10 @@ test('users and contacts of any shape are shown as the contract says', async () 
     await ask(a, 'list_message', { conversation_id: made._id });
     const { conversation: shown } = await ask(a, 'get_conversation_by_id', { conversation_id: made._id });
     expect(shown.users[2]).toEqual({
-      ...{ _id: odd.id, name: '', email: null, image: null },
+      _id: odd.id,
+      name: '',
+      email: null,
+      image: null,
       conversation_active_status: 'away',
     });
     await ask(a, 'list_conversation', { search: 'odd' });

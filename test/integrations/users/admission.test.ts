@@ -21,9 +21,7 @@ function createSocket() {
 test('a look-up that began before a user was locked does not hide that they are', async () => {
   const answers: ((locked: ReadonlySet<string>) => void)[] = [];
   const lockedOut = () => new Promise((resolve) => answers.push(resolve));
-  const admission = createAdmission({
-    ...{ people: { lockedOut } as never, clock: createTestClock(), logger: {} as never },
-  });
+  const admission = createAdmission({ people: { lockedOut } as never, clock: createTestClock(), logger: {} as never });
   const { done, socket } = createSocket();
   admission.listener.connected(socket);
   await until(() => answers.length > 0);

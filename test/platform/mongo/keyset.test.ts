@@ -23,7 +23,8 @@ test.each(['descending', 'ascending'] as const)(
     const model = connection.model<{ _id: Types.ObjectId; at?: unknown }>(direction, schema);
     const { collection } = model;
     const documents = [...values, ...values].map((value) => ({
-      ...{ _id: new Types.ObjectId(), list: 'a' },
+      _id: new Types.ObjectId(),
+      list: 'a',
       ...(value === undefined ? {} : { at: value }),
     }));
     await collection.insertMany(documents as never);

@@ -20,7 +20,8 @@ afterAll(async () => {
 
 test('lists values of all types and arrays in the order of the database, each once', async () => {
   const documents = [...sortValues, ...sortValues].map((value, index) => ({
-    ...{ _id: new Types.ObjectId(), pinned: index % 3 === 0 },
+    _id: new Types.ObjectId(),
+    pinned: index % 3 === 0,
     ...(value === undefined ? {} : { at: value }),
   }));
   await collection.insertMany(documents);

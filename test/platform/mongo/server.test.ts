@@ -75,7 +75,9 @@ const noTransactions = (command: Document) =>
   command['txnNumber'] === undefined
     ? undefined
     : {
-        ...{ ok: 0, code: 20, codeName: 'IllegalOperation' },
+        ok: 0,
+        code: 20,
+        codeName: 'IllegalOperation',
         errmsg: 'Transaction numbers are only allowed on a replica set member or mongos',
       };
 

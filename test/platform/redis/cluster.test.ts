@@ -29,10 +29,7 @@ afterEach(async () => {
 afterAll(() => cluster.dispose());
 
 async function open(options: { url?: string; startupTimeoutMs?: number; prefix?: string } = {}): Promise<Redis> {
-  const redis = await connectRedis({
-    ...{ url: cluster.url, prefix: PREFIX, startupTimeoutMs: 120_000, logger },
-    ...options,
-  });
+  const redis = await connectRedis({ url: cluster.url, prefix: PREFIX, startupTimeoutMs: 120_000, logger, ...options });
   undo.push(() => redis.close());
   return redis;
 }
@@ -60,9 +57,7 @@ async function startPresence(shared: Redis, leaseMs = 2_000, keyPrefix = `${PREF
     every: (intervalMs, task) => systemClock.every(intervalMs, whileAlive(task)),
   };
   const [offline, lost]: [string[], string[]] = [[], []];
-  const store = createSharedPresence({
-    ...{ redis, clock, logger, nodeId, keyPrefix, graceMs: 50, leaseMs },
-  });
+  const store = createSharedPresence({ redis, clock, logger, nodeId, keyPrefix, graceMs: 50, leaseMs });
   const { isAlone } = await store.start({
     offline: ({ userId }) => offline.push(userId),
     lost: (sockets) => lost.push(...sockets.map(({ userId }) => userId)),

@@ -62,7 +62,11 @@ test('replacements take the place of refused commands, ahead of what is sent lat
   expect(sent).toEqual(['1', '2', '3', 'instead of 1', 'instead of 3', '4', '5']);
   for (const command of ['instead of 1', 'instead of 3', '4', '5']) await settle(command);
   expect(await Promise.all(results)).toEqual([
-    ...['reply to instead of 1', 'reply to 2', 'reply to instead of 3', 'reply to 4', 'reply to 5'],
+    'reply to instead of 1',
+    'reply to 2',
+    'reply to instead of 3',
+    'reply to 4',
+    'reply to 5',
   ]);
 });
 

@@ -234,8 +234,18 @@ describe('the adapter of Socket.IO', () => {
     const [a, b] = [await startNode(), await startNode()];
     await ensureCrossing(a.io, b.client);
     const forged = [
-      ...['', 'null', '{', '{}', '[]', '{"type":6}', '{"type":5,"requestId":"x"}', '{"type":7,"requestId":"x"}'],
-      ...['{"type":2,"opts":{}}', '{"type":4,"opts":{"rooms":7}}', '{"type":0,"rooms":{}}', '{"type":6,"data":1}'],
+      '',
+      'null',
+      '{',
+      '{}',
+      '[]',
+      '{"type":6}',
+      '{"type":5,"requestId":"x"}',
+      '{"type":7,"requestId":"x"}',
+      '{"type":2,"opts":{}}',
+      '{"type":4,"opts":{"rooms":7}}',
+      '{"type":0,"rooms":{}}',
+      '{"type":6,"data":1}',
       ...[0xc1, 0x93, 0xc0, 0xdf, 0xff, 0x92].map((first) => Buffer.from([first, 0, 1, 2, 3])),
       // [1, { nsp: '/' }], without options
       Buffer.from([0x92, 0x01, 0x81, 0xa3, 0x6e, 0x73, 0x70, 0xa1, 0x2f]),

@@ -22,10 +22,7 @@ afterEach(async () => {
 afterAll(() => servers.dispose());
 
 async function open(options: { url?: string; startupTimeoutMs?: number } = {}): Promise<Redis> {
-  const redis = await connectRedis({
-    ...{ url: servers.url, prefix: 'test', startupTimeoutMs: 120_000, logger },
-    ...options,
-  });
+  const redis = await connectRedis({ url: servers.url, prefix: 'test', startupTimeoutMs: 120_000, logger, ...options });
   undo.push(() => redis.close());
   return redis;
 }

@@ -40,13 +40,18 @@ afterAll(async () => {
 
 const startOf = async (tls: TestTls): Promise<RedisProcess> =>
   startRedisProcess({
-    ...{ directory, port: await freePort(), password: PASSWORD, tls },
+    directory,
+    port: await freePort(),
+    password: PASSWORD,
+    tls,
     lines: ['save ""', 'appendonly no'],
   });
 
 const urlOf = ({ port }: RedisProcess, host = '127.0.0.1'): string => `rediss://:${PASSWORD}@${host}:${port}`;
 const withCertificate = ({ certFile, keyFile }: TestTls): RedisTlsFiles => ({
-  ...{ ca: certFile, cert: certFile, key: keyFile },
+  ca: certFile,
+  cert: certFile,
+  key: keyFile,
 });
 
 async function open(options: Pick<RedisOptions, 'url'> & Partial<RedisOptions>): Promise<Redis> {
@@ -113,17 +118,13 @@ describe('a connection with TLS', () => {
   test('reads a renewed certificate for its next connection', async () => {
     const files = await createTestTls(directory, { name: 'renewed' });
     const port = await freePort();
-    let redisServer = await startRedisProcess({
-      ...{ directory, port, password: PASSWORD, tls: own, lines: ['save ""'] },
-    });
+    let redisServer = await startRedisProcess({ directory, port, password: PASSWORD, tls: own, lines: ['save ""'] });
     undo.push(() => redisServer.kill());
     await copyFile(own.certFile, files.certFile);
     const redis = await open({ url: urlOf(redisServer), tlsFiles: { ca: files.certFile } });
     await redisServer.kill();
     await copyFile(other.certFile, files.certFile);
-    redisServer = await startRedisProcess({
-      ...{ directory, port, password: PASSWORD, tls: other, lines: ['save ""'] },
-    });
+    redisServer = await startRedisProcess({ directory, port, password: PASSWORD, tls: other, lines: ['save ""'] });
     await expect.poll(() => redis.isReady()).toBe(true);
     await ensureWorks(redis);
   });
@@ -167,9 +168,7 @@ describe('a start fails at once and names the remedy when', () => {
 });
 
 test('a start that fails because only one side speaks TLS says so', async () => {
-  const plain = await startRedisProcess({
-    ...{ directory, port: await freePort(), password: PASSWORD, lines: ['save ""'] },
-  });
+  const plain = await startRedisProcess({ directory, port: await freePort(), password: PASSWORD, lines: ['save ""'] });
   undo.push(() => plain.kill());
   const soon = { startupTimeoutMs: 4_000, tlsFiles: { ca: own.certFile } };
   const toServer = open({ ...soon, url: urlOf(server).replace('rediss', 'redis') });

@@ -64,15 +64,26 @@ export async function createWalkEnvironment(delayMs?: () => number): Promise<Wal
   url.searchParams.set('appName', APP_NAME);
   const gateway = await environment.startNode(
     {
-      ...{ MONGODB_URL: url.toString(), MAILBOX_MAX: '3', DEVICE_TTL: '3600', ...fcm.env },
-      ...{ SITE_NAME: site.name, AUTH_URL: `${website.url}/rooms`, API_KEY: site.key, USER_ROOM_PREFIX: 'user_' },
+      MONGODB_URL: url.toString(),
+      MAILBOX_MAX: '3',
+      DEVICE_TTL: '3600',
+      ...fcm.env,
+      SITE_NAME: site.name,
+      AUTH_URL: `${website.url}/rooms`,
+      API_KEY: site.key,
+      USER_ROOM_PREFIX: 'user_',
     },
     { clock, pushAgent: fcm.agent },
   );
   const covered = new Set<string>();
 
   return {
-    ...{ gateway, models, clock, recorder, covered, site },
+    gateway,
+    models,
+    clock,
+    recorder,
+    covered,
+    site,
     async user(fields = {}) {
       const _id = new Types.ObjectId();
       await models.User.collection.insertOne({ _id, account, name: 'Ann', ...fields });

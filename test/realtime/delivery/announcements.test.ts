@@ -22,8 +22,16 @@ function openAnnouncer() {
 
 const entryOf = (userId: string, position: number) =>
   createEntry({
-    ...{ id: `${userId} ${position}`, recipient: withKey({ site: '', userId }), position, namespace: '/v1/shared' },
-    ...{ body: '["m",{"n":1}]', createdAt: 1, expireAt: null, isResync: false, keepsReceipt: true, hasPush: false },
+    id: `${userId} ${position}`,
+    recipient: withKey({ site: '', userId }),
+    position,
+    namespace: '/v1/shared',
+    body: '["m",{"n":1}]',
+    createdAt: 1,
+    expireAt: null,
+    isResync: false,
+    keepsReceipt: true,
+    hasPush: false,
   });
 
 const summaryOf = (messages: readonly RoomMessages[] | undefined) =>

@@ -4,7 +4,10 @@ import { Positions } from '../../../src/realtime/delivery/positions.js';
 import { createTestClock } from '../../support/clock.js';
 
 const messageTo = (userId: string) => ({
-  ...{ id: `for ${userId}`, namespace: '/v1/shared', event: 'm', args: [userId] },
+  id: `for ${userId}`,
+  namespace: '/v1/shared',
+  event: 'm',
+  args: [userId],
   recipient: { site: '', userId },
 });
 
@@ -22,7 +25,11 @@ async function append(isFailing: (recipient: string) => boolean): Promise<string
   };
   const log = { collection, readLast: read, readEnd: read };
   const appender = new Appender({
-    ...{ log, positions: new Positions(clock), leaders: { noteTaken: () => undefined }, clock, receiptTtlMs: 1000 },
+    log,
+    positions: new Positions(clock),
+    leaders: { noteTaken: () => undefined },
+    clock,
+    receiptTtlMs: 1000,
   } as unknown as ConstructorParameters<typeof Appender>[0]);
   const results = await appender.append(['ann', 'bob'].map(messageTo));
   return results.map((result) => (result instanceof Error ? result.message : result.id));

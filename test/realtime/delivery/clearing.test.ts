@@ -19,9 +19,7 @@ const backend = (node = 0) => createBackend({ url: environment.node(node).url, a
 const open = ({ id }: TestUser, deviceId: string, node = 0) =>
   environment.open(
     { id, accountId: '', name: '' },
-    {
-      ...{ node, namespace: '/v1/shared', auth: { token: signToken({ uid: id }), deviceId } },
-    },
+    { node, namespace: '/v1/shared', auth: { token: signToken({ uid: id }), deviceId } },
   );
 
 const waitingOf = async ({ id }: TestUser) =>
@@ -75,7 +73,7 @@ describe('a queue that is cleared', () => {
     const phone = await open(ann, 'phone', 1);
     for (const event of ['one', 'two']) await backend().emitDurable(ann.id, event);
     await phone.next('two');
-    expect(await waitingOf(ann)).toEqual(new Map([...[['phone', 2] as const], ['tablet', 2]]));
+    expect(await waitingOf(ann)).toEqual(new Map([['phone', 2] as const, ['tablet', 2]]));
     expect(await backend(0).clearDevice(ann.id, 'phone')).toEqual({ cleared: 2 });
     expect(await phone.next('_resync')).toEqual([]);
     expect(await waitingOf(ann)).toEqual(
@@ -151,7 +149,7 @@ describe.each(['', '.', '..'])('the device with the id "%s"', (deviceId) => {
     const ann = await personWith(deviceId, 'tablet');
     await backend().emitDurable(ann.id, 'one');
     expect(await backend(1).clearDevice(ann.id, deviceId)).toEqual({ cleared: 1 });
-    expect(await waitingOf(ann)).toEqual(new Map([...[[deviceId, 0] as const], ['tablet', 1]]));
+    expect(await waitingOf(ann)).toEqual(new Map([[deviceId, 0] as const, ['tablet', 1]]));
     const client = await open(ann, deviceId, 1);
     expect(await client.next('_resync')).toEqual([]);
     await until(async () => (await backend().connections(ann.id)).connections.length === 1);
@@ -170,7 +168,7 @@ test('a call that names no device is refused, and clears nothing', async () => {
     const { status, json } = await environment.node(0).call('DELETE', `/users/${ann.id}/${path}`);
     expect([status, json.details[0].path]).toEqual([400, 'deviceId']);
   }
-  expect(await waitingOf(ann)).toEqual(new Map([...[['', 1] as const], ['phone', 1]]));
+  expect(await waitingOf(ann)).toEqual(new Map([['', 1] as const, ['phone', 1]]));
 });
 
 describe('a device that is forgotten', () => {
@@ -203,8 +201,16 @@ test('messages that were sent above a position that is skipped still wait for th
   const recipient = withKey({ site: '', userId: 'ann' });
   const toEntry = (position: number) =>
     createEntry({
-      ...{ id: String(position), recipient, position, namespace: '/v1/shared', body: '["m"]', createdAt: 0 },
-      ...{ expireAt: null, isResync: false, keepsReceipt: true, hasPush: false },
+      id: String(position),
+      recipient,
+      position,
+      namespace: '/v1/shared',
+      body: '["m"]',
+      createdAt: 0,
+      expireAt: null,
+      isResync: false,
+      keepsReceipt: true,
+      hasPush: false,
     });
   for (const position of [1, 2, 3]) window.add(toEntry(position));
   window.clearThrough(2);

@@ -27,11 +27,16 @@ async function write(
     collection: { bulkWrite: async (updates: readonly Written[]) => void written.push(...updates) },
   };
   const writer = new CursorWriter({
-    ...{ log, mailboxes: {}, pushStore: { remove }, onRemoved: async () => undefined, report: () => undefined },
+    log,
+    mailboxes: {},
+    pushStore: { remove },
+    onRemoved: async () => undefined,
+    report: () => undefined,
   } as unknown as ConstructorParameters<typeof CursorWriter>[0]);
   const cursor = { device: { recipient: withKey({ site: '', userId: 'someone' }), deviceId: 'phone' } };
   const all = outcomes.map(([position, at, expiry]) => ({
-    ...{ entry: { id: String(position), position, keepsReceipt: true, hasPush: false }, at },
+    entry: { id: String(position), position, keepsReceipt: true, hasPush: false },
+    at,
     ...(expiry && { expiry }),
   }));
   await writer.write([{ cursor, outcomes: all as unknown as Outcomes, isDirty: false } as unknown as CursorChange]);

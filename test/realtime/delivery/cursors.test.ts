@@ -35,10 +35,14 @@ afterAll(async () => {
 const createNode = () =>
   new Cursors({
     writer: new CursorWriter({
-      ...{ mailboxes, log: {} as Log, pushStore: { remove: async () => undefined } },
-      ...{ onRemoved: async () => undefined, report: () => undefined },
+      mailboxes,
+      log: {} as Log,
+      pushStore: { remove: async () => undefined },
+      onRemoved: async () => undefined,
+      report: () => undefined,
     }),
-    ...{ logger: pino({ level: 'silent' }), now: () => 0 },
+    logger: pino({ level: 'silent' }),
+    now: () => 0,
   });
 
 const acknowledge = (cursors: Cursors, recipient: string, upTo: number, holes: number[] = []) => {

@@ -59,8 +59,14 @@ export async function createDeliveriesEnvironment(): Promise<DeliveriesEnvironme
     overrides: { clock, pushAgent: fcm.agent },
   });
   return {
-    ...{ a: pair.node(0), b: pair.node(1), models: pair.models, alone: single.node(0), modelsOfAlone: single.models },
-    ...{ clock, fcm, website },
+    a: pair.node(0),
+    b: pair.node(1),
+    models: pair.models,
+    alone: single.node(0),
+    modelsOfAlone: single.models,
+    clock,
+    fcm,
+    website,
     async close() {
       await Promise.all([pair.close(), single.close()]);
       await Promise.all([fcm.close(), website.close()]);

@@ -82,7 +82,10 @@ describe('on two nodes', () => {
     expect(keptForMs).toBe(3_600_000);
     expect(devices.toSorted((x, y) => x.deviceId.localeCompare(y.deviceId))).toEqual([
       {
-        ...{ deviceId: 'phone', isConnected: true, namespaces: ['/v1/shared'], waiting: 1 },
+        deviceId: 'phone',
+        isConnected: true,
+        namespaces: ['/v1/shared'],
+        waiting: 1,
         oldestAt: message?.createdAt,
         seenAt: expect.any(String),
       },

@@ -8,7 +8,10 @@ test('sockets of one device that come together are one update of its mailbox', a
   const updates: { updateOne: { filter: { _id: string } } }[] = [];
   const collection = { bulkWrite: async (batch: typeof updates) => void updates.push(...batch) };
   const devices = new Devices({
-    ...{ mailboxes: { collection }, nodes: { own: 'node' }, clock: systemClock, isHere: () => true },
+    mailboxes: { collection },
+    nodes: { own: 'node' },
+    clock: systemClock,
+    isHere: () => true,
   } as unknown as ConstructorParameters<typeof Devices>[0]);
   const [ann, bob] = ['ann', 'bob'].map((userId) => withKey({ site: GENERAL_SITE, userId })) as [
     KeyedRecipient,
@@ -16,10 +19,8 @@ test('sockets of one device that come together are one update of its mailbox', a
   ];
   const connected = [
     ...Array.from({ length: 100 }, () => ({ recipient: ann, deviceId: '' })),
-    ...[
-      { recipient: ann, deviceId: 'phone' },
-      { recipient: bob, deviceId: '' },
-    ],
+    { recipient: ann, deviceId: 'phone' },
+    { recipient: bob, deviceId: '' },
   ];
   await Promise.all(connected.map((device) => devices.noteConnection(device)));
   expect(updates.map(({ updateOne }) => updateOne.filter)).toEqual(
@@ -36,7 +37,10 @@ test('what is stored later has the time at which it happened, and of several the
   const updates: { updateOne: { update: { $max: { 'devices.$.seenAt': Date } } } }[] = [];
   const collection = { bulkWrite: async (batch: typeof updates) => void updates.push(...batch) };
   const devices = new Devices({
-    ...{ mailboxes: { collection }, nodes: { own: 'node' }, clock, isHere: () => false },
+    mailboxes: { collection },
+    nodes: { own: 'node' },
+    clock,
+    isHere: () => false,
   } as unknown as ConstructorParameters<typeof Devices>[0]);
   const recipient = withKey({ site: GENERAL_SITE, userId: 'ann' });
   const noted = ['phone', 'tablet', 'phone'].map((deviceId) => {

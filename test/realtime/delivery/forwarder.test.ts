@@ -50,14 +50,16 @@ async function createNodes({ losesAnswers = false, isFailing = false, holders = 
 }
 
 const message: IdentifiedMessage = {
-  ...{
-    id: 'id-1',
-    recipient: { site: '', userId: 'user' },
-    namespace: '/v1/shared',
-    event: 'm',
-    args: [{ n: 1 }, null],
-  },
-  ...{ ttlMs: 5, isResync: true, keepsReceipt: true, requestId: 'r', traceparent: 't' },
+  id: 'id-1',
+  recipient: { site: '', userId: 'user' },
+  namespace: '/v1/shared',
+  event: 'm',
+  args: [{ n: 1 }, null],
+  ttlMs: 5,
+  isResync: true,
+  keepsReceipt: true,
+  requestId: 'r',
+  traceparent: 't',
   origin: { node: 'b', key: 'k' },
   push: { title: 't', body: 'b', afterMs: 1 },
 };
@@ -112,7 +114,8 @@ test('large messages, and those after them, are not forwarded', async () => {
   const { stored, forward } = await createNodes();
   const messages = [1000, 60_000, 70_000, 1000].map((length, n) => ({
     ...message,
-    ...{ id: `id-${n}`, args: ['x'.repeat(length)] },
+    id: `id-${n}`,
+    args: ['x'.repeat(length)],
   }));
   const places = await Promise.all(messages.map(forward));
   expect(places.map((place) => place?.position)).toEqual([1, 2, undefined, undefined]);

@@ -169,7 +169,9 @@ class Node {
       positions,
     });
     this.sender = new Sender({
-      ...{ positions, leaders, bus },
+      positions,
+      leaders,
+      bus,
       appender: new Appender({ log, positions, leaders, clock, receiptTtlMs: 3_600_000 }),
       nodeCalls: createNodeCalls({ bus, clock, nodeId: id }),
       outboxes,
@@ -314,8 +316,12 @@ class Client {
   #send(node: Node | undefined, label: string): Promise<boolean> {
     const { time, counts } = this.#world;
     const message = {
-      ...{ id: label, recipient: { site: '', userId: this.#user }, namespace: '/v1/shared' },
-      ...{ event: 'm', args: [label], origin: { node: node?.id ?? '' } },
+      id: label,
+      recipient: { site: '', userId: this.#user },
+      namespace: '/v1/shared',
+      event: 'm',
+      args: [label],
+      origin: { node: node?.id ?? '' },
     };
     const sending = node?.sender.send(message).then(
       () => true,

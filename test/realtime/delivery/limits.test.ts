@@ -31,7 +31,11 @@ function createQueue() {
     },
   };
   const limits = new QueueLimits({
-    ...{ mailboxes, log: { collection }, clock: systemClock, max: MAX, onCut: () => undefined },
+    mailboxes,
+    log: { collection },
+    clock: systemClock,
+    max: MAX,
+    onCut: () => undefined,
   } as unknown as ConstructorParameters<typeof QueueLimits>[0]);
   return {
     state,

@@ -94,7 +94,13 @@ test('of two nodes that remove a device at once, none takes back that it is told
   const nodes = { heartbeatsOf: async () => ({ seenAt: () => 0, isConnected: () => false }) };
   const removals = [createNode(), createNode(), createNode()].map(({ mailboxes, log }) =>
     new DeviceExpiry({
-      ...{ mailboxes, log, nodes, clock: systemClock, ttlMs: 1000, isHere: () => false, onCut: () => undefined },
+      mailboxes,
+      log,
+      nodes,
+      clock: systemClock,
+      ttlMs: 1000,
+      isHere: () => false,
+      onCut: () => undefined,
     } as unknown as ConstructorParameters<typeof DeviceExpiry>[0]).removeAway(),
   );
 
@@ -143,14 +149,18 @@ function openOutbox({ mailboxes, log }: ReturnType<typeof createNode>) {
   const outboxes: Outbox[] = [];
   const events: string[] = [];
   const socket = {
-    ...{ nsp: { name: NAMESPACE }, data: {} },
+    nsp: { name: NAMESPACE },
+    data: {},
     emit: (event: string, acknowledge?: () => void) => {
       events.push(event);
       acknowledge?.();
     },
   } as unknown as GatewaySocket;
   const writer = new CursorWriter({
-    ...{ mailboxes, log, pushStore: { remove: async () => undefined }, onRemoved: async () => undefined },
+    mailboxes,
+    log,
+    pushStore: { remove: async () => undefined },
+    onRemoved: async () => undefined,
     report: () => undefined,
   });
   const cursors = new Cursors({ writer, logger: silent, now: Date.now });
@@ -271,8 +281,13 @@ test('a client is told even if the database fails when its flag is cleared', asy
   const opener = new Opener({
     outboxes: { open: () => outbox, isTold: () => false, releaseIdle: () => undefined },
     devices: { register: () => register(createNode(), 'phone'), noteConnection: async () => undefined },
-    ...{ mailboxes, cursors, log, positions: new Positions(systemClock), mailboxMax: MAX },
-    ...{ clock: { now: Date.now, after: () => undefined }, tasks: createTaskTracker(() => undefined) },
+    mailboxes,
+    cursors,
+    log,
+    positions: new Positions(systemClock),
+    mailboxMax: MAX,
+    clock: { now: Date.now, after: () => undefined },
+    tasks: createTaskTracker(() => undefined),
     report: () => {
       failures += 1;
     },

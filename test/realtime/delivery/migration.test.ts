@@ -46,9 +46,15 @@ const toOld = ({
 }: Old) => ({
   message: idOf(`${user} ${seq}`),
   recipient: JSON.stringify(['', user]),
-  ...{ device, seq, namespace, state, isPending: state !== 'acked' && state !== 'expired' },
+  device,
+  seq,
+  namespace,
+  state,
+  isPending: state !== 'acked' && state !== 'expired',
   body: JSON.stringify(['m', seq]),
-  ...{ at: new Date(clock.now() - ageMs), createdAt: new Date(clock.now() - ageMs), keepsReceipt: true },
+  at: new Date(clock.now() - ageMs),
+  createdAt: new Date(clock.now() - ageMs),
+  keepsReceipt: true,
   ...(loss !== undefined && { loss }),
   ...(expireInMs !== undefined && { expireAt: new Date(clock.now() + expireInMs) }),
 });

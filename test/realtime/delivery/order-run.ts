@@ -50,11 +50,12 @@ export async function createOrderEnvironment(slowMs: number): Promise<OrderEnvir
   const redisOfB = await startTcpProxy(environment.redis().port);
   environment.defer(() => redisOfB.cut().catch(() => undefined));
   const a = await environment.startNode();
-  const b = await environment.startNode({
-    ...{ REDIS_URL: `redis://127.0.0.1:${redisOfB.port}`, MONGODB_URL: slow.url() },
-  });
+  const b = await environment.startNode({ REDIS_URL: `redis://127.0.0.1:${redisOfB.port}`, MONGODB_URL: slow.url() });
   return {
-    ...{ a, b, redis: redisOfB, models },
+    a,
+    b,
+    redis: redisOfB,
+    models,
     nextInsert: () => new Promise((resolve) => waiting.push(resolve)),
     holdReplies(collection) {
       let release = (): void => undefined;
@@ -87,7 +88,10 @@ function openDevice(user: string, deviceId: string, chooseUrl: () => string): De
   let socket: Socket;
   let isClosed = false;
   const device: Device = {
-    ...{ user, received: [], owed: new Set(), isConnected: false },
+    user,
+    received: [],
+    owed: new Set(),
+    isConnected: false,
     cut() {
       const { transport } = socket.io.engine as unknown as { transport?: { ws?: { terminate?(): void } } };
       transport?.ws?.terminate?.();
@@ -100,7 +104,9 @@ function openDevice(user: string, deviceId: string, chooseUrl: () => string): De
   const open = (): void => {
     if (isClosed) return;
     socket = io(`${chooseUrl()}/v1/shared`, {
-      ...{ transports: ['websocket'], forceNew: true, reconnection: false },
+      transports: ['websocket'],
+      forceNew: true,
+      reconnection: false,
       auth: { token: signToken({ uid: user }), deviceId },
     });
     socket.on('m', (name: string, acknowledge: () => void) => {

@@ -12,8 +12,16 @@ import { createRandom } from '../../support/random.js';
 const recipient = withKey({ site: '', userId: 'u' });
 const toEntry = (position: number): Entry =>
   createEntry({
-    ...{ id: String(position), recipient, position, namespace: '/v1/shared', body: JSON.stringify(['m', position]) },
-    ...{ createdAt: 0, expireAt: null, isResync: false, keepsReceipt: false, hasPush: false },
+    id: String(position),
+    recipient,
+    position,
+    namespace: '/v1/shared',
+    body: JSON.stringify(['m', position]),
+    createdAt: 0,
+    expireAt: null,
+    isResync: false,
+    keepsReceipt: false,
+    hasPush: false,
   });
 
 /** An outbox over a log in memory, with a client that acknowledges when the test says so. */
@@ -51,11 +59,21 @@ function openOutbox() {
     },
   );
   const cursor = {
-    ...{ device: outbox.device, acked: {}, start: 0, sent: {}, revision: 0 },
-    ...{ isDirty: false, needsResync: false, outcomes: [], usedAt: 0 },
+    device: outbox.device,
+    acked: {},
+    start: 0,
+    sent: {},
+    revision: 0,
+    isDirty: false,
+    needsResync: false,
+    outcomes: [],
+    usedAt: 0,
   };
   return {
-    ...{ outbox, log, received, cursor },
+    outbox,
+    log,
+    received,
+    cursor,
     store: (count: number): void => {
       for (let n = 0; n < count; n += 1) log.push(toEntry(log.length + 1));
     },

@@ -82,7 +82,12 @@ function createCluster(count: number, seed: number) {
       throw error;
     });
     const turns = new PollTurns({
-      ...{ poll: new LogPoll({ log, clock }), outboxes: { notice }, bus, clock: own, tasks, random },
+      poll: new LogPoll({ log, clock }),
+      outboxes: { notice },
+      bus,
+      clock: own,
+      tasks,
+      random,
     });
     node.stop = turns.start();
     return Object.assign(node, {
@@ -100,7 +105,11 @@ function createCluster(count: number, seed: number) {
   }
 
   return {
-    ...{ clock, random, nodes, stored, stats },
+    clock,
+    random,
+    nodes,
+    stored,
+    stats,
     store(user: string): void {
       const recipient = keyOf({ site: '', userId: user });
       const position = stored.filter((entry) => entry.recipient === recipient).length + 1;

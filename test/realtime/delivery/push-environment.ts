@@ -45,7 +45,11 @@ export async function createPushEnvironment(): Promise<PushEnvironment> {
   return {
     nodes: [a, b],
     proxies: [environment.proxy(0), environment.proxy(1)],
-    ...{ fcm, clock, models, env, waiting },
+    fcm,
+    clock,
+    models,
+    env,
+    waiting,
     settled: () => until(async () => (await waiting()) === 0),
     async register(userId, ...tokens) {
       await models.FcmToken.insertMany([{ account_id: new Types.ObjectId(), user_id: userId, web_token: tokens }]);

@@ -32,7 +32,9 @@ export function createSender({ bus = silentBus, addPushes = async () => undefine
   };
   const pushStore: Pick<PushStore, 'add' | 'release'> = { add: addPushes, release: async () => undefined };
   const sender = new Sender({
-    ...{ bus, tasks: createTaskTracker(() => undefined), positions: new Positions(clock) },
+    bus,
+    tasks: createTaskTracker(() => undefined),
+    positions: new Positions(clock),
     appender: appender as Appender,
     leaders: new Leaders({ nodeId: 'a', holdersOf: async () => [], clock, logger: { warn: () => undefined } }),
     nodeCalls: createNodeCalls({ bus, clock, nodeId: 'a' }),

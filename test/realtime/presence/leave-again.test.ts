@@ -19,7 +19,10 @@ let leasedSince = '';
 beforeAll(async () => {
   server = await startRedis();
   redis = await connectRedis({
-    ...{ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger: pino({ enabled: false }) },
+    url: server.url,
+    prefix: 'test',
+    startupTimeoutMs: 120_000,
+    logger: pino({ enabled: false }),
   });
 });
 afterAll(async () => {
@@ -28,7 +31,11 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   commands = createPresenceCommands({
-    ...{ redis, nodeId: 'node', keyPrefix: 'test:{0}:', graceMs: GRACE_MS, leaseMs: LEASE_MS },
+    redis,
+    nodeId: 'node',
+    keyPrefix: 'test:{0}:',
+    graceMs: GRACE_MS,
+    leaseMs: LEASE_MS,
   });
   await loseData();
 });

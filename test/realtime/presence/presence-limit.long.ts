@@ -15,7 +15,12 @@ test('takes the sockets of a node killed with SIGKILL for gone within the limit,
   const logger = pino({ enabled: false });
   const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger });
   const store = createRedisPresence({
-    ...{ redis, clock: systemClock, logger, nodeId: 'survivor', keyPrefix: 'test:', graceMs: 100 },
+    redis,
+    clock: systemClock,
+    logger,
+    nodeId: 'survivor',
+    keyPrefix: 'test:',
+    graceMs: 100,
   });
   const lost: string[] = [];
   const ignore = (): void => undefined;

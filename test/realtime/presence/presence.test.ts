@@ -44,8 +44,13 @@ function createMemorySubject(): Subject {
 
 function createRedisSubject(): Subject {
   const store = createRedisPresence({
-    ...{ redis, clock: systemClock, logger: pino({ enabled: false }), nodeId: randomUUID() },
-    ...{ keyPrefix: `${randomUUID()}:`, graceMs: GRACE_MS, leaseMs: 3_000 },
+    redis,
+    clock: systemClock,
+    logger: pino({ enabled: false }),
+    nodeId: randomUUID(),
+    keyPrefix: `${randomUUID()}:`,
+    graceMs: GRACE_MS,
+    leaseMs: 3_000,
   });
   return { store, endGrace: () => undefined, dispose: () => store.stop() };
 }

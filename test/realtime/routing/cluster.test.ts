@@ -114,7 +114,8 @@ test('nothing is lost while the slot of the directory is moved key by key, and d
     const streaming = traffic.stream();
     const at = (step: string) => () => traffic.sendAt(step);
     await cluster.moveSlot(SLOT, {
-      ...{ begun: at('begun'), half: at('half') },
+      begun: at('begun'),
+      half: at('half'),
       async moved() {
         await traffic.sendAt('moved');
         // All but the last have been answered.

@@ -213,7 +213,10 @@ export async function runRandomly({ seed, nodes: count, steps, kills }: RandomRu
       const node = await cluster.start();
       let reads = 0;
       const adapter = createRedisAdapter({
-        ...{ redis: node.redis, keyPrefix: 'test', logger, router: node.router },
+        redis: node.redis,
+        keyPrefix: 'test',
+        logger,
+        router: node.router,
         onRead: () => {
           reads += 1;
         },

@@ -56,14 +56,21 @@ export async function createRouterCluster(given?: { readonly url: string }): Pro
       let lost = 0;
       let reads = 0;
       const redis = await connectRedis({
-        ...{ url: given?.url ?? `redis://127.0.0.1:${port}`, prefix: 'test', startupTimeoutMs: 120_000, logger },
+        url: given?.url ?? `redis://127.0.0.1:${port}`,
+        prefix: 'test',
+        startupTimeoutMs: 120_000,
+        logger,
         onMessagesLost: (messages) => {
           lost += messages;
         },
       });
       const nodeId = randomUUID();
       const router = createRouter({
-        ...{ redis, nodeId, keyPrefix: 'test:', everyNodeChannel: EVERY_NODE, onEcho: () => undefined },
+        redis,
+        nodeId,
+        keyPrefix: 'test:',
+        everyNodeChannel: EVERY_NODE,
+        onEcho: () => undefined,
         onRead: () => {
           reads += 1;
         },
@@ -82,7 +89,14 @@ export async function createRouterCluster(given?: { readonly url: string }): Pro
       const sendToAll = async (text: string): Promise<boolean> =>
         (await redis.publisher.publish(EVERY_NODE, JSON.stringify([nodeId, text]))) > 0;
       const node: RouterNode = {
-        ...{ id: nodeId, redis, router, received, unrouted, reads: () => reads, lost: () => lost, sendToAll },
+        id: nodeId,
+        redis,
+        router,
+        received,
+        unrouted,
+        reads: () => reads,
+        lost: () => lost,
+        sendToAll,
         send(text, ...rooms) {
           const routes = router.routesOf(rooms);
           if (routes === undefined) void sendToAll(text);

@@ -88,18 +88,25 @@ export async function startNode({ name, time, log: collection, skewMs, observer 
     },
   };
   const config = {
-    ...{ startupTimeoutMs: 60_000, redis: { url: urlFor(name), prefix: PREFIX } },
+    startupTimeoutMs: 60_000,
+    redis: { url: urlFor(name), prefix: PREFIX },
     sockets: { presenceGraceMs: GRACE_MS },
   } as unknown as Config;
   const cluster = await joinCluster(config, {
-    ...{ clock, steadyClock: clock, logger, metrics: uncounted, cleanup, onLimitReached: () => undefined },
+    clock,
+    steadyClock: clock,
+    logger,
+    metrics: uncounted,
+    cleanup,
+    onLimitReached: () => undefined,
   });
   const io = new Server({ ...(cluster.adapter && { adapter: cluster.adapter }) }) as unknown as GatewayServer;
   for (const namespace of userNamespaces) io.of(namespace);
   const namespace = io.of(NAMESPACE);
   const delivery = createDeliveryParts({ io, cluster, clock, collection });
   const tracker = createPresenceTracker({
-    ...{ presence: cluster.presence, logger },
+    presence: cluster.presence,
+    logger,
     sockets: {
       join: async () => undefined,
       leave: async () => undefined,
@@ -130,7 +137,9 @@ export async function startNode({ name, time, log: collection, skewMs, observer 
   await cluster.join();
 
   const node = {
-    ...{ name, cluster, io },
+    name,
+    cluster,
+    io,
     isAlive: (): boolean => isAlive,
     /** Whether the node has a socket in a room. */
     holds: (room: string): boolean => namespace.adapter.rooms.has(room),
@@ -161,7 +170,10 @@ export async function startNode({ name, time, log: collection, skewMs, observer 
     /** Resolves when the message is stored. */
     async send(userId: string, label: string): Promise<void> {
       await delivery.sender.send({
-        ...{ recipient: { site: '', userId }, namespace: NAMESPACE, event: 'durable', args: [label] },
+        recipient: { site: '', userId },
+        namespace: NAMESPACE,
+        event: 'durable',
+        args: [label],
       });
     },
     /** Ends like a killed process. What it still does reaches nothing, once the network has dropped it. */
@@ -200,7 +212,10 @@ function createDeliveryParts(options: { io: GatewayServer; cluster: Cluster; clo
   const sockets = new MailboxSockets(io, []);
   const cursors = new Cursors({ writer: {} as CursorWriter, logger, now: clock.now });
   const outboxes = new Outboxes({
-    ...{ sockets, cursors, log, clock },
+    sockets,
+    cursors,
+    log,
+    clock,
     listener: {
       acknowledged: (outbox, entries) => {
         for (const entry of entries) outbox.settle(entry);
@@ -214,7 +229,12 @@ function createDeliveryParts(options: { io: GatewayServer; cluster: Cluster; clo
     },
   });
   const sender = new Sender({
-    ...{ appender, positions, leaders, outboxes, bus, tasks },
+    appender,
+    positions,
+    leaders,
+    outboxes,
+    bus,
+    tasks,
     nodeCalls: createNodeCalls({ bus, clock, nodeId }),
     limits: { isDue: () => false } as unknown as QueueLimits,
     pushStore: { add: async () => undefined } as unknown as PushStore,
@@ -222,7 +242,11 @@ function createDeliveryParts(options: { io: GatewayServer; cluster: Cluster; clo
   });
   followAnnouncements(cluster.bus, { positions, outboxes });
   const maintenance = new Maintenance({
-    ...{ sockets, outboxes, cursors, clock, tasks },
+    sockets,
+    outboxes,
+    cursors,
+    clock,
+    tasks,
     expiry: { removeAway: async () => undefined } as unknown as DeviceExpiry,
     nodes: { beat: async () => undefined } as unknown as Nodes,
     pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus: cluster.bus, clock, tasks }),

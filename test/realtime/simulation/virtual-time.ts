@@ -117,8 +117,12 @@ export class VirtualTime {
     const soon = (task: (...args: unknown[]) => void, ...args: unknown[]): VirtualTimer =>
       this.after(0, () => task(...args));
     this.#replace(globalThis, {
-      ...{ setTimeout: after, setInterval: every, setImmediate: soon },
-      ...{ clearTimeout: cancel, clearInterval: cancel, clearImmediate: cancel },
+      setTimeout: after,
+      setInterval: every,
+      setImmediate: soon,
+      clearTimeout: cancel,
+      clearInterval: cancel,
+      clearImmediate: cancel,
     });
     this.#replace(performance, { now: () => this.now });
     this.#replace(Date, { now: this.unix });

@@ -73,13 +73,20 @@ export class World implements Observer {
     this.time = new VirtualTime(this.random);
     this.network = new Network({ time: this.time, random: this.random, latencyMs: [0.2, 2] });
     this.redis = new SimulatedRedis({
-      ...{ time: this.time, random: this.random },
+      time: this.time,
+      random: this.random,
       onPublish: (published) => this.onPublish(published),
     });
     this.log = new SimulatedLog({ time: this.time, random: this.random });
     this.users = Array.from({ length: users * nodes }, (_, n) => ({
-      ...{ id: `user-${n}`, isCalm: n % 2 === 0, sockets: new Set<SimulatedSocket>(), isAnnounced: false },
-      ...{ changedAt: 0, countChangedAt: 0, lastNode: undefined, isLeftToRedis: false },
+      id: `user-${n}`,
+      isCalm: n % 2 === 0,
+      sockets: new Set<SimulatedSocket>(),
+      isAnnounced: false,
+      changedAt: 0,
+      countChangedAt: 0,
+      lastNode: undefined,
+      isLeftToRedis: false,
     }));
   }
 

@@ -24,12 +24,14 @@ interface Proxy {
 
 const proxies: Record<string, Proxy> = {
   HAProxy: {
-    ...{ program: programs.haproxy, file: 'haproxy.cfg' },
+    program: programs.haproxy,
+    file: 'haproxy.cfg',
     adapt: (text, port) => text.replace('bind :4000', `bind 127.0.0.1:${port}`).replace('maxconn 40000', 'maxconn 100'),
     argumentsFor: (path) => ['-f', path],
   },
   nginx: {
-    ...{ program: programs.nginx, file: 'nginx.conf' },
+    program: programs.nginx,
+    file: 'nginx.conf',
     adapt: (text, port, directory) =>
       text
         .replace('listen 4000;', `listen 127.0.0.1:${port};`)
@@ -38,7 +40,12 @@ const proxies: Record<string, Proxy> = {
           `http {\n${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((of) => `${of}_temp_path ${directory};`).join('\n')}`,
         ),
     argumentsFor: (path, directory) => [
-      ...['-c', path, '-p', directory, '-g', `daemon off; master_process off; pid ${directory}/pid;`],
+      '-c',
+      path,
+      '-p',
+      directory,
+      '-g',
+      `daemon off; master_process off; pid ${directory}/pid;`,
     ],
   },
 };

@@ -199,7 +199,10 @@ describe('a durable emit', () => {
 describe('a batch', () => {
   const toItems = (user: string, count: number, size = 10): BatchItem[] =>
     Array.from({ length: count }, (_, n) => ({
-      ...{ userId: user, event: 'm', payload: { n, fill: 'ü'.repeat(size) }, durable: true },
+      userId: user,
+      event: 'm',
+      payload: { n, fill: 'ü'.repeat(size) },
+      durable: true,
     }));
 
   test('is split by number, in order', async () => {
@@ -337,7 +340,8 @@ test.each([301, 302, 303, 307, 308])(
     const site = createSite({ url: proxy, site: news.name, apiKey: news.key });
     for (const call of [backend.emit('1', 'm'), backend.emitDurable('1', 'm'), backend.nodes(), site.send('1', 'm')]) {
       await expect(call).rejects.toMatchObject({
-        ...{ code: 'BAD_ANSWER', message: expect.stringContaining(`status ${status}: redirects are not followed`) },
+        code: 'BAD_ANSWER',
+        message: expect.stringContaining(`status ${status}: redirects are not followed`),
         retryable: false,
       });
     }

@@ -24,7 +24,11 @@ test('a device of a push site gets each message once, live and after it was away
   const seen: unknown[] = [];
   const open = () => {
     const watched = openSiteClient({
-      ...{ url: gateway.url, site: news.name, token: async () => 't-client', deviceId: 'phone', storage },
+      url: gateway.url,
+      site: news.name,
+      token: async () => 't-client',
+      deviceId: 'phone',
+      storage,
       events: eventsOf<{ update: [string, { id: number }] }>(),
     });
     watched.client.on('update', (kind, { id }) => seen.push([kind, id]));

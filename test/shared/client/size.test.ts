@@ -7,14 +7,16 @@ import { projectDirectory } from '../../support/script.js';
 /** A minified bundle as a page would load it, without Socket.IO. @param code what the page imports */
 async function bundle(code: string) {
   const { outputFiles, metafile } = await build({
-    ...{
-      stdin: { contents: code, resolveDir: projectDirectory },
-      bundle: true,
-      minify: true,
-      write: false,
-      metafile: true,
-    },
-    ...{ format: 'esm', target: 'es2022', platform: 'browser', external: ['socket.io-client'], conditions: ['source'] },
+    stdin: { contents: code, resolveDir: projectDirectory },
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    target: 'es2022',
+    platform: 'browser',
+    external: ['socket.io-client'],
+    conditions: ['source'],
   });
   const inputs = Object.keys(metafile.inputs).filter((path) => path !== '<stdin>');
   const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path));

@@ -29,7 +29,8 @@ function openView(count: number) {
   const meanwhile: (() => void)[] = [];
   let reads = 0;
   const view = createTimeline<Message>({
-    ...{ client, clock },
+    client,
+    clock,
     async read({ before, limit }) {
       reads += 1;
       const fault = faults.shift();
@@ -47,7 +48,11 @@ function openView(count: number) {
     },
   });
   return {
-    ...{ view, stored, clock, faults, meanwhile },
+    view,
+    stored,
+    clock,
+    faults,
+    meanwhile,
     reads: () => reads,
     isListening: () => isListening,
     go(state: string): void {

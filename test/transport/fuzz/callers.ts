@@ -30,7 +30,10 @@ interface People extends Record<'own' | 'other' | 'odd' | 'witness', Circle> {
 /** One caller of each kind, with the ids that it can know. */
 export function inventCallers({ own, other, odd, witness, files }: People): Caller[] {
   const withToken = (name: string, token: string, rest: Pick<Caller, 'namespaces' | 'pools'> & Partial<Caller>) => ({
-    ...{ name, token, auth: JSON.stringify({ token }), query: 'EIO=4' },
+    name,
+    token,
+    auth: JSON.stringify({ token }),
+    query: 'EIO=4',
     ...rest,
   });
   const users = (circle: Circle, name: string, foreign: Circle[]): Caller[] =>
@@ -52,7 +55,11 @@ export function inventCallers({ own, other, odd, witness, files }: People): Call
       });
     });
   const visitor = signToken({
-    ...{ uid: undefined, scope: undefined, type: 'visitor', visitor_id: own.visitor, account_id: own.account },
+    uid: undefined,
+    scope: undefined,
+    type: 'visitor',
+    visitor_id: own.visitor,
+    account_id: own.account,
     conversation_ids: [own.visited],
   });
   const stranger = signToken({ uid: 'user-1', account_id: 'account-1' });
@@ -64,17 +71,20 @@ export function inventCallers({ own, other, odd, witness, files }: People): Call
     withToken('user of another platform', stranger, { namespaces: USER_NAMESPACES, pools }),
     withToken('visitor', visitor, { namespaces: ['/'], pools: { ...pools, conversationId: [own.visited] } }),
     {
-      ...{
-        name: 'user of a site',
-        token: SITE_TOKEN,
-        auth: JSON.stringify({ token: SITE_TOKEN, deviceId: 'd' }),
-        pools,
-      },
-      ...{ namespaces: [`/${SITE}`], query: 'EIO=4' },
+      name: 'user of a site',
+      token: SITE_TOKEN,
+      auth: JSON.stringify({ token: SITE_TOKEN, deviceId: 'd' }),
+      pools,
+      namespaces: [`/${SITE}`],
+      query: 'EIO=4',
     },
     { name: 'public of a site', token: undefined, auth: '', pools, namespaces: [`/${SITE}`], query: 'EIO=4' },
     {
-      ...{ name: 'unauthenticated', token: undefined, auth: '', namespaces: ['/v1/lead-finder'], query: 'EIO=4' },
+      name: 'unauthenticated',
+      token: undefined,
+      auth: '',
+      namespaces: ['/v1/lead-finder'],
+      query: 'EIO=4',
       pools: { ...pools, scraper_id: SCRAPERS },
     },
   ];

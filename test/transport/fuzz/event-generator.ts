@@ -11,7 +11,7 @@ import { openPolling, openWebsocket } from './wire.js';
 const OPEN_BYTES = 30_000;
 const KNOWN_BYTES = 200_000;
 /** Concurrent events: usually few, sometimes the maximum of one socket. */
-const BURSTS = [...[1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], 100];
+const BURSTS = [1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 100];
 const ASKED_SHARE = 0.9;
 /** Multiplies the deadline of an event that uploads a file. */
 const FILE_FACTOR = 4;

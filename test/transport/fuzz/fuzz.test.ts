@@ -12,7 +12,10 @@ const MARGIN_MS = 60_000;
 test('withstands a short run of the fuzzer on two nodes', async () => {
   const { EVENT_TIMEOUT_MS } = environment.parse({});
   const run = await fuzz({
-    ...{ seed: SEED, inputs: INPUTS, eventTimeoutMs: EVENT_TIMEOUT_MS, marginMs: MARGIN_MS },
+    seed: SEED,
+    inputs: INPUTS,
+    eventTimeoutMs: EVENT_TIMEOUT_MS,
+    marginMs: MARGIN_MS,
     startNode: startNodeHere,
   });
   expect(run.faults).toEqual([]);

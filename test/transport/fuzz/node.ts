@@ -11,7 +11,11 @@ export async function startNodeHere(env: Record<string, string>): Promise<FuzzNo
   const logger = createLogger({ level: 'info', isPretty: false }, { write: (line) => void lines.push(line) });
   const gateway = await startGateway(env, { logger });
   return {
-    ...{ url: gateway.url, lines, exit: undefined, stderr: '', close: gateway.close },
+    url: gateway.url,
+    lines,
+    exit: undefined,
+    stderr: '',
+    close: gateway.close,
     measure: async () => 0,
     ask: async (method, path, body) => (await gateway.call(method, path, body)).text,
   };

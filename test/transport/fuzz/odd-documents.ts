@@ -8,19 +8,24 @@ const ODD_SHARE = 0.6;
 
 /** Fields used for lookup or access control. They stay valid. */
 const KEPT = new Set([
-  ...[
-    '_id',
-    '__v',
-    'account',
-    'users',
-    'user',
-    'participants',
-    'conversation',
-    'conversation_id',
-    'conversationId',
-    'chat',
-  ],
-  ...['recipient', 'members', 'contact_id', 'kind', 'status', 'isActive', 'blockedUntil', 'access_token'],
+  '_id',
+  '__v',
+  'account',
+  'users',
+  'user',
+  'participants',
+  'conversation',
+  'conversation_id',
+  'conversationId',
+  'chat',
+  'recipient',
+  'members',
+  'contact_id',
+  'kind',
+  'status',
+  'isActive',
+  'blockedUntil',
+  'access_token',
 ]);
 
 /** Values of BSON types that JSON does not have. */

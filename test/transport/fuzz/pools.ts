@@ -26,16 +26,32 @@ export function poolsOf(own: Circle, foreign: readonly Circle[]): Pools {
   const messages = most((circle) => [...circle.messages, ...circle.communications]);
   const chatMessages = most((circle) => [...circle.supportMessages, ...circle.chatMessages]);
   return {
-    ...{ conversation_id: conversations, convoID: conversations, message_id: messages, messageID: messages },
-    ...{ before: [...messages, ...chatMessages], after: chatMessages, contact_id: most((circle) => [circle.contact]) },
-    ...{ conversationId: support, id: support, chatId: chats, messageId: chatMessages, replyToId: chatMessages },
-    ...{ notificationId: most((circle) => circle.notifications), departmentId: [own.department] },
-    ...{ users, mentions: users, participants: users, userIds: users, agentId: users, participantId: users },
-    ...{
-      visitorId: most((circle) => [circle.visitor]),
-      channel_id: ['general', 'sales', 'you', 'mentions', 'prospect'],
-    },
-    ...{ UUID: OWN_KEYS, clientMessageId: OWN_KEYS, scraper_id: SCRAPERS, event: EVENTS },
+    conversation_id: conversations,
+    convoID: conversations,
+    message_id: messages,
+    messageID: messages,
+    before: [...messages, ...chatMessages],
+    after: chatMessages,
+    contact_id: most((circle) => [circle.contact]),
+    conversationId: support,
+    id: support,
+    chatId: chats,
+    messageId: chatMessages,
+    replyToId: chatMessages,
+    notificationId: most((circle) => circle.notifications),
+    departmentId: [own.department],
+    users,
+    mentions: users,
+    participants: users,
+    userIds: users,
+    agentId: users,
+    participantId: users,
+    visitorId: most((circle) => [circle.visitor]),
+    channel_id: ['general', 'sales', 'you', 'mentions', 'prospect'],
+    UUID: OWN_KEYS,
+    clientMessageId: OWN_KEYS,
+    scraper_id: SCRAPERS,
+    event: EVENTS,
   };
 }
 

@@ -16,8 +16,16 @@ interface Source {
 const VALID_SHARE = 0.4;
 const METHODS = ['get', 'post', 'put', 'delete', 'patch', 'options', 'head', 'propfind'];
 const TYPES = [
-  ...['application/json', 'application/json', 'application/json; charset=utf-8', 'application/json; charset=utf-16'],
-  ...['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=b', 'application/xml', 'x', ''],
+  'application/json',
+  'application/json',
+  'application/json; charset=utf-8',
+  'application/json; charset=utf-16',
+  'text/plain',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data; boundary=b',
+  'application/xml',
+  'x',
+  '',
 ];
 
 /** A request for a route, usually valid for its contract. The caller adds credentials. */

@@ -58,11 +58,18 @@ export async function openTarget({ seed, startNode }: TargetOptions): Promise<Ta
     const SITES_FILE = join(directory, 'sites.yml');
     await writeFile(SITES_FILE, sitesFile(website.url));
     const env = {
-      ...{ REDIS_URL: redis.url, MONGODB_URL: database.url, SITES_FILE, LOG_LEVEL: 'info' },
+      REDIS_URL: redis.url,
+      MONGODB_URL: database.url,
+      SITES_FILE,
+      LOG_LEVEL: 'info',
       CONSOLE: 'on',
-      ...{ SOCKET_TRANSPORTS: 'websocket,polling', ALLOW_EIO3: 'true', COMPRESSION_THRESHOLD: '1024' },
+      SOCKET_TRANSPORTS: 'websocket,polling',
+      ALLOW_EIO3: 'true',
+      COMPRESSION_THRESHOLD: '1024',
       // Rate limits have tests of their own. Here they would hide the code behind them.
-      ...{ EVENT_LIMIT: '10000000', MESSAGE_LIMIT: '10000000', REFUSED_CONNECTS_MAX: '0' },
+      EVENT_LIMIT: '10000000',
+      MESSAGE_LIMIT: '10000000',
+      REFUSED_CONNECTS_MAX: '0',
     };
     const nodes = await Promise.all([startNode(env), startNode(env)]);
     // The node for drain calls; the two others must stay up.

@@ -33,7 +33,11 @@ export async function placeWitnesses(nodes: readonly FuzzNode[], circle: Circle)
   const [chat = ''] = circle.chats;
   const claims = (uid: string) => ({ uid, account_id: circle.account });
   const visitor = {
-    ...{ uid: undefined, scope: undefined, type: 'visitor', visitor_id: circle.visitor, account_id: circle.account },
+    uid: undefined,
+    scope: undefined,
+    type: 'visitor',
+    visitor_id: circle.visitor,
+    account_id: circle.account,
     conversation_ids: [circle.visited],
   };
   const place = async (

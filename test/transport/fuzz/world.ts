@@ -39,18 +39,25 @@ export function createIds(seed: number): () => string {
 export function inventCircle(nextId: () => string, name: string, groups: Circle['groups']): Circle {
   const several = (count: number): string[] => Array.from({ length: count }, nextId);
   return {
-    ...{
-      name,
-      groups,
-      account: nextId(),
-      users: several(4),
-      department: nextId(),
-      team: several(3),
-      prospects: several(2),
-    },
-    ...{ contact: nextId(), messages: several(6), communications: several(4), support: several(2), visited: nextId() },
-    ...{ visitor: `visitor-of-${name}`, supportMessages: several(6), chats: several(2), chatMessages: several(6) },
-    ...{ notifications: several(3), session: nextId(), memberships: several(20) },
+    name,
+    groups,
+    account: nextId(),
+    users: several(4),
+    department: nextId(),
+    team: several(3),
+    prospects: several(2),
+    contact: nextId(),
+    messages: several(6),
+    communications: several(4),
+    support: several(2),
+    visited: nextId(),
+    visitor: `visitor-of-${name}`,
+    supportMessages: several(6),
+    chats: several(2),
+    chatMessages: several(6),
+    notifications: several(3),
+    session: nextId(),
+    memberships: several(20),
   };
 }
 
@@ -81,14 +88,13 @@ async function storePeople(models: Models, circle: Circle, token: string): Promi
   const { users, account, department, contact, session } = circle;
   await models.User.insertMany(
     users.map((id, index) => ({
-      ...{
-        _id: toId(id),
-        account: toId(account),
-        name: `Person ${circle.name}`,
-        firstName: 'Person',
-        lastName: circle.name,
-      },
-      ...{ role: turn(['admin', 'agent', 'user'] as const, index), departments: [toId(department)] },
+      _id: toId(id),
+      account: toId(account),
+      name: `Person ${circle.name}`,
+      firstName: 'Person',
+      lastName: circle.name,
+      role: turn(['admin', 'agent', 'user'] as const, index),
+      departments: [toId(department)],
       joinedGroups: circle.groups.map((groupType) => ({ groupType, joinedAt: at(0) })),
     })),
   );
@@ -105,13 +111,12 @@ async function storePeople(models: Models, circle: Circle, token: string): Promi
 async function storeConversations(models: Models, circle: Circle): Promise<void> {
   const { users, account, team, prospects, contact, messages, communications } = circle;
   const shared = (index: number) => ({
-    ...{
-      account: toId(account),
-      users: users.map(toId),
-      title: `Talk ${index}`,
-      channel_id: turn(['general', 'sales'], index),
-    },
-    ...{ created_by: toId(turn(users, index)), last_activity_at: at(index) },
+    account: toId(account),
+    users: users.map(toId),
+    title: `Talk ${index}`,
+    channel_id: turn(['general', 'sales'], index),
+    created_by: toId(turn(users, index)),
+    last_activity_at: at(index),
   });
   await models.Conversation.insertMany(team.map((id, index) => ({ _id: toId(id), ...shared(index) })));
   await models.ConversationProspect.insertMany(
@@ -120,31 +125,34 @@ async function storeConversations(models: Models, circle: Circle): Promise<void>
   const members = [...team, ...prospects].flatMap((conversation, index) =>
     users.map((user, place) => ({
       _id: toId(turn(circle.memberships, index * users.length + place)),
-      ...{ conversation: toId(conversation), kind: index < team.length ? ('team' as const) : ('prospect' as const) },
-      ...{
-        user: toId(user),
-        account: toId(account),
-        channel_id: shared(index).channel_id,
-        last_activity_at: at(index),
-      },
+      conversation: toId(conversation),
+      kind: index < team.length ? ('team' as const) : ('prospect' as const),
+      user: toId(user),
+      account: toId(account),
+      channel_id: shared(index).channel_id,
+      last_activity_at: at(index),
     })),
   );
   await models.Member.insertMany(members);
   await models.Message.insertMany(
     messages.map((id, index) => ({
-      ...{ _id: toId(id), conversation_id: toId(turn(team, index)), data: `line ${index}`, type: 'text' },
-      ...{ sent_by: toId(turn(users, index)), createdAt: at(index) },
+      _id: toId(id),
+      conversation_id: toId(turn(team, index)),
+      data: `line ${index}`,
+      type: 'text',
+      sent_by: toId(turn(users, index)),
+      createdAt: at(index),
     })),
   );
   await models.Communication.insertMany(
     communications.map((id, index) => ({
-      ...{
-        _id: toId(id),
-        account: toId(account),
-        conversation_id: [toId(turn(prospects, index))],
-        type: 'INCOMING' as const,
-      },
-      ...{ data: `line ${index}`, sent_by: toId(contact), createdAt: at(index) },
+      _id: toId(id),
+      account: toId(account),
+      conversation_id: [toId(turn(prospects, index))],
+      type: 'INCOMING' as const,
+      data: `line ${index}`,
+      sent_by: toId(contact),
+      createdAt: at(index),
     })),
   );
 }
@@ -153,12 +161,10 @@ async function storeSupport(models: Models, circle: Circle): Promise<void> {
   const { users, department, support, visited, visitor, supportMessages } = circle;
   await models.SupportConversation.insertMany([
     ...support.map((id, index) => ({
-      ...{
-        _id: toId(id),
-        participants: users.map(toId),
-        subject: `Question ${index}`,
-        createdBy: toId(turn(users, index)),
-      },
+      _id: toId(id),
+      participants: users.map(toId),
+      subject: `Question ${index}`,
+      createdBy: toId(turn(users, index)),
       departmentId: index === 0 ? toId(department) : null,
     })),
     {
@@ -170,8 +176,12 @@ async function storeSupport(models: Models, circle: Circle): Promise<void> {
   ]);
   await models.SupportMessage.insertMany(
     supportMessages.map((id, index) => ({
-      ...{ _id: toId(id), conversationId: toId(turn([...support, visited], index)), content: `line ${index}` },
-      ...{ senderId: turn(users, index), senderName: 'Person', timestamp: at(index) },
+      _id: toId(id),
+      conversationId: toId(turn([...support, visited], index)),
+      content: `line ${index}`,
+      senderId: turn(users, index),
+      senderName: 'Person',
+      timestamp: at(index),
     })),
   );
 }
@@ -180,19 +190,27 @@ async function storeChats(models: Models, circle: Circle): Promise<void> {
   const { users, chats, chatMessages, notifications } = circle;
   await models.Chat.insertMany(
     chats.map((id, index) => ({
-      ...{ _id: toId(id), participants: users.slice(0, index === 0 ? 2 : 4).map(toId) },
+      _id: toId(id),
+      participants: users.slice(0, index === 0 ? 2 : 4).map(toId),
       type: index === 0 ? ('direct' as const) : ('group' as const),
     })),
   );
   await models.ChatMessage.insertMany(
     chatMessages.map((id, index) => ({
-      ...{ _id: toId(id), chat: toId(turn(chats, index)), sender: toId(turn(users, index)), content: `line ${index}` },
+      _id: toId(id),
+      chat: toId(turn(chats, index)),
+      sender: toId(turn(users, index)),
+      content: `line ${index}`,
       createdAt: at(index),
     })),
   );
   await models.Notification.insertMany(
     notifications.map((id, index) => ({
-      ...{ _id: toId(id), recipient: toId(turn(users, index)), title: 'News', message: 'text', createdAt: at(index) },
+      _id: toId(id),
+      recipient: toId(turn(users, index)),
+      title: 'News',
+      message: 'text',
+      createdAt: at(index),
       relatedChat: toId(turn(chats, index)),
     })),
   );

@@ -150,15 +150,37 @@ describe('a search is paid for by what it reads', () => {
   test('conversations, by the names of participants', async () => {
     const account = new Types.ObjectId(ann.accountId);
     const conversations = groups.map((some) => ({
-      ...{ _id: new Types.ObjectId(), account, users: toIds([ann, ...some]), title: 'Talk', image: [] },
-      ...{ channel_id: 'general', created_by: new Types.ObjectId(ann.id), is_open: true, last_activity: null },
-      ...{ last_activity_at: new Date(), createdAt: new Date(), updatedAt: new Date() },
+      _id: new Types.ObjectId(),
+      account,
+      users: toIds([ann, ...some]),
+      title: 'Talk',
+      image: [],
+      channel_id: 'general',
+      created_by: new Types.ObjectId(ann.id),
+      is_open: true,
+      last_activity: null,
+      last_activity_at: new Date(),
+      createdAt: new Date(),
+      updatedAt: new Date(),
     }));
     await environment.models.Conversation.collection.insertMany(conversations as never[]);
     const own = conversations.map(({ _id, channel_id, is_open, last_activity_at }) => ({
-      ...{ _id: new Types.ObjectId(), conversation: _id, kind: 'team', user: new Types.ObjectId(ann.id), account },
-      ...{ channel_id, is_open, last_activity_at, unread_count: 0, show_on_top: false, archived: false },
-      ...{ snoozed_until: null, mentioned: false, last_read: null, last_read_at: null, search_key: 'talk' },
+      _id: new Types.ObjectId(),
+      conversation: _id,
+      kind: 'team',
+      user: new Types.ObjectId(ann.id),
+      account,
+      channel_id,
+      is_open,
+      last_activity_at,
+      unread_count: 0,
+      show_on_top: false,
+      archived: false,
+      snoozed_until: null,
+      mentioned: false,
+      last_read: null,
+      last_read_at: null,
+      search_key: 'talk',
     }));
     await environment.models.Member.collection.insertMany(own as never[]);
     const tab = await environment.open(ann, { node: 1 });
@@ -174,12 +196,11 @@ describe('a search is paid for by what it reads', () => {
   test('users of the community, by their ids', async () => {
     const [asked = []] = groups;
     const chats = Array.from({ length: 700 }, (_, n) => ({
-      ...{
-        _id: new Types.ObjectId(),
-        type: 'group',
-        participants: toIds([ann, ...asked.slice(n % SIZE, (n % SIZE) + 1)]),
-      },
-      ...{ participantSettings: [], lastActivity: new Date() },
+      _id: new Types.ObjectId(),
+      type: 'group',
+      participants: toIds([ann, ...asked.slice(n % SIZE, (n % SIZE) + 1)]),
+      participantSettings: [],
+      lastActivity: new Date(),
     }));
     await environment.models.Chat.collection.insertMany(chats as never[]);
     const tab = await openTab();

@@ -51,7 +51,8 @@ const guarded = publishedContracts
   .flatMap(({ contract }) => Object.values<Route>(contract.routes))
   .filter(({ body, caller }) => body !== undefined && caller !== 'anyone')
   .map(({ method, path, refusals }) => ({
-    ...{ method: method.toUpperCase(), path: path.replaceAll(/:\w+/g, 'x') },
+    method: method.toUpperCase(),
+    path: path.replaceAll(/:\w+/g, 'x'),
     statuses: refusals === undefined ? [401, 403] : Object.values(refusals).map(({ status }) => status),
   }));
 

@@ -92,8 +92,15 @@ test('a page of long messages is paid for by what is read, also where little of 
   const [mallory, bob] = await environment.people('Mallory', 'Bob');
   const conversationId = await addConversation(environment, [mallory, bob]);
   const messages = Array.from({ length: 100 }, (_, n) => ({
-    ...{ conversationId, senderId: bob.id, senderType: 'user', senderName: 'Bob', content: 'x'.repeat(5000) },
-    ...{ type: 'text', metadata: { note: 'x'.repeat(5000) }, position: n + 1, timestamp: new Date() },
+    conversationId,
+    senderId: bob.id,
+    senderType: 'user',
+    senderName: 'Bob',
+    content: 'x'.repeat(5000),
+    type: 'text',
+    metadata: { note: 'x'.repeat(5000) },
+    position: n + 1,
+    timestamp: new Date(),
   }));
   await environment.models.SupportMessage.insertMany(messages);
   const client = await openChat(environment, mallory);

@@ -176,8 +176,13 @@ describe('a connection', () => {
 
 const UPGRADE = [
   'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1',
-  ...['host: gateway', 'connection: upgrade', 'upgrade: websocket'],
-  ...['sec-websocket-version: 13', 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', '', ''],
+  'host: gateway',
+  'connection: upgrade',
+  'upgrade: websocket',
+  'sec-websocket-version: 13',
+  'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==',
+  '',
+  '',
 ].join('\r\n');
 
 /** Bytes that are no WebSocket frames (RFC 6455, section 5.2). */

@@ -27,9 +27,18 @@ beforeAll(async () => {
   people = await environment.people('Mallory', 'Bob', 'Ann');
   const [account, ...users] = [people[0]?.accountId, ...people.map(({ id }) => id)].map((id) => new Types.ObjectId(id));
   const conversations = Array.from({ length: CONVERSATIONS }, (_, n) => ({
-    ...{ _id: new Types.ObjectId(), account, users, title: `Talk ${n}`, image: [], channel_id: 'x' },
-    ...{ created_by: users[0], is_open: true, last_activity: null, last_activity_at: new Date(1.7e12 + n * 1000) },
-    ...{ createdAt: new Date(), updatedAt: new Date() },
+    _id: new Types.ObjectId(),
+    account,
+    users,
+    title: `Talk ${n}`,
+    image: [],
+    channel_id: 'x',
+    created_by: users[0],
+    is_open: true,
+    last_activity: null,
+    last_activity_at: new Date(1.7e12 + n * 1000),
+    createdAt: new Date(),
+    updatedAt: new Date(),
   }));
   await environment.models.Conversation.collection.insertMany(conversations as never[]);
   const shared = { kind: 'team', account, channel_id: 'x', is_open: true, unread_count: 0, show_on_top: false };
@@ -40,8 +49,14 @@ beforeAll(async () => {
   await environment.models.Member.collection.insertMany(members as never[]);
   const messages = conversations.flatMap(({ _id }) =>
     Array.from({ length: MESSAGES }, (_, n) => ({
-      ...{ UUID: `m${n}`, conversation_id: _id, data: 'text', type: 'text', sent_by: users[1] },
-      ...{ mentions: [], attachments: [], createdAt: new Date(1.7e12 + n) },
+      UUID: `m${n}`,
+      conversation_id: _id,
+      data: 'text',
+      type: 'text',
+      sent_by: users[1],
+      mentions: [],
+      attachments: [],
+      createdAt: new Date(1.7e12 + n),
     })),
   );
   await environment.models.Message.collection.insertMany(messages as never[]);

@@ -295,7 +295,11 @@ describe('a query', () => {
     const response = await current().gateway.call('POST', `/emit/unknown-user/news?${query}`, {});
     expect(response.json).toMatchObject(failure(400, 'VALIDATION_ERROR'));
     expect(response.json.details.map(({ path }: { path: string }) => path)).toEqual([
-      ...['__proto__', 'constructor[prototype][isPolluted]', '%', 'a', 'b'],
+      '__proto__',
+      'constructor[prototype][isPolluted]',
+      '%',
+      'a',
+      'b',
     ]);
     expect({}).not.toHaveProperty('isPolluted');
     await current().expectUnharmed();

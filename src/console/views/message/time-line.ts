@@ -71,8 +71,18 @@ const COARSE_GAP = 0.3;
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const TICKS_MS = [
-  ...[10, 100, SECOND, 10 * SECOND, 60 * SECOND, 600 * SECOND],
-  ...[HOUR, 6 * HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR, 8760 * HOUR],
+  10,
+  100,
+  SECOND,
+  10 * SECOND,
+  60 * SECOND,
+  600 * SECOND,
+  HOUR,
+  6 * HOUR,
+  24 * HOUR,
+  168 * HOUR,
+  720 * HOUR,
+  8760 * HOUR,
 ];
 
 /** Devices in these states may still get the message. */

@@ -37,7 +37,8 @@ export function createDirect({ models, clock, authentication, people, lists }: D
   const findUnpaired = async ({ key, ids }: Pair): Promise<Chat | null> => {
     const both = {
       // By the index of the two, which has few chats of them, however many each of them has.
-      ...{ 'participants.0': { $in: ids }, 'participants.1': { $in: ids } },
+      'participants.0': { $in: ids },
+      'participants.1': { $in: ids },
       $and: [...ids.map((participants) => ({ participants })), { participants: { $size: 2 } }],
     };
     const keyed = await Chat.findOne({ directKey: equalText(key), ...both }).lean<Chat>();

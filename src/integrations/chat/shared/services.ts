@@ -25,7 +25,10 @@ export function createChatServices(context: Context, { people, blocks }: UserSer
   const authentication = createAuthentication({ ...context, people });
   const snapshots = createSnapshots(context);
   return {
-    ...{ people, blocks, authentication, callers: createCallers(authentication) },
+    people,
+    blocks,
+    authentication,
+    callers: createCallers(authentication),
     isWatched: createWatchers(context.chatPresence, snapshots),
     noteSeen: createLastSeen(context),
     snapshots,

@@ -107,7 +107,10 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
 
 /** A conversation after a change by the caller. */
 const after = (opened: UserAccess, conversation: SupportConversation) => ({
-  ...{ conversation, caller: opened.caller, excluded: opened, formerAgent: opened.conversation.assignedTo },
+  conversation,
+  caller: opened.caller,
+  excluded: opened,
+  formerAgent: opened.conversation.assignedTo,
 });
 
 const NOT_CLOSED = { status: { $ne: 'closed' } };

@@ -29,13 +29,34 @@ const RASTER =
 
 /** Text types under which nothing is executed. */
 const TEXTS = new Set([
-  ...['text/plain', 'text/csv', 'text/tab-separated-values', 'text/markdown', 'text/x-markdown', 'text/calendar'],
-  ...['text/vcard', 'text/x-vcard', 'text/vtt', 'text/rtf', 'text/x-log', 'application/json', 'application/x-subrip'],
-  ...['application/x-ndjson', 'application/geo+json', 'application/yaml', 'application/toml', 'application/sql'],
+  'text/plain',
+  'text/csv',
+  'text/tab-separated-values',
+  'text/markdown',
+  'text/x-markdown',
+  'text/calendar',
+  'text/vcard',
+  'text/x-vcard',
+  'text/vtt',
+  'text/rtf',
+  'text/x-log',
+  'application/json',
+  'application/x-subrip',
+  'application/x-ndjson',
+  'application/geo+json',
+  'application/yaml',
+  'application/toml',
+  'application/sql',
 ]);
 const TEXTS_OF_EXTENSIONS: Readonly<Record<string, string>> = {
-  ...{ csv: 'text/csv', tsv: 'text/tab-separated-values', md: 'text/markdown', json: 'application/json' },
-  ...{ ics: 'text/calendar', vcf: 'text/vcard', vtt: 'text/vtt', srt: 'application/x-subrip' },
+  csv: 'text/csv',
+  tsv: 'text/tab-separated-values',
+  md: 'text/markdown',
+  json: 'application/json',
+  ics: 'text/calendar',
+  vcf: 'text/vcard',
+  vtt: 'text/vtt',
+  srt: 'application/x-subrip',
 };
 /** The beginnings of formats that consist of text. */
 const TEXT_SIGNATURES: readonly (readonly [RegExp, string])[] = [
@@ -58,12 +79,20 @@ const CONTAINED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     docx: `${OOXML}.wordprocessingml.document`,
     xlsx: `${OOXML}.spreadsheetml.sheet`,
     pptx: `${OOXML}.presentationml.presentation`,
-    ...{ odt: `${ODF}.text`, ods: `${ODF}.spreadsheet`, odp: `${ODF}.presentation`, odg: `${ODF}.graphics` },
-    ...{ epub: 'application/epub+zip', kmz: 'application/vnd.google-earth.kmz' },
+    odt: `${ODF}.text`,
+    ods: `${ODF}.spreadsheet`,
+    odp: `${ODF}.presentation`,
+    odg: `${ODF}.graphics`,
+    epub: 'application/epub+zip',
+    kmz: 'application/vnd.google-earth.kmz',
   },
   'application/x-cfb': {
-    ...{ doc: 'application/msword', xls: 'application/vnd.ms-excel', ppt: 'application/vnd.ms-powerpoint' },
-    ...{ msg: 'application/vnd.ms-outlook', vsd: 'application/vnd.visio', mpp: 'application/vnd.ms-project' },
+    doc: 'application/msword',
+    xls: 'application/vnd.ms-excel',
+    ppt: 'application/vnd.ms-powerpoint',
+    msg: 'application/vnd.ms-outlook',
+    vsd: 'application/vnd.visio',
+    mpp: 'application/vnd.ms-project',
   },
 };
 /** Containers of both audio and video. A file in them is audio if it is claimed to be. */

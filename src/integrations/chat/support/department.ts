@@ -136,7 +136,10 @@ export function createDepartments(
 
 /** Its agents are notified who connects and disconnects, so they count among the sockets of the chats. */
 const toEntry = ({ id }: GatewaySocket, departmentId: string): PresenceEntry => ({
-  ...{ userId: `department:${departmentId}`, socketId: id, connectedAt: 0, accountId: '' },
+  userId: `department:${departmentId}`,
+  socketId: id,
+  connectedAt: 0,
+  accountId: '',
 });
 
 const notMember = () => new ChatError('FORBIDDEN', 'Not a member of this department');

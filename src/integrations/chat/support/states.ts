@@ -113,5 +113,7 @@ function withFormerAgent(audience: Audience, { formerAgent, excluded = NONE_EXCL
 
 /** What the events of several nodes could leave at clients otherwise than it is stored. */
 const stateOf = ({ assignedTo, status, lastMessage }: WireConversation) => ({
-  ...{ assignedTo, lastMessage, isClosed: status === 'closed' },
+  assignedTo,
+  lastMessage,
+  isClosed: status === 'closed',
 });

@@ -101,8 +101,16 @@ export class History {
 }
 
 const projection = {
-  ...{ position: 1, namespace: 1, keepsReceipt: 1, createdAt: 1, expireAt: 1, hasPush: 1, pushedAt: 1, outcomes: 1 },
-  ...{ requestId: 1, origin: 1 },
+  position: 1,
+  namespace: 1,
+  keepsReceipt: 1,
+  createdAt: 1,
+  expireAt: 1,
+  hasPush: 1,
+  pushedAt: 1,
+  outcomes: 1,
+  requestId: 1,
+  origin: 1,
   head: { $substrCP: ['$body', 0, HEAD_MAX] },
 };
 

@@ -172,7 +172,9 @@ export class DeliveryDiagnostics {
   async #windowEnd(recipient: string, device: StoredDevice, namespace: string): Promise<number> {
     const filter = toPendingFilter(device, { recipient, namespace, now: this.#clock.now() });
     const last = await this.#entries.findOne(filter, {
-      ...{ projection: { _id: 0, position: 1 }, sort: { position: 1 }, skip: WINDOW_MAX - 1 },
+      projection: { _id: 0, position: 1 },
+      sort: { position: 1 },
+      skip: WINDOW_MAX - 1,
     });
     return last === null ? Number.POSITIVE_INFINITY : Number(last['position']);
   }

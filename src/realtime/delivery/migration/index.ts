@@ -128,7 +128,8 @@ export class Migration {
     const { log, mailboxes } = this.#dependencies;
     const addressed = new Map(messages.map((own) => [own[0].message, own.flatMap(({ device }) => device ?? [])]));
     const excluding = [...addressed].map(([id, devices]) => ({
-      ...{ _id: id, outcomes: { $elemMatch: { isExcluded: true, device: { $in: devices } } } },
+      _id: id,
+      outcomes: { $elemMatch: { isExcluded: true, device: { $in: devices } } },
     }));
     const found = await log.collection
       .find({ $or: excluding } as never, { projection: { 'outcomes.device': 1, 'outcomes.isExcluded': 1 } })

@@ -30,9 +30,15 @@ export function toLogged(
   const createdAt = Math.max(sentAt, notBefore);
   const document = toDocument(
     {
-      ...{ id: first.message, recipient: recipientOf(first.recipient), position, namespace: first.namespace },
-      ...{ body: first.body, createdAt, expireAt: first.expireAt?.getTime() ?? null },
-      ...{ isResync: first.isResync === true, hasPush: first.hasPush === true },
+      id: first.message,
+      recipient: recipientOf(first.recipient),
+      position,
+      namespace: first.namespace,
+      body: first.body,
+      createdAt,
+      expireAt: first.expireAt?.getTime() ?? null,
+      isResync: first.isResync === true,
+      hasPush: first.hasPush === true,
       keepsReceipt: entries.some(({ keepsReceipt }) => keepsReceipt === true),
     },
     { receiptTtlMs, storedAt: now },

@@ -181,7 +181,9 @@ const isHeld = ({ isFallback, afterMs }: Pick<NewPush, 'isFallback' | 'afterMs'>
   isFallback && afterMs < HOLD_MS;
 
 const toStored = ({ afterMs, notification, ...push }: NewPush, now: number) => ({
-  ...{ ...push, notification: JSON.stringify(toFitting(notification)), attempts: 0 },
+  ...push,
+  notification: JSON.stringify(toFitting(notification)),
+  attempts: 0,
   createdAt: new Date(now),
   dueAt: new Date(now + (isHeld({ ...push, afterMs }) ? HOLD_MS : afterMs)),
   purgeAt: new Date(now + afterMs + PUSH_TTL_MS),
@@ -202,7 +204,9 @@ function toClaim(lease: string, now: number) {
 const heldBy = ({ id, lease }: HeldPush) => ({ _id: id as never, lease });
 
 const toFields = ({ tokens, isShown, refused }: PushProgress) => ({
-  ...{ tokens: [...tokens], isShown, refused: [...refused] },
+  tokens: [...tokens],
+  isShown,
+  refused: [...refused],
 });
 
 const leasedFrom = (now: number) => ({ dueAt: new Date(now + LEASE_MS), isContested: false });

@@ -16,9 +16,20 @@ afterAll(async () => {
 });
 
 const HEARD = [
-  ...['chat:new_message', 'chat:user_typing', 'chat:user_stopped_typing', 'chat:user_left', 'chat:message_read'],
-  ...['chat:message_edited', 'chat:message_deleted', 'chat:message_reaction', 'chat:message_pinned'],
-  ...['chat:message_unpinned', 'notification:new', 'group:user_joined', 'group:user_left', 'user_offline'],
+  'chat:new_message',
+  'chat:user_typing',
+  'chat:user_stopped_typing',
+  'chat:user_left',
+  'chat:message_read',
+  'chat:message_edited',
+  'chat:message_deleted',
+  'chat:message_reaction',
+  'chat:message_pinned',
+  'chat:message_unpinned',
+  'notification:new',
+  'group:user_joined',
+  'group:user_left',
+  'user_offline',
   'presence:status_changed',
 ];
 

@@ -31,24 +31,38 @@ beforeAll(async () => {
   const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
   const at = (index: number) => new Date(BEGINNING + index * 1000);
   const chats = Array.from({ length: CHATS }, (_, index) => ({
-    ...{ participants, type: 'group', groupName: `Group ${index}`, lastActivity: at(index) },
+    participants,
+    type: 'group',
+    groupName: `Group ${index}`,
+    lastActivity: at(index),
   }));
   await models.Chat.collection.insertMany(chats as never[]);
   chatId = await addChat(environment, [ann, bob], { lastActivity: at(CHATS) });
   const [annId, bobId] = participants;
   const messages = Array.from({ length: MESSAGES }, (_, index) => ({
-    ...{ _id: new Types.ObjectId(), chat: new Types.ObjectId(chatId), content: 'x', createdAt: at(index) },
+    _id: new Types.ObjectId(),
+    chat: new Types.ObjectId(chatId),
+    content: 'x',
+    createdAt: at(index),
     sender: index % 2 === 0 ? annId : bobId,
   }));
   messageIds = messages.map(({ _id }) => String(_id));
   await models.ChatMessage.collection.insertMany(messages as never[]);
   const notifications = Array.from({ length: NOTIFICATIONS }, (_, index) => ({
-    ...{ recipient: annId, sender: bobId, type: 'message', title: 'Bob', message: 'x', createdAt: at(index) },
-    ...{ isRead: index % 2 === 0, relatedChat: index % 3 === 0 ? new Types.ObjectId(chatId) : new Types.ObjectId() },
+    recipient: annId,
+    sender: bobId,
+    type: 'message',
+    title: 'Bob',
+    message: 'x',
+    createdAt: at(index),
+    isRead: index % 2 === 0,
+    relatedChat: index % 3 === 0 ? new Types.ObjectId(chatId) : new Types.ObjectId(),
   }));
   await models.Notification.collection.insertMany(notifications as never[]);
   const group = Array.from({ length: MEMBERS }, (_, index) => ({
-    ...{ firstName: `Member ${index}`, joinedGroups: [{ groupType: 'healing' }], lastSeen: at(index) },
+    firstName: `Member ${index}`,
+    joinedGroups: [{ groupType: 'healing' }],
+    lastSeen: at(index),
   }));
   await models.User.collection.insertMany(group as never[]);
   a = await open(environment, ann);

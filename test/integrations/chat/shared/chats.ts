@@ -50,10 +50,16 @@ const BEGINNING = '2000-01-01T00:00:00Z';
 type Payload = any;
 
 const toSupportKnown = ({ _id, content, senderId, timestamp }: Payload): Known => ({
-  ...{ id: _id, content, sender: senderId, at: timestamp },
+  id: _id,
+  content,
+  sender: senderId,
+  at: timestamp,
 });
 const toCommunityKnown = ({ _id, content, sender, createdAt }: Payload): Known => ({
-  ...{ id: _id, content, sender, at: createdAt },
+  id: _id,
+  content,
+  sender,
+  at: createdAt,
 });
 
 const supportChat: ChatKind = {

@@ -23,8 +23,12 @@ describe('the unread number of a chat', () => {
     const createdAt = new Date();
     const kinds = runs.flatMap(([what, count]) => Array.from({ length: count }, () => what));
     const messages = kinds.map((what, index) => ({
-      ...{ _id: new Types.ObjectId(), chat: new Types.ObjectId(chatId), content: `${index}`, createdAt },
-      ...{ sender: new Types.ObjectId(what === 'own' ? ann.id : bob.id), isDeleted: what === 'deleted' },
+      _id: new Types.ObjectId(),
+      chat: new Types.ObjectId(chatId),
+      content: `${index}`,
+      createdAt,
+      sender: new Types.ObjectId(what === 'own' ? ann.id : bob.id),
+      isDeleted: what === 'deleted',
       position: index + 1,
     }));
     if (messages.length > 0) await insert('ChatMessage', messages);
@@ -113,8 +117,11 @@ describe('the unread number of a chat', () => {
     const { _id } = await say(b, chatId, 'by the gateway');
     await a.ask('chat:mark_read', { chatId, messageId: _id });
     const foreign = {
-      ...{ _id: new Types.ObjectId(), chat: new Types.ObjectId(chatId), sender: new Types.ObjectId(bob.id) },
-      ...{ content: 'by another service', createdAt: new Date(Date.now() + 1000) },
+      _id: new Types.ObjectId(),
+      chat: new Types.ObjectId(chatId),
+      sender: new Types.ObjectId(bob.id),
+      content: 'by another service',
+      createdAt: new Date(Date.now() + 1000),
     };
     await insert('ChatMessage', [foreign]);
     await environment.models.Chat.updateOne({ _id: chatId }, { lastMessage: foreign._id });
@@ -133,8 +140,19 @@ describe('the unread number of a chat', () => {
 
 /** What other services store where a date belongs. */
 const TIMES: readonly unknown[] = [
-  ...[new Date(1_700_000_000_000), new Date(1_700_000_000_000), new Date(1_700_000_500_000), null, null, undefined],
-  ...['2023-11-14T22:13:20.000Z', 'yesterday', 1_700_000_000_000, 5, true, undefined, null],
+  new Date(1_700_000_000_000),
+  new Date(1_700_000_000_000),
+  new Date(1_700_000_500_000),
+  null,
+  null,
+  undefined,
+  '2023-11-14T22:13:20.000Z',
+  'yesterday',
+  1_700_000_000_000,
+  5,
+  true,
+  undefined,
+  null,
 ];
 
 /** Walks a list by its cursor, and gives the ids in the order in which they came. */
@@ -154,7 +172,9 @@ describe('pages', () => {
     const [ann, bob] = await members(environment, ['Ann', 'Bob']);
     const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
     const chats = TIMES.map((value) => ({
-      ...{ _id: new Types.ObjectId(), participants, type: 'group' },
+      _id: new Types.ObjectId(),
+      participants,
+      type: 'group',
       ...field('lastActivity', value instanceof Date || value == null ? value : undefined),
     }));
     await environment.models.Chat.collection.insertMany(chats as never[]);
@@ -171,11 +191,9 @@ describe('pages', () => {
     const [ann, bob] = await environment.people('Ann', 'Bob');
     const [annId, bobId] = [ann, bob].map(({ id }) => new Types.ObjectId(id));
     const conversations = TIMES.map((value, index) => ({
-      ...{
-        _id: new Types.ObjectId(),
-        participants: [index % 3 === 0 ? bobId : annId],
-        assignedTo: index % 2 ? annId : null,
-      },
+      _id: new Types.ObjectId(),
+      participants: [index % 3 === 0 ? bobId : annId],
+      assignedTo: index % 2 ? annId : null,
       ...field('updatedAt', value instanceof Date || value == null ? value : undefined),
     })).filter(({ participants, assignedTo }) => participants.includes(annId) || assignedTo === annId);
     await environment.models.SupportConversation.collection.insertMany(conversations as never[]);
@@ -191,7 +209,10 @@ describe('pages', () => {
   test('reach every notification once', async () => {
     const [ann] = await members(environment, ['Ann']);
     const notifications = TIMES.map((value) => ({
-      ...{ _id: new Types.ObjectId(), recipient: new Types.ObjectId(ann.id), isRead: false, type: 'like' },
+      _id: new Types.ObjectId(),
+      recipient: new Types.ObjectId(ann.id),
+      isRead: false,
+      type: 'like',
       ...field('createdAt', value instanceof Date || value == null ? value : undefined),
     }));
     await environment.models.Notification.collection.insertMany(notifications as never[]);
@@ -215,7 +236,9 @@ describe('pages', () => {
       : { chat: parent, sender: new Types.ObjectId(ann.id) };
     const dated = TIMES.map((value) => (value instanceof Date || value == null ? value : undefined));
     const messages = dated.map((value, index) => ({
-      ...{ _id: new Types.ObjectId(), ...own, content: `${index}` },
+      _id: new Types.ObjectId(),
+      ...own,
+      content: `${index}`,
       ...field(isSupport ? 'timestamp' : 'createdAt', value),
     }));
     await insert(isSupport ? 'SupportMessage' : 'ChatMessage', messages);
@@ -300,8 +323,11 @@ test('a conversation shows a message of another service as the last until the ne
   const a = await openChat(environment, ann);
   dataOf(await a.ask('send_message', { conversationId, content: 'first' }));
   const foreign = {
-    ...{ _id: new Types.ObjectId(), conversationId: new Types.ObjectId(conversationId), senderId: bob.id },
-    ...{ content: 'foreign', timestamp: new Date() },
+    _id: new Types.ObjectId(),
+    conversationId: new Types.ObjectId(conversationId),
+    senderId: bob.id,
+    content: 'foreign',
+    timestamp: new Date(),
   };
   await insert('SupportMessage', [foreign]);
   await environment.models.SupportConversation.updateOne({ _id: conversationId }, { lastMessage: foreign._id });

@@ -8,7 +8,10 @@ const clock = createTestClock();
 let environment: TestEnvironment;
 beforeAll(async () => {
   environment = await createTestEnvironment({
-    ...{ nodes: 2, proxyOptions: '', env: { PRESENCE_GRACE_MS: '0' }, overrides: { clock } },
+    nodes: 2,
+    proxyOptions: '',
+    env: { PRESENCE_GRACE_MS: '0' },
+    overrides: { clock },
   });
 });
 afterAll(() => environment.close());

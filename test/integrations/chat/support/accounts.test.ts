@@ -20,8 +20,13 @@ const NOT_FOUND = { success: false, code: 'NOT_FOUND' };
 /** A message as another service would have stored it. */
 async function addMessage(conversationId: string, sender: TestUser): Promise<string> {
   const message = new environment.models.SupportMessage({
-    ...{ conversationId, senderId: sender.id, senderType: 'user', senderName: sender.name },
-    ...{ content: 'stored by another service', type: 'text', timestamp: new Date() },
+    conversationId,
+    senderId: sender.id,
+    senderType: 'user',
+    senderName: sender.name,
+    content: 'stored by another service',
+    type: 'text',
+    timestamp: new Date(),
   });
   await message.save();
   return String(message._id);
@@ -29,7 +34,8 @@ async function addMessage(conversationId: string, sender: TestUser): Promise<str
 
 const call = (user: TestUser, method: string, path: string, body?: unknown) =>
   (environment.nodes[1] ?? environment.nodes[0])?.call(method, path, body, {
-    ...{ 'x-api-key': '', authorization: `Bearer ${signToken({ uid: user.id })}` },
+    'x-api-key': '',
+    authorization: `Bearer ${signToken({ uid: user.id })}`,
   });
 
 /** The REST calls that would succeed for a user who is in the conversation. */

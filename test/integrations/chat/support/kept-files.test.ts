@@ -100,8 +100,12 @@ test('a file of a dead node is deleted unless its message was stored', async () 
   const beganAt = new Date(clock.now() - HOUR_MS);
   const expiresAt = new Date(clock.now());
   const notes = [said, unsaid].map((file) => ({
-    ...{ _id: idOf(file), owner, conversationId: new Types.ObjectId(conversationId) },
-    ...{ bytes: 1000, beganAt, expiresAt },
+    _id: idOf(file),
+    owner,
+    conversationId: new Types.ObjectId(conversationId),
+    bytes: 1000,
+    beganAt,
+    expiresAt,
   }));
   await environment.models.SupportUpload.insertMany(notes);
   await sweep(said.fileId, unsaid.fileId);

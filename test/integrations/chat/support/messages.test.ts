@@ -127,7 +127,11 @@ test('a page ends before it is too large for a client', async () => {
   const content = 'x'.repeat(5000);
   const _id = () => new Types.ObjectId();
   const stored = Array.from({ length: 100 }, (_, n) => ({
-    ...{ _id: _id(), conversationId, senderId: ann.id, content, timestamp: new Date(n) },
+    _id: _id(),
+    conversationId,
+    senderId: ann.id,
+    content,
+    timestamp: new Date(n),
   }));
   await environment.models.SupportMessage.insertMany(stored);
   const { messages, hasMore } = dataOf(await a.ask('get_messages', { conversationId, limit: 100 }));

@@ -74,7 +74,11 @@ export function createMessageLog<M extends OrderedMessage>(
   const sentPositions = createSentPositions({ conversations: kind.conversations, clock: steadyClock, logger });
   const queue = createWriteQueue({ insert, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sender = createOrderedSender({
-    ...{ topic, bus, emitter, clock, logger },
+    topic,
+    bus,
+    emitter,
+    clock,
+    logger,
     onOther({ parent, position, at }) {
       if (at !== undefined) positions.noteNewest(parent, { position, at: new Date(at) });
     },

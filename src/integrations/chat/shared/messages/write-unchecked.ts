@@ -51,7 +51,9 @@ export function createWriteUnchecked<M extends OrderedMessage>({
       const count = Math.min(Math.max(done, 0), messages.length);
       const error = written?.error;
       return {
-        ...{ count, areChecked: done >= 0, areLast: written !== undefined && error === undefined },
+        count,
+        areChecked: done >= 0,
+        areLast: written !== undefined && error === undefined,
         ...(done === count && count < messages.length && isDuplicateKey(error) ? { refusal: error as Error } : {}),
       };
     } catch (error) {
