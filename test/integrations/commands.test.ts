@@ -163,8 +163,7 @@ test('what is stored of a conversation in the place of what ten were told', asyn
   const tellAgain = async (): Promise<void> => {
     const told = (one: TestClient): boolean =>
       one.received('update_conversation').some(([{ data }]) => data.conversation.title === 'Landing');
-    clock.advance(1500);
-    await until(() => team.every(told));
+    await clock.advanceUntil(1500, () => team.every(told));
   };
   const commands = await commandsOf(tellAgain);
   // Conversations of the tests before are compared at the same time.
