@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { signToken } from '../../support/gateway.js';
-import { sendUnread, useFloodTarget } from './flood-target.js';
+import { useFloodTarget } from './flood-target.js';
 import { enterRaw } from './raw-connection.js';
 
 /** Events that are no flood whatever a client sends. */
-const limitless = useFloodTarget({ EVENT_LIMIT: '10000000', SOCKET_BUFFER_MAX: '131072' });
+const limitless = useFloodTarget({ EVENT_LIMIT: '10000000' });
 const target = useFloodTarget({ SOCKET_TRANSPORTS: 'websocket,polling' });
 
 async function floods(of = target): Promise<number> {
@@ -97,16 +97,4 @@ test('a client with as many events within its limit is no flood', async () => {
   }
   expect(await floods(limitless)).toBe(0);
   connection.close();
-});
-
-test('a client that sends events within its limit and never reads is closed for the answers it does not take', async () => {
-  const connection = await enterRaw(limitless().gateway, { claims: { uid: 'deaf' } });
-  let sent = 0;
-  await sendUnread(connection, 200_000, () => {
-    sent += 1;
-    connection.send(`42/v1/shared,${sent}["unknown"]`);
-  });
-  await limitless().expectBounded();
-  connection.socket.resume();
-  await connection.closed;
 });
