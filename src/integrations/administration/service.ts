@@ -5,6 +5,7 @@ import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.j
 import { toDevice } from '../../realtime/delivery/diagnostics/to-wire.js';
 import { GENERAL_SITE } from '../../realtime/delivery/message.js';
 import type { NodeConnection, NodeInfo, PageRange } from '../../realtime/local-node.js';
+import { toConnection } from '../../realtime/presence/to-wire.js';
 
 /** Calls to a node. */
 const CONNECTIONS = 'connections';
@@ -54,14 +55,7 @@ export function createAdministrationService(context: Context) {
 
     async connectionsOf(userId: string, { after, limit }: PageRange) {
       const { sockets } = await presence.socketsOf(userId, { after, limit: limit + 1 });
-      const connections = sockets.map(({ node, socketId, connectedAt, place }) => ({
-        socketId,
-        node,
-        namespace: place?.namespace ?? '',
-        deviceId: place?.deviceId ?? '',
-        connectedAt: new Date(connectedAt).toISOString(),
-      }));
-      return toPage(connections, limit);
+      return toPage(sockets.map(toConnection), limit);
     },
 
     async devicesOf(userId: string) {

@@ -5,6 +5,7 @@ import { toDevice } from '../../realtime/delivery/diagnostics/to-wire.js';
 import { GENERAL_SITE } from '../../realtime/delivery/message.js';
 import type { SocketDetails } from '../../realtime/local-node.js';
 import type { RegisteredSocket } from '../../realtime/presence/index.js';
+import { toConnection } from '../../realtime/presence/to-wire.js';
 import { createCounterCheck } from '../conversation/index.js';
 import type { People } from '../users/index.js';
 
@@ -38,14 +39,7 @@ export function createUserInspection(context: Context, people: People) {
   const socketsOf = async (userId: string) => {
     const { total, sockets: shown } = await presence.socketsOf(userId, { limit: SOCKETS_MAX });
     const details = await detailsOf(shown);
-    const sockets = shown.map(({ socketId, node, place, connectedAt }) => ({
-      socketId,
-      node,
-      namespace: place?.namespace ?? '',
-      deviceId: place?.deviceId ?? '',
-      connectedAt: new Date(connectedAt).toISOString(),
-      ...toShown(details.get(socketId)),
-    }));
+    const sockets = shown.map((socket) => ({ ...toConnection(socket), ...toShown(details.get(socket.socketId)) }));
     return { isOnline: total > 0, connections: total, sockets };
   };
 
