@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, test } from 'vitest';
 import type { TestEnvironment } from '../../support/environment.js';
+import { createTwoClocks } from '../chat/shared/two-clocks.js';
 import { expectAgreement } from './history.js';
-import { createAgreementEnvironment } from './scene.js';
+
+/** How far the clock of the second node is behind. */
+const BEHIND_MS = 180_000;
 
 const ACTS = 400;
 
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  environment = await createAgreementEnvironment();
+  environment = await createTwoClocks(BEHIND_MS);
 });
 afterAll(() => environment.close());
 

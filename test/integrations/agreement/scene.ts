@@ -1,23 +1,8 @@
 import { mongo, Types } from 'mongoose';
-import { systemClock } from '../../../src/platform/clock.js';
-import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
+import { dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 import type { ProxyRules } from '../../support/mongo-proxy.js';
 import type { Random } from '../../support/random.js';
 import { addDepartment } from '../chat/support/chat.js';
-
-/** How far the clock of the second node is behind. */
-const BEHIND_MS = 180_000;
-
-/** Two gateways whose clocks differ by minutes, each with a proxy in front of the database. */
-export const createAgreementEnvironment = (): Promise<TestEnvironment> =>
-  createTestEnvironment({
-    nodes: 2,
-    env: { MESSAGE_LIMIT: '100000' },
-    proxyOptions: 'directConnection=true',
-    nodeOptions: (node) => ({
-      overrides: { clock: node === 0 ? systemClock : { ...systemClock, now: () => Date.now() - BEHIND_MS } },
-    }),
-  });
 
 /** Delays commands and their replies, each by a time of its own: a slow database, in which changes overtake each other. */
 export const createDelays = (

@@ -2,17 +2,17 @@ import { systemClock } from '../../../../src/platform/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../../support/environment.js';
 import type { Document } from '../../../support/mongo-proxy.js';
 
-/** How far the clock of the second node is behind. */
-const BEHIND_MS = 1500;
-
-/** Two gateways whose clocks differ, each with a proxy in front of the database. */
-export const createTwoClocks = (): Promise<TestEnvironment> =>
+/**
+ * Two gateways whose clocks differ, each with a proxy in front of the database.
+ * @param behindMs how far the clock of the second node is behind
+ */
+export const createTwoClocks = (behindMs = 1500): Promise<TestEnvironment> =>
   createTestEnvironment({
     nodes: 2,
     env: { MESSAGE_LIMIT: '100000' },
     proxyOptions: 'directConnection=true',
     nodeOptions: (node) => ({
-      overrides: { clock: node === 0 ? systemClock : { ...systemClock, now: () => Date.now() - BEHIND_MS } },
+      overrides: { clock: node === 0 ? systemClock : { ...systemClock, now: () => Date.now() - behindMs } },
     }),
   });
 
