@@ -67,6 +67,8 @@ export interface Envelope<Content> {
   id: number;
   content: Content;
 }
+
+/** The reply to a request, by its id. An error is a message for people. */
 export type Reply = { id: number; answer: unknown } | { id: number; error: string };
 
 /** Namespace of the Socket.IO clients. */
@@ -87,8 +89,9 @@ export const CIRCLE = 10;
 export const sharedIdOf = (circle: number): string => `6650a1b2c3d5${circle.toString(16).padStart(12, '0')}`;
 /** The channel of the seeded conversations. */
 export const CHANNEL = 'x';
-/** API key and token secret, the same for every server. */
+/** The key of the backend, the same for every server. */
 export const API_KEY = 'the-key-of-the-benchmark';
+/** Signs the tokens of users by HS256. */
 export const SECRET = 'the secret of the benchmark, and of nothing else';
 
 /** Long enough that no heartbeat falls into a measurement. */

@@ -10,6 +10,8 @@ import type { ApplicationEvents } from './types.js';
 
 /** Conversations as the gateway sends them. */
 export type SupportConversation = z.output<typeof supportConversation>;
+
+/** The same for the community. */
 export type CommunityChat = z.output<typeof chat>;
 
 const later = (one: string, other: string): string => (one > other ? one : other);

@@ -9,10 +9,17 @@ import type { ApplicationEvents } from './types.js';
 
 /** Messages as the gateway sends them. */
 export type TeamMessage = z.output<typeof teamMessage>;
+
+/** Messages and notes about a contact. */
 export type ProspectMessage = z.output<typeof prospectMessage>;
+
+/** Messages of the support chat. */
 export type SupportMessage = z.output<typeof supportMessage>;
 
+/** A client of the namespace of conversations, for a team. */
 export type TeamClient<A extends ApplicationEvents> = GatewayClient<'/v1/conversation', A>;
+
+/** A client of the namespace of both chats. */
 export type ChatClient<A extends ApplicationEvents> = GatewayClient<'/', A>;
 
 /** A timeline to which the messages are added that this client sends: the gateway sends them to the others only. */

@@ -8,6 +8,8 @@ import type { ApplicationEvents } from './types.js';
 
 /** Conversations as the gateway sends them. */
 export type TeamConversation = z.output<typeof teamConversation>;
+
+/** Conversations about contacts. */
 export type ProspectConversation = z.output<typeof prospectConversation>;
 
 /** A list to which the messages are added that this client sends: the gateway sends them to the others only. */

@@ -178,6 +178,7 @@ export const prospectConversation = conversationOf(prospectMessage).extend({
   contact_id: person.extend({ phone: z.string().nullable() }).nullable(),
 });
 
+/** Where a page is in its list. */
 export const paging = z.object({
   page: z.number().int(),
   limit: z.number().int(),

@@ -38,6 +38,7 @@ const reached = z.object({
 /** What an emit came to; `id` and `state` when it was durable. */
 export const emitted = reached.extend({ id: z.string().optional(), state: deliveryState.optional() });
 
+/** Whether a user is connected, over all nodes. */
 export const presence = z.object({
   userId,
   online: z.boolean(),

@@ -13,6 +13,8 @@ export interface ReplySchemas {
 
 /** An error code. */
 export const errorCode = z.enum(Object.keys(catalogue) as [ErrorCode, ...ErrorCode[]]);
+
+/** The HTTP status of an error, which events name too. */
 export const errno = z.literal([...new Set<ErrorStatus>(Object.values(catalogue).map(({ status }) => status))]);
 
 /** Optional details of an error. */
@@ -63,6 +65,7 @@ export const chatRequestFailure = z
   .object({ success: z.literal(false), message: z.string(), code: errorCode, ...chatInformation, requestId })
   .meta({ title: 'ChatFailure', description: 'The call failed; `message` says why in words, `code` for programs.' });
 
+/** The acknowledgement of a failed event, except in the chats. */
 export const eventFailure = z.object({
   success: z.literal(false),
   message: errorCode,
@@ -72,6 +75,7 @@ export const eventFailure = z.object({
 /** The data of `event_error`. */
 export const eventError = eventFailure.extend({ event: z.string() });
 
+/** The `data` of a refused connection, in both formats. */
 export const refusalData = z.object({
   errno,
   message: errorCode,

@@ -17,7 +17,7 @@ export interface ApiKeyRequest {
 /** @returns the name of the caller in the log: never the key itself @throws GatewayError `INVALID_API_KEY` */
 export type ApiKeyGuard = (request: ApiKeyRequest) => string;
 
-export interface ApiKeyGuardOptions {
+interface ApiKeyGuardOptions {
   /** Any of them is accepted, which allows rotation. Only used in mode `keys`. */
   keys: readonly string[];
   mode: ApiKeyMode;

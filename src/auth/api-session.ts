@@ -38,6 +38,7 @@ const WAIT_MS = 5000;
 const UNKNOWN_TTL_MS = 1000;
 const UNKNOWN_MAX = 10_000;
 
+/** To be created once for a node: the bound of lookups and the memory of unknown ids are shared by all callers. */
 export function createApiSessions({ model, clock }: { model: ApiSessionModel; clock: Clock }): ApiSessions {
   const limiter = createConcurrencyLimiter({
     clock,

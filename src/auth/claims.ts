@@ -22,7 +22,10 @@ const toIdClaim = (id: z.ZodType<string>) =>
     return z.NEVER;
   }, id);
 
+/** The id of a visitor, a conversation, a workspace or a token. */
 export const idClaim = toIdClaim(opaqueId);
+
+/** The id of an account; its canonical form, in which rooms are named. */
 export const accountIdClaim = toIdClaim(accountId);
 const userIdClaim = toIdClaim(userId);
 

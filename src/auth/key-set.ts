@@ -17,7 +17,7 @@ const MAX_BODY_BYTES = 256 * 1024;
 const keyBody = z.looseObject({ kty: z.string() }).nullable().catch(null);
 const keySetBody = z.object({ keys: z.array(keyBody) });
 
-export interface KeySetOptions {
+interface KeySetOptions {
   /** URL of the JWKS (RFC 7517). */
   url: string;
   clock: Clock;

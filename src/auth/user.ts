@@ -11,7 +11,7 @@ import {
 } from './token-sources.js';
 import type { AnyonePrincipal, TokenVerifier } from './verifier.js';
 
-export interface UserAuthOptions {
+interface UserAuthOptions {
   verifier: TokenVerifier;
   apiSessions: ApiSessions;
   clock: Clock;
@@ -44,6 +44,7 @@ export interface UserAuth {
   renewed(principal: Principal, token: unknown): Promise<UserPrincipal>;
 }
 
+/** A session of the API stands for its access token: both are verified in the same way. */
 export function createUserAuth(options: UserAuthOptions): UserAuth {
   const { verifier, apiSessions, clock, clockToleranceMs = 0, ensureAllowed = () => undefined } = options;
   const allowed = <P extends Principal>(principal: P): P => {

@@ -15,6 +15,10 @@ const TURN_SHARE = 0.75;
 
 type Variables = z.output<typeof environment>;
 
+/**
+ * Groups the parsed environment by what uses it. Adds what follows from several variables, and converts seconds to
+ * milliseconds.
+ */
 export function toConfig(variables: Variables, sites: readonly Site[]) {
   return Object.freeze({
     isProduction: variables.NODE_ENV === 'production',

@@ -35,6 +35,7 @@ const readers = collectReaders();
 /** One reader for each foreign model, derived from its schema. */
 export const readerOf = (name: ForeignModel): Reader => readers[name];
 
+/** Whether other services write the collection of a model. */
 export const isForeign = (name: string): name is ForeignModel => name in readers;
 
 /**

@@ -14,6 +14,7 @@ interface Options {
   max: number;
 }
 
+/** Each key holds a timer until it is forgotten. */
 export function createRecent({ clock, ttlMs, max }: Options): Recent {
   const keys = new Set<string>();
   return {

@@ -28,7 +28,10 @@ export const entryForm = z.object({
  */
 export type Entry = Readonly<z.output<typeof entryForm>>;
 
+/** The id of the entry for all tokens of a user. */
 export const toUserKey = (userId: string): string => `user:${userId}`;
+
+/** The id of the entry for one token, by its `jti`. */
 export const toTokenKey = (tokenId: string): string => `token:${tokenId}`;
 
 /** The change of a document: what only grows, and the block. */
@@ -99,6 +102,7 @@ export function merge(one: Entry, other: Entry): Entry {
   };
 }
 
+/** Whether two states of one revocation are equal. */
 export const isSame = (one: Entry, other: Entry): boolean =>
   one.issuedBefore === other.issuedBefore &&
   one.blockedUntil === other.blockedUntil &&

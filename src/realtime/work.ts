@@ -40,6 +40,7 @@ interface Dependencies {
   readonly countSockets: (room: string) => number;
 }
 
+/** Events, calls and their work count against one limit; those with a limit of their own count against that too. */
 export const createWork = ({ limiter, limit, countSockets }: Dependencies): Work => ({
   async begin(payer, { limit: own, characters = 0 }) {
     const points = 1 + pointsOf({ receivers: countSockets(payer), text: characters });

@@ -48,6 +48,7 @@ interface Dependencies {
   readonly metrics: Pick<Metrics, 'admissions' | 'admissionWaiting' | 'admissionRate'>;
 }
 
+/** To be created once for a node: all of its handshakes wait in one queue. Its timer runs only while some come. */
 export function createAdmission({ perSecond, ...rest }: Dependencies): Admission {
   return perSecond === 0 ? createUnlimited(rest) : createLimited(toRate(perSecond), rest);
 }

@@ -26,6 +26,7 @@ interface Dependencies {
   metrics: Pick<Metrics, 'connectionsEnded'>;
 }
 
+/** A connection that does not close in order is cut a second later. */
 export function createConnectDeadline({ timeoutMs, clock, logger, metrics }: Dependencies): ConnectDeadline {
   const deadlines = createDeadlines<Connection>({ clock, timeoutMs }, (connection) => {
     connection.off('close', forget);

@@ -16,6 +16,7 @@ export function sendJson(response: express.Response, body: unknown): void {
   response.end(text);
 }
 
+/** For routes whose contract declares text, and for callers who are turned away. */
 export function sendText(response: express.Response, { status, text }: TextAnswer): void {
   response.statusCode = status;
   response.setHeader('Content-Type', 'text/plain; charset=utf-8');
@@ -38,6 +39,7 @@ interface FailedRequest {
   failures?: Route['failures'];
 }
 
+/** Answers with the status of the error. Faults of the gateway are logged; a response that has begun is cut. */
 export function answerFailure(thrown: unknown, failed: FailedRequest): void {
   const { request, response, answering, toFailure = toRequestFailure, failures = {} } = failed;
   const { logger, reportKeyRefusal } = answering;

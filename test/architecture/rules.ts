@@ -1,5 +1,6 @@
 import { findAnonymousFunctions } from './anonymous-functions.js';
 import type { Source } from './sources.js';
+import { findUndocumented } from './undocumented.js';
 
 /** Something that holds for every source file, with one text that breaks it, by which the rule itself is tested. */
 export interface Rule {
@@ -183,6 +184,14 @@ export const rules: readonly Rule[] = [
     name: 'exports have names',
     findIn: (source) => search(source, /^export default\b/gm),
     violation: { path: 'src/x.ts', text: 'export default 1;' },
+  },
+  {
+    name: 'exported names have TSDoc, but for examples, which show what their contract documents',
+    findIn: (source) =>
+      isIn(source, 'src/', 'shared/', 'scripts/') && !isIn(source, 'shared/contracts/examples/')
+        ? findUndocumented(source)
+        : [],
+    violation: { path: 'src/x.ts', text: '/** Not of `b`. */\nexport const a = 1;\nexport const b = 1;' },
   },
   {
     name: 'the function that a factory returns has a name, which profiles and stack traces show',

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 export interface Source {
   /** From the root of the project, with `/`. */
   readonly path: string;
-  /** Without its comments: a rule is about what the code does, and comments may speak of what it must not do. */
+  readonly text: string;
+  /** The text without its comments: a rule is about what the code does, and comments may speak of what it must not do. */
   readonly code: string;
   readonly imports: readonly Import[];
 }
@@ -45,7 +46,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 /** Reads what a rule looks at out of the text of a file. */
 export function toSource(path: string, text: string): Source {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1');
-  return { path, code, imports: [...importsOf(path, code)] };
+  return { path, text, code, imports: [...importsOf(path, code)] };
 }
 
 const STATEMENT = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?['"]([^'"]+)['"]/gm;

@@ -20,6 +20,7 @@ interface Options {
   readonly event: string;
 }
 
+/** One for each client: what a client of Centrifugo says depends on what it got before. */
 export const createSpeech = (protocol: Protocol, options: Options): Speech =>
   ({ 'socket.io': createSocketIo, ws: createBare, centrifugo: createCentrifugo })[protocol](options);
 
@@ -95,6 +96,8 @@ function createCentrifugo({ userId }: Options): Speech {
   };
 }
 
-/** Where the clients of Centrifugo stand, by user, and how many messages their last connect has recovered. */
+/** Where the clients of Centrifugo stand, by user. */
 const places = new Map<string, { epoch: string; offset: number }>();
+
+/** Messages that the last connect has recovered, by user. */
 export const recovered = new Map<string, number>();

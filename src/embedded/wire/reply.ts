@@ -5,6 +5,8 @@ import type { Message } from './message.js';
 
 /** The values of `ok`: doubles, and drivers of typed languages read them as such. */
 export const SUCCEEDED = new Double(1);
+
+/** The same of a command that failed. */
 export const FAILED = new Double(0);
 
 const OP_REPLY = 1;

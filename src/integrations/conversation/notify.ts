@@ -16,6 +16,7 @@ export type Notify = (userIds: readonly string[], sent: SentMessage) => void;
 /** Maximum length of a message excerpt in a notification. */
 const BODY_MAX = 200;
 
+/** While push is off, nothing is read. */
 export function createNotify({ push, presence, logger }: Context): Notify {
   const send = async (userIds: readonly string[], { title, message, conversationId }: SentMessage): Promise<void> => {
     const absent = (await presence.get(userIds)).filter(({ online }) => !online).map(({ userId }) => userId);

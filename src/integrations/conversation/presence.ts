@@ -11,6 +11,7 @@ export type FindPresent = (userIds: readonly string[]) => Promise<ReadonlySet<st
 /** Of so few users all count as present: an event for them costs less than to ask. */
 const UNASKED_MAX = 10;
 
+/** More than a few users are looked up in the bus, which may name some who have just left. */
 export function createFindPresent({ bus, emitter }: Pick<Context, 'bus' | 'emitter'>): FindPresent {
   const isHere = (userId: string): boolean => emitter.sizeHere(conversationNamespaces, rooms.user(userId)) > 0;
   return async function findPresent(userIds) {

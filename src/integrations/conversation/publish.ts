@@ -10,6 +10,7 @@ export type Publish = (
   exceptSocketId?: string,
 ) => void;
 
+/** Sends on both namespaces, because a user may be connected to either. */
 export const createPublish = (emitter: Emitter): Publish =>
   function publishToParticipants(userIds, outgoing, exceptSocketId) {
     const target = { namespaces: conversationNamespaces, rooms: userIds.map(rooms.user) };

@@ -39,6 +39,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   readonly settling: Settling;
 }
 
+/** Remembers what each participant was told until it was compared with what is stored. */
 export function createTell<D extends Description, M extends WireMessage>({
   models,
   kind,

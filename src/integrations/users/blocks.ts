@@ -42,6 +42,10 @@ const NO_USERS: ReadonlySet<string> = new Set();
 /** Which users have a block between them (`blockedUsers`), by either; ids are ObjectIds in lower case. */
 export type Blocks = ReturnType<typeof createBlocks>;
 
+/**
+ * Reads blocks where they are needed and keeps none, so a new block counts at once. Users asked for in one turn share
+ * a query.
+ */
 export function createBlocks({ User }: Pick<Models, 'User'>) {
   /** Ids of users who have blocked a user. Other services store ids as text too, which Mongoose would convert. */
   const blockersOf = async (user: Types.ObjectId, among: object = {}): Promise<string[]> => {

@@ -26,6 +26,7 @@ export interface UserServices {
   readonly blocks: Blocks;
 }
 
+/** To be called once for a node: lookups of all integrations share their queries. */
 export function createUserServices({ models, clock, steadyClock, logger }: Context): UserServices {
   const people = createPeople({ models, clock, steadyClock });
   return { people, admission: createAdmission({ people, clock: steadyClock, logger }), blocks: createBlocks(models) };

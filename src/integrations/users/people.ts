@@ -82,6 +82,7 @@ interface Dependencies {
   readonly steadyClock: Clock;
 }
 
+/** Keeps no user in memory, so a lock counts from the next event on. */
 export function createPeople({ models, clock, steadyClock }: Dependencies) {
   const read = async (ids: readonly string[]): Promise<Person[]> => {
     const known = ids.flatMap(toObjectId);

@@ -22,6 +22,7 @@ interface Dependencies {
   readonly settings: { readonly deviceTtlMs: number; readonly mailboxMax: number };
 }
 
+/** @param onCut called for each device that loses messages by a limit or by its time */
 export function createDeviceLifecycle({ storage, sockets, clock, onCut, settings }: Dependencies): DeviceLifecycle {
   const { log, mailboxes, nodes } = storage;
   const isHere = (device: Device): boolean => sockets.ofDevice(device).length > 0;

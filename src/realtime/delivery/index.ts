@@ -80,6 +80,7 @@ interface Dependencies {
   readonly settings: { deviceTtlMs: number; mailboxMax: number; receiptTtlMs: number };
 }
 
+/** Puts the parts together. To be started before the first socket connects. */
 export function createDelivery(dependencies: Dependencies): Delivery {
   const { sockets, models, clock, steadyClock, logger, metrics, bus, nodeCalls, nodeId, pushStore, settings } =
     dependencies;

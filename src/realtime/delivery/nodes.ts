@@ -6,6 +6,8 @@ import { newId } from './message.js';
 
 /** A node without a heartbeat for this long is dead. */
 const ALIVE_MS = 30_000;
+
+/** Two heartbeats can fail before a node counts as dead. */
 export const HEARTBEAT_MS = ALIVE_MS / 3;
 /** A dead node is forgotten after this. */
 const KEPT_MS = 30 * 24 * 60 * 60 * 1000;

@@ -37,6 +37,7 @@ interface Dependencies {
   report(error: unknown): void;
 }
 
+/** Some of the parts refer to each other, so they are created together. */
 export function createSending(dependencies: Dependencies): Sending {
   const { storage, lifecycle, sockets, pushStore, bus, clock, logger, tasks, measures, report } = dependencies;
   const { log, mailboxes, positions } = storage;

@@ -33,6 +33,7 @@ interface Dependencies {
   readonly receiptTtlMs: number;
 }
 
+/** Nothing runs before `start`, which `migrate` must precede. */
 export function createUpkeep(dependencies: Dependencies): Upkeep {
   const { models, storage, lifecycle, sending, sockets, bus, clock, tasks, receiptTtlMs } = dependencies;
   const { log, mailboxes, nodes } = storage;

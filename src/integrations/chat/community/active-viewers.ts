@@ -43,6 +43,7 @@ const keys = {
   leftBy: (chatId: string, userId: string): string => `left:${chatId}:${userId}`,
 };
 
+/** @param store for the sockets of chats alone: its keys are users and chats */
 export function createActiveViewers(store: PresenceStore): ActiveViewers {
   /** Chats left by each socket of this node; `undefined` for most. */
   const leftBySocket = new Map<string, Set<string> | undefined>();

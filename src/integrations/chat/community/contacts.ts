@@ -40,6 +40,7 @@ export interface Community {
   ): Promise<{ known: Set<string>; examined: number }>;
 }
 
+/** Reads are bounded: the last active chats of a user count, and the first participants of a chat. */
 export function createCommunity(
   { Chat, User }: Pick<Models, 'Chat' | 'User'>,
   blocks: Pick<Blocks, 'withUsers'>,

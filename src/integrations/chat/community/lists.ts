@@ -35,6 +35,7 @@ const LEAST_PAID = 500;
 /** The user who reads the list, to whom its cost is charged. */
 type Viewer = UserCaller & { readonly principal: Principal };
 
+/** The chats of a user, in pages. See {@link createLists}. */
 export type ChatLists = ReturnType<typeof createLists>;
 
 /** Lists the chats of a user, last active first. */

@@ -12,6 +12,7 @@ export interface ChatLog extends MessageLog<ChatMessage> {
   findStored(message: Pick<ChatMessage, 'chat' | 'sender' | 'clientMessageId'>): Promise<ChatMessage | null>;
 }
 
+/** @param summaries of senders, for messages that are read to be sent */
 export function createChatLog(context: Context, summaries: UserSummaries): ChatLog {
   const { ChatMessage: Message, Chat } = context.models;
 

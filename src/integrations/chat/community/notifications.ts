@@ -38,6 +38,7 @@ type MessagePlace = Pick<ChatMessage, '_id' | 'chat'>;
 /** The owner of notifications. */
 type Recipient = Pick<UserCaller, '_id' | 'id'>;
 
+/** What users are told of messages that they miss. See {@link createNotifications}. */
 export type Notifications = ReturnType<typeof createNotifications>;
 
 /** What of a message a notification repeats. */

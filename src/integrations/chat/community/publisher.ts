@@ -33,6 +33,7 @@ export const toAudience = ({ chat, blocked }: Opened) => ({
   except: [...blocked].map(rooms.user),
 });
 
+/** Sends in the namespace `/` alone. */
 export function createPublisher({ emitter, logger }: { emitter: Emitter; logger: Logger }): Publisher {
   const send = (target: Omit<Target, 'namespaces'>, outgoing: OutgoingEvent): void => {
     try {

@@ -14,6 +14,7 @@ export interface RateLimits extends Pick<Work, 'pay' | 'settle'> {
   refundMessage(principal: Principal): Promise<void>;
 }
 
+/** Messages have the limit of `chat:send_message`, also those sent by REST. */
 export const createRateLimits = ({ limiter, work }: { limiter: RateLimiter; work: Work }): RateLimits => ({
   async consumeMessage(principal) {
     await limiter.consume(useOf(principal));

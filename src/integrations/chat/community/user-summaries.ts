@@ -11,6 +11,7 @@ export interface UserSummaries {
 
 const shownFields = { name: 1, firstName: 1, lastName: 1, image: 1 } as const;
 
+/** Shows also users without access: their messages stay in chats. */
 export const createUserSummaries = ({ User }: Pick<Models, 'User'>): UserSummaries => ({
   async read(ids) {
     const unique = [...new Set(ids.filter((id) => isObjectIdOrHexString(id)).map(String))];

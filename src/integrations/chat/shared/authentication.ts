@@ -79,6 +79,7 @@ interface Dependencies {
   clock: Clock;
 }
 
+/** To be created once for both chats: connects on both share queries, and what is known of refused users. */
 export function createAuthentication({ userAuth, people, emitter, clock }: Dependencies): Authentication {
   const refused = createRecent({ clock, ttlMs: REFUSED_TTL_MS, max: REFUSED_MAX });
   const look = createLoader<Person>(

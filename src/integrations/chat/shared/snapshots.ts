@@ -13,6 +13,7 @@ export interface Snapshots {
   counted(): Promise<unknown>;
 }
 
+/** Callers without an identity are not counted. */
 export function createSnapshots({ limiter, work }: Pick<Context, 'limiter' | 'work'>): Snapshots {
   const counting = new Set<Promise<void>>();
   return {

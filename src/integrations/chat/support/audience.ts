@@ -19,8 +19,10 @@ export interface Excluded {
   readonly blocked: ReadonlySet<string>;
 }
 
+/** An empty set that is shared, because most conversations exclude no user. */
 export const NO_USERS: ReadonlySet<string> = new Set();
 
+/** Every participant receives the events. */
 export const NONE_EXCLUDED: Excluded = { outsiders: NO_USERS, blocked: NO_USERS };
 
 /**

@@ -25,6 +25,7 @@ export const createFindSaid = ({ SupportMessage: Message }: Pick<Models, 'Suppor
     return Message.findOne(key).readConcern(acknowledgedReadConcern).lean<SupportMessage | null>();
   };
 
+/** Writes are batched when `MESSAGE_BATCH_SIZE` or `MESSAGE_BATCH_MS` is set. */
 export const createSupportLog = (context: Context): SupportLog =>
   createMessageLog<SupportMessage>(context, {
     kind: {

@@ -17,6 +17,7 @@ export interface Publisher {
   agentsHere(departmentId: Types.ObjectId | null): number;
 }
 
+/** Departments are reached in `/department`, all others in `/`. */
 export function createPublisher(emitter: Emitter): Publisher {
   const namespaces = [chatNamespace];
   return {

@@ -34,6 +34,7 @@ type WireRead = z.output<typeof supportRead>;
 type Reader = Pick<SupportRead, 'conversationId' | 'readerId' | 'readerType'>;
 type Progress = Pick<SupportRead, 'messageId' | 'position' | 'messageAt' | 'readAt'>;
 
+/** Positions move forward only, in whatever order the nodes are called. */
 export function createReads({ models, access, publisher, log, work, clock, settling }: Dependencies) {
   const { SupportRead: Read } = models;
 

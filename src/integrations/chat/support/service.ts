@@ -23,6 +23,7 @@ const { limit: uploads } = support.clientEvents.file_upload;
 /** The services of the support chat, used by events and routes. */
 export type SupportServices = ReturnType<typeof createSupportServices>;
 
+/** To be called once for a node: typing, the order of messages and what is known of access are kept in memory. */
 export function createSupportServices(context: Context, { authentication, people, blocks, callers }: ChatServices) {
   const { models, clock, steadyClock, logger, emitter, limiter, work } = context;
   const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;

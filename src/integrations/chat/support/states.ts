@@ -32,6 +32,7 @@ interface Changed {
 /** Sends that conversations were created, assigned or closed. */
 export type States = ReturnType<typeof createStates>;
 
+/** Participants are told, and the department of the conversation. */
 export function createStates({ models, access, publisher, settling }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);

@@ -86,6 +86,7 @@ const RECOUNT_AT_ONCE_MAX = 300;
 /** With more conversations, the last recount may be this old. */
 const RECOUNT_AFTER_MS = 3_600_000;
 
+/** To be created once for a node: its mutex spares the database write conflicts among changes of this node. */
 export function createCounterStore(context: Context, settling: Settling): CounterStore {
   const { models, emitter, clock, logger, config } = context;
   const pushAll = createPushCounters({ models, emitter, settling, findPresent: createFindPresent(context) });

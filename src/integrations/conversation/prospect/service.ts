@@ -11,6 +11,7 @@ import type { ConversationServices } from '../service.js';
 /** Operations that only prospect conversations have. */
 export type ProspectService = ReturnType<typeof createProspectService>;
 
+/** What team conversations can do as well is in `prospects`. */
 export function createProspectService(
   { models, clock }: Context,
   { prospects }: Pick<ConversationServices, 'prospects'>,

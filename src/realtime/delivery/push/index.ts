@@ -55,6 +55,7 @@ interface Dependencies {
   readonly traffic: Pick<Traffic, 'isWatched' | 'pushed'>;
 }
 
+/** Without a `sender`, `send` does nothing and stores nothing. */
 export function createPush({ sender, ...dependencies }: Dependencies): PushService {
   return sender === undefined ? pushIsOff : createPushService({ ...dependencies, sender });
 }

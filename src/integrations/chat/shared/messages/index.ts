@@ -56,6 +56,10 @@ interface Options<M extends OrderedMessage> {
   toEvents: (messages: readonly M[]) => Promise<OutgoingEvent[]>;
 }
 
+/**
+ * To be created once for each chat on a node: messages of one sender keep their order within one log. It runs until
+ * `stop`.
+ */
 export function createMessageLog<M extends OrderedMessage>(
   {
     bus,

@@ -14,6 +14,7 @@ export interface MessageLookup<M> {
   cursorFor(parent: Types.ObjectId, at: string | undefined, side: 'before' | 'after'): Promise<Cursor | undefined>;
 }
 
+/** @param backfill assigns positions in a conversation, for a message that has none */
 export function createMessageLookup<M extends OrderedMessage>(
   { model, parent: parentField }: MessageKind<M>,
   reader: MessageReader<M>,

@@ -19,6 +19,7 @@ export interface Positions<M> {
   noteNewest(parent: string, newest: Newest): void;
 }
 
+/** Knows of a conversation what was noted last; one that it has forgotten begins with `newest` of the draft. */
 export function createPositions<M extends OrderedMessage>(
   { time }: Pick<MessageKind<M>, 'time'>,
   clock: Clock,

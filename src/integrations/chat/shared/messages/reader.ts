@@ -47,6 +47,7 @@ export interface MessageReader<M> {
 export const isPositioned = <M extends OrderedMessage>(message: M): message is M & { position: number } =>
   typeof message.position === 'number' && message.position > 0;
 
+/** Messages without a position come before all others, in the order of their times. */
 export function createMessageReader<M extends OrderedMessage>(kind: MessageKind<M>): MessageReader<M> {
   const { model, parent: parentField, time } = kind;
   const { collection } = model;

@@ -20,6 +20,10 @@ interface Dependencies<M> {
   waitMs: number;
 }
 
+/**
+ * With `batch`, messages of all conversations are collected for one write; otherwise each conversation has a queue of
+ * its own.
+ */
 export const createWriteQueue = <M>({ insert, clock, batch, waitMs }: Dependencies<M>): WriteQueue<M> =>
   batch === undefined ? createQueues(insert, { clock, waitMs }) : createBatches(insert, { ...batch, clock, waitMs });
 
