@@ -116,6 +116,10 @@ export const logEvents = {
     level: 'warn',
     message: 'a client was refused: it tried a transport that is not among SOCKET_TRANSPORTS',
   },
+  session_unknown: {
+    level: 'info',
+    message: 'a request of a polling client was refused: its connection is not on this node',
+  },
   protocol_refused: {
     level: 'warn',
     message: 'a client was refused: it uses the protocol of Socket.IO 2, which ALLOW_EIO3 enables',

@@ -17,19 +17,23 @@ interface Engine {
 
 /** Error codes of Engine.IO. */
 const UNKNOWN_TRANSPORT = 0;
+const UNKNOWN_SESSION = 1;
 const UNSUPPORTED_PROTOCOL = 5;
+
+const UNKNOWN_SESSION_MESSAGE =
+  'Session ID unknown: the connection has ended, or is on another node; polling needs sticky sessions';
 
 /** Maximum logged length of text from a client. */
 const LOGGED_MAX = 200;
 
 interface Dependencies {
   transports: readonly string[];
-  logger: Pick<Logger, 'warn'>;
+  logger: Pick<Logger, 'info' | 'warn'>;
 }
 
 /**
- * Explains refused handshakes to the client and in the log: most clients try polling first, and Engine.IO only answers
- * `Transport unknown`.
+ * Explains refused requests to the client and in the log. Most clients try polling first, and Engine.IO only answers
+ * `Transport unknown`; behind a load balancer without sticky sessions it only answers `Session ID unknown`.
  */
 export function explainRefusals(engine: Engine, { transports, logger }: Dependencies): void {
   const list = transports.map((transport) => `"${transport}"`).join(', ');
@@ -40,6 +44,9 @@ export function explainRefusals(engine: Engine, { transports, logger }: Dependen
       if (context !== undefined) {
         context.message = `Transport unknown: this server takes ${transports.join(' and ')} only; connect with transports: [${list}]`;
       }
+    } else if (code === UNKNOWN_SESSION) {
+      logger.info(details, 'a request of a polling client was refused: its connection is not on this node');
+      if (context !== undefined) context.message = UNKNOWN_SESSION_MESSAGE;
     } else if (code === UNSUPPORTED_PROTOCOL) {
       logger.warn(details, 'a client was refused: it uses the protocol of Socket.IO 2, which ALLOW_EIO3 enables');
     }

@@ -7,7 +7,7 @@ import { startGateway, type TestGateway } from '../support/gateway.js';
 const clock = createTestClock();
 const lines: Record<string, unknown>[] = [];
 const logger = createLogger(
-  { level: 'warn', isPretty: false },
+  { level: 'info', isPretty: false },
   { write: (line: string) => void lines.push(JSON.parse(line)) },
 );
 const linesAbout = (words: string) => lines.filter(({ msg }) => String(msg).includes(words));
@@ -58,6 +58,21 @@ describe('a client that tries polling where only websockets are enabled', () => 
     expect(json.message).toMatch(/this server takes polling only/);
     await polling.close();
   });
+});
+
+test('a polling client whose requests reach different nodes gets the reason, which is logged too', async () => {
+  const polling = { SOCKET_TRANSPORTS: 'websocket,polling' };
+  const [first, second] = await Promise.all([startGateway(polling), startGateway(polling, { logger })]);
+  lines.length = 0;
+  const opened = (await first.call('GET', POLL)).text;
+  const { sid } = JSON.parse(opened.slice(1));
+  const { status, json } = await second.call('GET', `${POLL}&sid=${sid}`, undefined, { 'user-agent': 'python/3.12' });
+  expect(status).toBe(400);
+  expect(json.message).toMatch(/on another node; polling needs sticky sessions/);
+  expect(linesAbout('polling client')).toEqual([
+    expect.objectContaining({ event: 'session_unknown', userAgent: 'python/3.12' }),
+  ]);
+  await Promise.all([first.close(), second.close()]);
 });
 
 test('a client of Socket.IO 2 is named in the log', async () => {

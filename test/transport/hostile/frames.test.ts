@@ -217,6 +217,9 @@ describe('bytes that are not a frame', () => {
 
 const UNKNOWN_TRANSPORT = 'Transport unknown: this server takes websocket only; connect with transports: ["websocket"]';
 
+const UNKNOWN_SESSION =
+  'Session ID unknown: the connection has ended, or is on another node; polling needs sticky sessions';
+
 /** Requests for a connection that are not granted, and how. */
 const HANDSHAKES: Record<string, { query: string; code: number; message: string }> = {
   'polling, which is not allowed': { query: 'EIO=4&transport=polling', code: 0, message: UNKNOWN_TRANSPORT },
@@ -227,17 +230,17 @@ const HANDSHAKES: Record<string, { query: string; code: number; message: string 
   'an unknown session': {
     query: 'EIO=4&transport=websocket&sid=unknown-session',
     code: 1,
-    message: 'Session ID unknown',
+    message: UNKNOWN_SESSION,
   },
   'a session called __proto__': {
     query: 'EIO=4&transport=websocket&sid=__proto__',
     code: 1,
-    message: 'Session ID unknown',
+    message: UNKNOWN_SESSION,
   },
   'a session called constructor': {
     query: 'EIO=4&transport=websocket&sid=constructor',
     code: 1,
-    message: 'Session ID unknown',
+    message: UNKNOWN_SESSION,
   },
   'a websocket without an upgrade': { query: 'EIO=4&transport=websocket', code: 3, message: 'Bad request' },
 };
@@ -253,7 +256,7 @@ describe('a handshake that is not granted', () => {
 
 describe('an upgrade that is not granted', () => {
   test.each([
-    ['an unknown session', 'EIO=4&transport=websocket&sid=unknown-session', 'Session ID unknown'],
+    ['an unknown session', 'EIO=4&transport=websocket&sid=unknown-session', UNKNOWN_SESSION],
     ['another transport', 'EIO=4&transport=polling', UNKNOWN_TRANSPORT],
   ])('is answered: %s', async (_name, query, message) => {
     const socket = new WebSocket(`${current().gateway.url}/socket.io/?${query}`);
