@@ -1,4 +1,5 @@
 import type { Namespace } from 'socket.io';
+import { createLargeWrites } from './large-writes.js';
 
 /** The first byte of a text message in one frame. */
 const FINAL_TEXT = 0x81;
@@ -77,7 +78,7 @@ interface Transport {
 interface Connection {
   readonly readyState: string;
   readonly transport: Transport;
-  readonly writeBuffer: readonly unknown[];
+  readonly writeBuffer: readonly QueuedPacket[];
   write(data: unknown, options?: BroadcastOptions, sent?: () => void): unknown;
   sendPacket(type: string, ...content: unknown[]): void;
   flush(): void;
@@ -105,19 +106,32 @@ export function joinWrites<T>(work: () => T): T {
   }
 }
 
-/** @throws the first error, after all have been flushed */
+/** @throws the first error, after all have been flushed, or wait for their turn */
 function flushAll(connections: Iterable<Connection>): void {
   const errors: unknown[] = [];
   for (const connection of connections) {
-    connection.transport.writable = true;
     try {
-      connection.flush();
+      if (largeWrites.mayWrite(connection, sizeOf(connection.writeBuffer))) flushNow(connection);
     } catch (error) {
       errors.push(error);
     }
   }
   if (errors.length > 0) throw errors[0];
 }
+
+function flushNow(connection: Connection): void {
+  connection.transport.writable = true;
+  connection.flush();
+}
+
+/** In characters, of texts. */
+function sizeOf(packets: readonly QueuedPacket[]): number {
+  let size = 0;
+  for (const { data } of packets) if (typeof data === 'string') size += data.length;
+  return size;
+}
+
+const largeWrites = createLargeWrites(flushNow);
 
 /**
  * Lets a connection write packets straight to the socket of its websocket, each in one buffer: one that finds nothing waiting at
@@ -147,16 +161,18 @@ function toDirectConnection(prototype: Connection): object {
   return Object.create(prototype, {
     write: {
       value(this: Connection, data: unknown, options?: BroadcastOptions, sent?: () => void): unknown {
+        if (typeof data !== 'string' || sent !== undefined) return write.call(this, data, options, sent);
+        largeWrites.endWait(this, data.length);
         const { transport } = this;
-        const socket = typeof data === 'string' && sent === undefined ? idleSocketOf(this) : undefined;
-        if (socket === undefined) return write.call(this, data, options, sent);
+        const socket = idleSocketOf(this);
+        if (socket === undefined) return write.call(this, data, options);
         transport.writable = false;
-        if (held === undefined) {
-          socket.write(toFrame(data as string, options), transport._onSentLast);
+        if (held === undefined && largeWrites.mayWrite(this, data.length)) {
+          socket.write(toFrame(data, options), transport._onSentLast);
           return this;
         }
         // As it is not writable, the packet waits.
-        held.add(this);
+        held?.add(this);
         return write.call(this, data, options);
       },
     },
@@ -188,7 +204,10 @@ function toDirectTransport(prototype: Transport): object {
         this.writable = false;
         // One buffer: the system takes at most 1024 at once, and the rest would wait while more is read from the client.
         const frames = packets.map(({ data, options }) => toFrame(data as string, options));
-        socket.write(Buffer.concat(frames), this._onSentLast);
+        const [first] = frames;
+        // That of a broadcast is shared by its receivers.
+        const isAlone = frames.length === 1 && first !== undefined;
+        socket.write(isAlone ? first : Buffer.concat(frames), this._onSentLast);
       },
     },
   }) as object;

@@ -134,6 +134,44 @@ test.each([1, 20])(
   },
 );
 
+test.each([
+  ['one by one', (send: () => void) => send()],
+  ['together', joinWrites],
+])(
+  'large packets to many clients, sent %s, are written in several turns, each client gets its own in order',
+  async (_how, sendAll) => {
+    const clients = await Promise.all(Array.from({ length: 12 }, () => connect({ perMessageDeflate: false })));
+    const counts = clients.map(({ socket }) => countWrites(socket));
+    const written = (): number => counts.filter((count) => count() > 0).length;
+    const large = 'x'.repeat(1_000_000);
+    const following = ['second', `${large}y`, 'third'];
+    sendAll(() => {
+      for (const { socket } of clients) socket.emit('one', large);
+    });
+    const inOneTurn = written();
+    expect(inOneTurn).toBeGreaterThan(0);
+    expect(inOneTurn).toBeLessThan(clients.length);
+    // What follows comes behind it. Of two large packets the first is not held back any more.
+    for (const { socket } of clients) {
+      for (const text of following) socket.emit('one', text);
+    }
+    expect(written()).toBe(clients.length);
+    const expected = [large, ...following].map((text) => toPacket('one', text));
+    for (const { received } of clients) {
+      await expect.poll(() => received.length).toBe(expected.length + 2);
+      // Not by `toEqual`, which would print megabytes.
+      expect(received.slice(2).every((packet, index) => packet === expected[index])).toBe(true);
+    }
+  },
+);
+
+test('large packets that wait for their turn are written also when nothing follows', async () => {
+  const clients = await Promise.all(Array.from({ length: 20 }, () => connect({ perMessageDeflate: false })));
+  const large = 'x'.repeat(1_000_000);
+  for (const { socket } of clients) socket.emit('one', large);
+  for (const { received } of clients) await expect.poll(() => received.at(-1) === toPacket('one', large)).toBe(true);
+});
+
 test('a connection whose flush fails does not keep back the packets of others', async () => {
   const failing = await connect({ perMessageDeflate: false });
   const other = await connect({ perMessageDeflate: false });
