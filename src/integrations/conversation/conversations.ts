@@ -10,6 +10,7 @@ import { createConversationLists } from './lists.js';
 import { createMembership } from './membership.js';
 import { createMessageLists } from './messages.js';
 import { createNotify } from './notify.js';
+import { ensureAccessToShow } from './one-moment.js';
 import { createPages } from './pages.js';
 import { createFindPresent } from './presence.js';
 import { createPublish } from './publish.js';
@@ -64,7 +65,7 @@ export function createConversations<D extends Description, M extends WireMessage
 
     /** One conversation from the viewer's point of view. */
     async get(viewer: Viewer, id: string) {
-      const { conversation, member } = await ensureAccess(models, kind, { viewer, id });
+      const { conversation, member } = await ensureAccessToShow(models, kind, { viewer, id });
       await work.pay(viewer.principal, { rows: conversation.users.length });
       return (await prepareToShow(models, kind, [conversation]))(conversation, member);
     },

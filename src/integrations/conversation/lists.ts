@@ -6,12 +6,13 @@ import { GatewayError } from '../../errors.js';
 import { readDocument, readStored, storedForms } from '../../models/index.js';
 import { isOnShards } from '../../platform/mongo/cluster.js';
 import type { Range } from '../../platform/mongo/keyset.js';
-import { isNamed } from './access.js';
+import { type Access, isAccessible, isNamed } from './access.js';
 import type { CountedMembers } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import type { createMembership } from './membership.js';
 import type { createMessageLists } from './messages.js';
+import { atOneMoment } from './one-moment.js';
 import { createSearch, type SearchQuery, SORT } from './search.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
@@ -58,19 +59,21 @@ export function createConversationLists<D extends Description, M extends WireMes
    */
   const show = async (viewer: Viewer, members: readonly Member[], suspects: readonly Member[] = []) => {
     const { found: all, messages } = await readConversations(kind, viewer, { members, suspects });
-    const isShown = new Set(members.map(({ conversation }) => conversation.toHexString()));
-    const found = all.filter(({ _id }) => isShown.has(_id.toHexString()));
+    const byId = new Map(all.map((conversation) => [conversation._id.toHexString(), conversation]));
+    const accesses = members.flatMap((member): Access[] => {
+      const conversation = byId.get(member.conversation.toHexString());
+      return conversation === undefined ? [] : [{ conversation, member }];
+    });
+    const shown = await atOneMoment(models, kind, accesses);
+    const found = shown.map(({ conversation }) => conversation);
     const users = found.flatMap((conversation) => conversation.users.map(String));
     await work.pay(viewer.principal, { rows: found.length + new Set(users).size, details: users.length });
-    const byId = new Map(found.map((conversation) => [conversation._id.toHexString(), conversation]));
     const toWire = await prepareToShow(models, kind, found, messages);
     const left = new Set(all.filter((one) => !isNamed(one, viewer.userId)).map(({ _id }) => _id.toHexString()));
     const departed = [...new Set([...members, ...suspects])].filter((one) => left.has(one.conversation.toHexString()));
-    const conversations = members.flatMap((member) => {
-      const conversation = byId.get(member.conversation.toHexString());
-      if (conversation === undefined || !conversation.account.equals(viewer.accountId)) return [];
-      return isNamed(conversation, viewer.userId) ? [toWire(conversation, member)] : [];
-    });
+    const conversations = shown
+      .filter(({ conversation }) => isAccessible(conversation, viewer))
+      .map(({ conversation, member }) => toWire(conversation, member));
     return { conversations, departed };
   };
 

@@ -13,9 +13,9 @@ import {
   sortWithin,
   withUsableId,
 } from '../../platform/mongo/keyset.js';
-import { ensureAccess } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import { ensureAccessToShow } from './one-moment.js';
 import { positionOf, takeFitting } from './pages.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
@@ -55,7 +55,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
 
   /** @param limit messages that are shown with it */
   const withConversation = async (viewer: Viewer, id: string, limit: number) => {
-    const { conversation, member } = await ensureAccess(models, kind, { viewer, id });
+    const { conversation, member } = await ensureAccessToShow(models, kind, { viewer, id });
     await work.pay(viewer.principal, { rows: limit + conversation.users.length });
     return (await prepareToShow(models, kind, [conversation]))(conversation, member);
   };
