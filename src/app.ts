@@ -43,7 +43,10 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     },
     replaceSecrets: secrets.replace,
     missing: health.missing,
-    metrics: () => metrics.registry.getMetricsAsJSON(),
+    async metrics() {
+      await health.measure();
+      return metrics.registry.getMetricsAsJSON();
+    },
     close(drainMs = config.shutdown.drainMs) {
       drain.durationMs = drainMs;
       closing ??= closeGateway(base);

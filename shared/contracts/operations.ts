@@ -6,6 +6,9 @@ import { unready } from './reply-schemas.js';
 /** A document as the answer: an object of any form. */
 const document = z.looseObject({});
 
+/** What a gateway depends on. */
+const dependencies: readonly string[] = ['mongo', 'redis', 'storage'];
+
 /** What the gateway says about itself: to load balancers, to Prometheus, and to those who write clients. */
 export const operations = defineContract({
   name: 'operation',
@@ -44,6 +47,16 @@ export const operations = defineContract({
       method: 'get',
       path: '/health/ready',
       caller: 'anyone',
+      query: z.object({
+        exclude: z
+          .string()
+          .refine(
+            (list) => list.split(',').every((name) => dependencies.includes(name)),
+            'must be dependencies with commas',
+          )
+          .describe(`Of \`${dependencies.join('`, `')}\`, with commas between them: may be missing. Absent: none.`)
+          .optional(),
+      }),
       failures: { 503: unready },
     },
     metrics: {

@@ -92,7 +92,10 @@ export function createBase(config: Config, overrides: Overrides): Base {
 /** A gateway that has its port for itself. */
 const toSingle = (health: Health, { registry }: Metrics): Machine => ({
   missing: health.missing,
-  metrics: () => registry.metrics(),
+  async metrics() {
+    await health.measure();
+    return registry.metrics();
+  },
   leave: async () => undefined,
   peers: noPeers,
 });

@@ -19,6 +19,8 @@ export interface Health {
   isPolled(): boolean;
   /** Names of unreachable dependencies, and `draining`. */
   missing(): Promise<string[]>;
+  /** Brings the metric of the dependencies up to date. */
+  measure(): Promise<void>;
   /** Whether each dependency answers at once. For people: it does not count as asking for readiness. */
   states(): Promise<Readonly<Record<string, boolean>>>;
 }
@@ -40,6 +42,7 @@ export function createHealth({ metrics, clock }: { metrics: Metrics; clock: Cloc
     metrics.dependencyUp.set({ dependency: name }, answers ? 1 : 0);
     return [name, answers];
   };
+  const askAll = (): Promise<[string, boolean][]> => Promise.all(Object.entries(watched).map(isUp));
   return {
     watch: (dependencies) => {
       watched = dependencies;
@@ -51,9 +54,11 @@ export function createHealth({ metrics, clock }: { metrics: Metrics; clock: Cloc
     isPolled: () => clock.now() - polledAt < POLLED_MS,
     async missing() {
       polledAt = clock.now();
-      const answers = await Promise.all(Object.entries(watched).map(isUp));
-      const away = answers.filter(([, answersNow]) => !answersNow).map(([name]) => name);
+      const away = (await askAll()).filter(([, answersNow]) => !answersNow).map(([name]) => name);
       return isDraining ? [...away, 'draining'] : away;
+    },
+    async measure() {
+      await askAll();
     },
     async states() {
       const answers = Object.entries(watched).map((entry) =>

@@ -170,6 +170,12 @@ test('while Redis is away each node serves its own clients; afterwards the nodes
   await until(async () => (await a.call('GET', '/health/ready')).status === 503);
   const ready = await a.call('GET', '/health/ready');
   expect(ready.json).toEqual({ success: false, errno: 503, message: 'UNAVAILABLE', missing: ['redis'] });
+  expect((await a.call('GET', '/health/ready?exclude=mongo')).json.missing).toEqual(['redis']);
+  expect((await a.call('GET', '/health/ready?exclude=mongo,redis')).json).toEqual({
+    success: true,
+    message: 'SUCCESS',
+  });
+  expect((await a.call('GET', '/health/ready?exclude=reddis')).status).toBe(400);
   expect((await a.call('GET', '/status')).status).toBe(200);
   expect((await a.call('POST', '/emit/outage/during', { n: 1 })).status).toBe(200);
   expect(await near.next('during')).toEqual([{ n: 1 }]);

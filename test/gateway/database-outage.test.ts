@@ -58,6 +58,8 @@ test('an unresponsive database is reported as missing', async () => {
   });
   expect((await gateway.call('GET', '/health/ready')).status).toBe(200);
   process.kill(database.pid ?? expect.fail('it does not run'), 'SIGSTOP');
+  // Also where nothing asks whether the node is ready.
+  expect((await gateway.call('GET', '/metrics')).text).toContain('gateway_dependency_up{dependency="mongo"} 0\n');
   const ready = await gateway.call('GET', '/health/ready');
   expect([ready.status, ready.json.missing]).toEqual([503, ['mongo']]);
 });

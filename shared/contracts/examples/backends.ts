@@ -199,6 +199,7 @@ export const operationsExamples = defineExamples(operations, {
     healthcheck: {},
     live: { answer: { version: '1.0.0', wire: '1.0.0' } },
     ready: {
+      query: { exclude: 'mongo,redis' },
       failures: {
         503: { success: false, errno: 503, message: 'UNAVAILABLE', missing: ['redis'] },
       },

@@ -22,8 +22,9 @@ export function createRoutes(context: Context): RouteHandlers<typeof operations>
     healthcheck: async () => undefined,
     // The version would show an attacker which vulnerabilities to try.
     live: async ({ apiKey }) => (apiKey === undefined ? {} : versions),
-    async ready() {
-      const missing = await machine.missing();
+    async ready({ query: { exclude = '' } }) {
+      const excluded = exclude.split(',');
+      const missing = (await machine.missing()).filter((name) => !excluded.includes(name));
       if (missing.length > 0) throw new GatewayError('UNAVAILABLE', { missing });
     },
     async metrics({ response }) {

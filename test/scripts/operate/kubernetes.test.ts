@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { operations } from '#shared/contracts/operations.js';
 import { environment as settings } from '../../../src/config.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: a manifest is looked into without declaring its form again
@@ -35,7 +36,11 @@ test('the manifest has two replicas that are never both away', () => {
 
 test('its probes ask routes that exist, on the port of the gateway', () => {
   const { startupProbe, readinessProbe, livenessProbe, ports } = container;
-  expect(readinessProbe.httpGet.path).toBe('/health/ready');
+  const { pathname, searchParams } = new URL(readinessProbe.httpGet.path, 'http://gateway');
+  const { ready } = operations.routes;
+  expect(pathname).toBe(ready.path);
+  // Otherwise an outage of either would leave no pod in the Service.
+  expect(ready.query.parse(Object.fromEntries(searchParams)).exclude?.split(',').sort()).toEqual(['mongo', 'redis']);
   expect([startupProbe, livenessProbe].map(({ httpGet }) => httpGet.path)).toEqual(['/health/live', '/health/live']);
   const { PORT, STARTUP_TIMEOUT_MS } = settings.parse({});
   expect(ports).toEqual([{ name: 'http', containerPort: PORT }]);
