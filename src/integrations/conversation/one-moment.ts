@@ -49,6 +49,8 @@ export async function ensureAccessToShow(
   return access;
 }
 
-/** Each message gives both the same time. Documents of other services can differ in it. */
+/** Each message gives both the same time. In documents of other services it can be missing. */
 const isOfOneMoment = ({ conversation, member }: Access): boolean =>
-  conversation.last_activity_at?.getTime() === member.last_activity_at?.getTime();
+  conversation.last_activity_at === undefined ||
+  member.last_activity_at === undefined ||
+  conversation.last_activity_at.getTime() === member.last_activity_at.getTime();
