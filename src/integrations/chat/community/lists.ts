@@ -14,7 +14,7 @@ import type { ChatLog } from './log.js';
 import type { RateLimits } from './rate-limits.js';
 import { isMuted, settingOf } from './settings.js';
 import { toWireMessage } from './to-wire.js';
-import { createCountUnread, UNREAD_PAGE } from './unread.js';
+import { createCountUnread, UNREAD_PAGE, type Unread } from './unread.js';
 import type { UserSummaries } from './user-summaries.js';
 
 /** A chat on the wire. */
@@ -64,6 +64,18 @@ export function createLists({ models, clock, rateLimits, authentication, summari
     return new Map(found.map((message) => [message._id.toHexString(), message]));
   };
 
+  /**
+   * A message that was stored after the chats were read counts as unread, so it is shown as the last one: a client that counts on
+   * from there gets it as an event, too, and would count it twice.
+   */
+  const followUnread = (chats: readonly Chat[], newest: ReadonlyMap<string, ChatMessage>, counted: readonly Unread[]) =>
+    chats.map((chat, index): Chat => {
+      const last = counted[index]?.last;
+      const shown = newest.get(String(chat.lastMessage));
+      const isLater = last !== undefined && isPositioned(last) && last.position > (shown?.position ?? 0);
+      return isLater ? { ...chat, lastMessage: last._id, lastActivity: last.createdAt ?? lastActivityOf(chat) } : chat;
+    });
+
   /** Unread messages of each chat. Of most chats few messages are examined; what was paid for more is given back. */
   const countAll = async (chats: readonly Chat[], newest: ReadonlyMap<string, ChatMessage>, viewer: Viewer) => {
     const details = chats.reduce((sum, { participants }) => sum + participants.length, 0);
@@ -89,12 +101,15 @@ export function createLists({ models, clock, rateLimits, authentication, summari
       0,
     );
     await rateLimits.settle(viewer.principal, { paid, done: { details, examined } });
-    return counted.map(({ unread }) => unread);
+    return counted;
   };
 
-  const show = async (chats: readonly Chat[], viewer: Viewer): Promise<WireChat[]> => {
-    const newest = await readNewest(chats);
-    const unread = await countAll(chats, newest, viewer);
+  const show = async (stored: readonly Chat[], viewer: Viewer): Promise<WireChat[]> => {
+    const newestStored = await readNewest(stored);
+    const counted = await countAll(stored, newestStored, viewer);
+    const chats = followUnread(stored, newestStored, counted);
+    const later = await readNewest(chats.filter((chat) => !stored.includes(chat)));
+    const newest = new Map([...newestStored, ...later]);
     const senders = [...newest.values()].map(({ sender }) => sender);
     const people = await summaries.read([...senders, ...chats.flatMap((chat) => otherOf(chat, viewer._id) ?? [])]);
     return chats.map((chat, index) => {
@@ -114,7 +129,7 @@ export function createLists({ models, clock, rateLimits, authentication, summari
         pinnedMessages: (chat.pinnedMessages ?? []).map((id) => id.toHexString()),
         isMuted: isMuted(chat, viewer._id, clock.now()),
         mutedUntil: mutedUntil?.toISOString() ?? null,
-        unreadCount: unread[index] ?? 0,
+        unreadCount: counted[index]?.unread ?? 0,
       };
     });
   };

@@ -16,10 +16,13 @@ const LOOKED_MAX = 1000;
 /** The fields that determine whether a message counts. */
 const projection = { sender: 1, isDeleted: 1 } as const;
 
-/** The number of unread messages, and of examined ones. */
-interface Unread {
+/** The number of unread messages, and what it was found from. */
+export interface Unread {
   readonly unread: number;
+  /** Messages that were examined. */
   readonly examined: number;
+  /** The last of them in the order of the chat. */
+  readonly last: ChatMessage | undefined;
 }
 
 /** Pays for messages that are examined beyond the first page. @throws GatewayError `RATE_LIMITED` */
@@ -47,19 +50,24 @@ export const createCountUnread = (log: ChatLog) =>
 
     let unread = 0;
     let examined = 0;
+    let last: ChatMessage | undefined;
     let after = readCursorOf(settingOf(chat, user));
     for (let looked = 0; looked < LOOKED_MAX; looked += UNREAD_PAGE) {
       if (looked > 0) await payForMore(UNREAD_PAGE);
       const page = await log.read({ parent, after, first: 'oldest', limit: UNREAD_PAGE, projection });
       unread += count(page);
       examined += page.length;
-      const last = page.at(-1);
+      last = page.at(-1) ?? last;
       if (unread >= UNREAD_MAX || last === undefined || page.length < UNREAD_PAGE) {
-        return { unread: Math.min(unread, UNREAD_MAX), examined };
+        return { unread: Math.min(unread, UNREAD_MAX), examined, last };
       }
       after = log.cursorOf(last);
     }
     await payForMore(LOOKED_MAX);
     const newest = await log.read({ parent, after, first: 'newest', limit: LOOKED_MAX, projection });
-    return { unread: Math.min(unread + count(newest.filter(isPositioned)), UNREAD_MAX), examined };
+    return {
+      unread: Math.min(unread + count(newest.filter(isPositioned)), UNREAD_MAX),
+      examined,
+      last: newest[0] ?? last,
+    };
   };
