@@ -17,6 +17,8 @@ type Connection = Socket['conn'];
 /** A caller floods who sends so many useless packets within {@link WINDOW_MS}, over all connections. */
 const USELESS_MAX = 1000;
 const WINDOW_MS = 5000;
+/** When all callers of a node together have sent so many in a window, those who go on are slowed down, however many they are. */
+const NODE_USELESS_MAX = 20_000;
 /**
  * Useless packets of a connection that are counted together. A connection that has not sent so many is not slowed down, whatever
  * others send who count as the same caller.
@@ -53,7 +55,10 @@ type Source = WebSocketLike | PollingConnection;
 
 /** Tells a flood from a busy client. */
 export interface UsefulPackets {
-  /** A packet was useful: an event or a CONNECT within the limits, or an acknowledgement that was asked for. */
+  /**
+   * A packet was useful, or will be: an event or a CONNECT within the limits, the answer to a heartbeat, or an acknowledgement
+   * that was asked for.
+   */
   credit(connection: Connection): void;
 }
 
@@ -88,7 +93,7 @@ interface Options<Sender> {
 /**
  * A client can send faster than the gateway can refuse, and without this, one websocket takes a whole core. So the connections of
  * a caller who sends many useless packets are read slowly, and the network makes the client wait. Every packet is useless that is
- * not credited: refused events and CONNECTs, heartbeats, acknowledgements that were not asked for, and what has no meaning.
+ * not credited: refused events and CONNECTs, heartbeats and acknowledgements that were not asked for, and what has no meaning.
  *
  * A websocket is paused, and read in slices. A polling client is read some packets at a time. Nothing is dropped. The answer
  * to a heartbeat is in time behind some 100 KB of useless packets; behind more the client is cut.
@@ -99,6 +104,10 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
   let stopTurns: (() => void) | undefined;
   /** caller → useless packets in the present window, which is the same for all */
   const counts = new Map<string, number>();
+  /** Those of all callers. */
+  let nodeCount = 0;
+  /** Callers who were slowed down in the present window. */
+  const flooders = new Set<string>();
   let windowEndsAt = 0;
 
   const isSlowed = (connection: Connection): boolean => slowed.has(connection);
@@ -140,10 +149,13 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
   const addStep = (caller: string): number => {
     if (clock.now() >= windowEndsAt) {
       counts.clear();
+      nodeCount = 0;
+      flooders.clear();
       windowEndsAt = clock.now() + WINDOW_MS;
     }
     const count = (counts.get(caller) ?? 0) + STEP;
     counts.set(caller, count);
+    nodeCount += STEP;
     return count;
   };
   const count = (source: Source, packet: string): void => {
@@ -154,9 +166,11 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
     const sender = source[senderOf] as Sender;
     const caller = callerOf(sender);
     const total = addStep(caller);
-    if (total < USELESS_MAX) return;
+    if (total < USELESS_MAX && nodeCount <= NODE_USELESS_MAX) return;
     slowDown(source);
-    onFlood({ sender, caller, packet, isFirst: total === USELESS_MAX });
+    const isFirst = !flooders.has(caller);
+    flooders.add(caller);
+    onFlood({ sender, caller, packet, isFirst });
   };
   // Shared by all sources, to save closures for each idle one.
   const frameCounters = FRAMES.map((frame) => {

@@ -22,6 +22,8 @@ interface Options {
   readonly intervalMs: number;
   /** Must not jump. */
   readonly clock: Clock;
+  /** A heartbeat is about to be sent. */
+  readonly onSend: (connection: object) => void;
 }
 
 /**
@@ -31,15 +33,20 @@ interface Options {
  *
  * @returns takes over the heartbeats of a new connection
  */
-export function createHeartbeats({ intervalMs, clock }: Options): (connection: object) => void {
+export function createHeartbeats({ intervalMs, clock, onSend }: Options): (connection: object) => void {
   const togetherMs = Math.min(EARLY_MAX_MS, intervalMs * EARLY_SHARE);
-  const due = createDeadlines<Heartbeat>({ clock, timeoutMs: intervalMs, togetherMs }, ({ send }) => send());
+  const due = createDeadlines<Heartbeat>({ clock, timeoutMs: intervalMs, togetherMs }, ({ connection, send }) => {
+    onSend(connection);
+    send();
+  });
 
   /** In the place of a timer. */
   class Heartbeat implements Timer {
+    readonly connection: Connection;
     readonly send: () => void;
 
-    constructor(send: () => void) {
+    constructor(connection: Connection, send: () => void) {
+      this.connection = connection;
       this.send = send;
     }
 
@@ -60,7 +67,7 @@ export function createHeartbeats({ intervalMs, clock }: Options): (connection: o
     const send = timer?._onTimeout;
     if (typeof send !== 'function') return;
     clearTimeout(timer as NodeJS.Timeout);
-    const heartbeat = new Heartbeat(send);
+    const heartbeat = new Heartbeat(own, send);
     own.pingIntervalTimer = heartbeat;
     heartbeat.refresh();
     own.on('close', end);

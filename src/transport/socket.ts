@@ -17,7 +17,7 @@ import { type Clock, steadyClock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Traffic } from '../realtime/traffic.js';
-import { everySocket, type GatewayServer } from '../sockets/socket.js';
+import { everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectionBounds } from './connection-bounds.js';
@@ -76,7 +76,7 @@ interface AttachOptions {
   allowsOrigin: AllowsOrigin;
   isDraining: () => boolean;
   frameGate: FrameGate;
-  floodBrake: Pick<Floods, 'watch' | 'watchPolling'>;
+  floodBrake: Pick<Floods, 'watch' | 'watchPolling' | 'credit'>;
   connectionBounds: ConnectionBounds;
   connectDeadline: ConnectDeadline;
   handshakes: Handshakes;
@@ -139,7 +139,12 @@ export function attach(
   explainRefusals(io.engine, { transports: config.sockets.transports, ...platform });
   const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, createSlowClientReport(io, platform));
   const slimRequest = createRequestSlimmer(io.engine);
-  const takeHeartbeats = createHeartbeats({ intervalMs: config.sockets.pingIntervalMs, clock: steadyClock });
+  const takeHeartbeats = createHeartbeats({
+    intervalMs: config.sockets.pingIntervalMs,
+    clock: steadyClock,
+    // The client has to answer.
+    onSend: (connection) => floodBrake.credit(connection as GatewaySocket['conn']),
+  });
   io.engine.on('connection', (connection) => {
     connectionBounds.hold(connection);
     connectDeadline.begin(connection);

@@ -139,6 +139,25 @@ test('connections of one caller that flood together are slowed down, and one tha
   expect(quiet.handled).toBe(90);
 });
 
+test('of very many callers who flood together, those who go on are slowed down, and each is named once', async () => {
+  const { add, settle, floods } = setUp();
+  const all = Array.from({ length: 100 }, (_, index) => add(`caller ${index}`));
+  for (let round = 0; round < 2; round += 1) {
+    for (const one of all) one.receive(FLOOD / 2 - 1);
+    await settle();
+  }
+  const quiet = add('quiet caller');
+  quiet.receive(90);
+  await settle();
+  expect(quiet.handled).toBe(90);
+  // An allowance of 20,000, and what each sends before it has sent a hundred of its own since.
+  const handled = all.reduce((sum, one) => sum + one.handled, 0);
+  expect(handled).toBeLessThan(20_000 + all.length * (100 + SLICE));
+  expect(floods.every(({ isFirst }) => isFirst)).toBe(true);
+  expect(new Set(floods.map(({ caller }) => caller)).size).toBe(floods.length);
+  expect(floods.length).toBeGreaterThan(all.length / 2);
+});
+
 test('callers who flood together each have their own allowance', async () => {
   const { add, settle, floods } = setUp();
   const all = Array.from({ length: 20 }, (_, index) => add(`caller ${index}`));

@@ -14,7 +14,8 @@ const NEVER_MS = 600_000;
 /** Connections as Engine.IO makes them, whose pings are counted. */
 function setUp() {
   const clock = createTestClock();
-  const take = createHeartbeats({ intervalMs: INTERVAL_MS, clock });
+  const announced: object[] = [];
+  const take = createHeartbeats({ intervalMs: INTERVAL_MS, clock, onSend: (connection) => announced.push(connection) });
   const connect = () => {
     let pings = 0;
     const timer = setTimeout(() => {
@@ -25,6 +26,7 @@ function setUp() {
     take(connection);
     return {
       pings: () => pings,
+      announced: () => announced.filter((one) => one === connection).length,
       pong: () => void connection.pingIntervalTimer.refresh(),
       close: () => void connection.emit('close'),
     };
@@ -51,9 +53,9 @@ test('heartbeats that are due within 100 ms are sent together, and none too late
 
 test('the next heartbeat follows the pong, and a pong that was not asked for moves it', () => {
   const { clock, connect } = setUp();
-  const { pings, pong } = connect();
+  const { pings, announced, pong } = connect();
   clock.advance(2 * INTERVAL_MS);
-  expect(pings()).toBe(1);
+  expect([pings(), announced()]).toEqual([1, 1]);
   pong();
   clock.advance(INTERVAL_MS - 1000);
   pong();
@@ -82,7 +84,7 @@ test('a client of Socket.IO is pinged, and waited for until it answers', async (
   onTestFinished(() => void io.close());
   const http = createServer().listen(0, '127.0.0.1');
   io.attach(http);
-  io.engine.on('connection', createHeartbeats({ intervalMs: INTERVAL_MS, clock }));
+  io.engine.on('connection', createHeartbeats({ intervalMs: INTERVAL_MS, clock, onSend: () => undefined }));
   await once(http, 'listening');
   const { port } = http.address() as AddressInfo;
   const connected = once(io.engine, 'connection') as Promise<[EventEmitter & { pingTimeoutTimer: unknown }]>;
