@@ -1,7 +1,7 @@
-import { beforeAll } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
 import { wireFaults } from './contract.js';
 
-/* Runs before each file. Files of a worker share modules: what one file has collected is no fault of the next. */
-beforeAll(() => {
-  wireFaults.length = 0;
-});
+/* Runs before each file. What clients heard must be what the contracts say: in each test, and until the end of the file. */
+const expectNoFaults = (): void => expect(wireFaults.splice(0)).toEqual([]);
+afterEach(expectNoFaults);
+afterAll(expectNoFaults);

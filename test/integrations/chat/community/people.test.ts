@@ -2,7 +2,6 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLogger, type Logger } from '../../../../src/platform/logger.js';
 import { createTestClock } from '../../../support/clock.js';
-import { wireFaults } from '../../../support/contract.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
 import { until } from '../../../support/until.js';
@@ -21,7 +20,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await environment.close();
-  expect(wireFaults).toEqual([]);
   expect(errors).toEqual([]);
 });
 
