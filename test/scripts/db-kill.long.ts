@@ -4,10 +4,11 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openBackup } from '../../src/embedded/maintenance/backup-file.js';
+import { serveInTest } from '../embedded/maintenance/served-directory.js';
 import { createRandom } from '../support/random.js';
 import { compiled, projectDirectory, runScript } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
-import { contentOf, serveDatabase } from './moved.js';
+import { contentOf } from './moved.js';
 
 const ROUNDS = 10;
 const random = createRandom(Date.now());
@@ -25,7 +26,7 @@ async function runAndKill(args: readonly string[], maxMs: number): Promise<boole
 }
 
 test('a backup and a move that are killed at any moment leave nothing half', async () => {
-  const source = await serveDatabase();
+  const source = await serveInTest();
   const db = source.client.db('general-socket');
   await db.collection('many').createIndex({ text: 1 });
   for (let part = 0; part < 40; part += 1) {
@@ -49,7 +50,7 @@ test('a backup and a move that are killed at any moment leave nothing half', asy
 
   const content = await contentOf(db);
   await source.stop();
-  const target = await serveDatabase();
+  const target = await serveInTest();
   const args = ['--to', target.url('moved'), '--from', first];
   let killed = 0;
   for (let round = 0; round < ROUNDS; round += 1) if (!(await runAndKill(args, tookMs * 3))) killed += 1;

@@ -4,8 +4,9 @@ import { mongo } from 'mongoose';
 import { describe, expect, test } from 'vitest';
 import { move } from '../../scripts/db/move/index.js';
 import { toDocumentSequence } from '../../src/library-internals/document-sequence.js';
+import { type ServedDirectory, serveInTest } from '../embedded/maintenance/served-directory.js';
 import { compiled, projectDirectory, runScript } from '../support/script.js';
-import { contentOf, foreignDocuments, type ServedDatabase, serveDatabase } from './moved.js';
+import { contentOf, foreignDocuments } from './moved.js';
 
 async function insertEncoded(db: mongo.Db, insert: string, documents: readonly Uint8Array[]): Promise<void> {
   const reply = await db.command({ insert, documents: toDocumentSequence('documents', documents) });
@@ -43,7 +44,7 @@ async function fill(db: mongo.Db): Promise<void> {
 
 /** A stopped database with everything that {@link fill} stores, and what is in it. */
 async function createSource(more?: (db: mongo.Db) => Promise<void>) {
-  const served = await serveDatabase();
+  const served = await serveInTest();
   const db = served.client.db('general-socket');
   await fill(db);
   await more?.(db);
@@ -52,7 +53,7 @@ async function createSource(more?: (db: mongo.Db) => Promise<void>) {
   return { directory: served.directory, content };
 }
 
-async function moveTo(target: ServedDatabase, from: string, isReplacing = false): Promise<string[]> {
+async function moveTo(target: ServedDirectory, from: string, isReplacing = false): Promise<string[]> {
   const lines: string[] = [];
   await move({ from, url: target.url('moved'), isReplacing, print: (line) => lines.push(line) });
   return lines;
@@ -64,7 +65,7 @@ describe('moving to MongoDB', () => {
       const bytes = Buffer.alloc(16 * 1024 * 1024 - 60, 1);
       await insertEncoded(db, 'large', [mongo.BSON.serialize({ _id: 'large', bytes })]);
     });
-    const target = await serveDatabase();
+    const target = await serveInTest();
     const lines = await moveTo(target, source.directory);
     expect(await contentOf(target.client.db('moved'))).toEqual(source.content);
     expect(lines.at(-1)).toMatch(/^Everything is equal: 6 collections, 4\d documents, 9 indexes\.$/);
@@ -78,7 +79,7 @@ describe('moving to MongoDB', () => {
       await many.createIndex({ text: 1 });
       await many.insertMany(Array.from({ length: 3500 }, (_, _id) => ({ _id, text: `text ${_id}` })));
     });
-    const target = await serveDatabase();
+    const target = await serveInTest();
     const admin = target.client.db('admin');
     // The first batches arrive, and a later one waits until the process is killed.
     await admin.command({
@@ -106,7 +107,7 @@ describe('moving to MongoDB', () => {
 
   test('refuses a target with other data, and replaces them only when told', async () => {
     const source = await createSource();
-    const target = await serveDatabase();
+    const target = await serveInTest();
     const db = target.client.db('moved');
     await db.collection<{ _id: unknown }>('foreign').insertMany([{ _id: 'text id' }, { _id: 'of the target' }]);
     await db.collection('others').insertOne({ a: 1 });
@@ -122,10 +123,10 @@ describe('moving to MongoDB', () => {
   });
 
   test('copies a running database as of one moment, and then what it wrote since', async () => {
-    const source = await serveDatabase();
+    const source = await serveInTest();
     const db = source.client.db('general-socket');
     await fill(db);
-    const target = await serveDatabase();
+    const target = await serveInTest();
     expect((await moveTo(target, source.directory)).at(-1)).toMatch(/run this again with --replace/);
     expect(await contentOf(target.client.db('moved'))).toEqual(await contentOf(db));
     await db.collection<{ _id: string }>('foreign').deleteOne({ _id: 'text id' });
@@ -140,7 +141,7 @@ describe('moving to MongoDB', () => {
 
   test('fails when a collection or an index of the target is in the way, or the URL names no database', async () => {
     const source = await createSource();
-    const target = await serveDatabase();
+    const target = await serveInTest();
     await target.client.db('moved').createCollection('capped');
     await expect(moveTo(target, source.directory)).rejects.toThrow(/moved\.capped exists with other options/);
     await target.client.db('moved').dropDatabase();
@@ -154,7 +155,7 @@ describe('moving to MongoDB', () => {
 
   test('does not miss documents that the target has let expire', async () => {
     const source = await createSource();
-    const target = await serveDatabase();
+    const target = await serveInTest();
     await moveTo(target, source.directory);
     await target.client.db('moved').collection<{ _id: number }>('expiring').deleteOne({ _id: 2 });
     expect((await moveTo(target, source.directory)).at(-1)).toContain('Everything is equal');

@@ -1,40 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { mongo } from 'mongoose';
-import { onTestFinished } from 'vitest';
-import { addressOf, toUrl } from '../../src/embedded/process/address.js';
-import { serveDirectory } from '../../src/embedded/server/serve-directory.js';
 
 const { BSON } = mongo;
-
-/** A database that is served for tests of moving. */
-export interface ServedDatabase {
-  readonly directory: string;
-  /** With a name of a database. */
-  url(name: string): string;
-  readonly client: mongo.MongoClient;
-  stop(): Promise<void>;
-}
-
-/** Serves a new or a given directory until the end of the test. */
-export async function serveDatabase(given?: string): Promise<ServedDatabase> {
-  const directory = given ?? mkdtempSync(join(tmpdir(), 'general-socket-'));
-  const server = await serveDirectory({ directory, address: addressOf(directory) }, () => {});
-  const client = await new mongo.MongoClient(toUrl(server.address)).connect();
-  let isStopped = false;
-  const stop = async (): Promise<void> => {
-    if (isStopped) return;
-    isStopped = true;
-    await client.close();
-    await server.stop();
-  };
-  onTestFinished(async () => {
-    await stop();
-    rmSync(directory, { recursive: true, force: true });
-  });
-  return { directory, url: (name) => toUrl(server.address, name), client, stop };
-}
 
 /**
  * Everything in a database as its server reports it: the options and indexes of each collection, and the bytes of each

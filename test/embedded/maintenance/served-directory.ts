@@ -14,6 +14,8 @@ export interface ServedDirectory {
   readonly directory: string;
   readonly client: mongo.MongoClient;
   readonly db: mongo.Db;
+  /** With a name of a database. */
+  url(name: string): string;
   stop(): Promise<void>;
 }
 
@@ -32,7 +34,7 @@ export async function serveInTest(directory = createTemporaryDirectory()): Promi
     await server.stop();
   };
   onTestFinished(stop);
-  return { directory, client, db: client.db('test'), stop };
+  return { directory, client, db: client.db('test'), url: (name) => toUrl(server.address, name), stop };
 }
 
 /** All documents of a directory that no database runs on, as BSON in hex, with the names of their collections. */

@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 import { type Document, nameOf } from '../../support/mongo-proxy.js';
+import { storedMember } from './stored.js';
 
 /* Conversations leave the list while it is searched. */
 
@@ -31,20 +32,7 @@ async function createList(titles: readonly string[]) {
     last_activity_at: new Date(1_700_000_000_000 - n),
   }));
   await Conversation.collection.insertMany(conversations as never[]);
-  const members = conversations.map(({ _id, title, last_activity_at }) => ({
-    conversation: _id,
-    kind: 'team',
-    user,
-    account,
-    channel_id: 'x',
-    archived: false,
-    snoozed_until: null,
-    show_on_top: false,
-    unread_count: 0,
-    is_open: true,
-    search_key: title,
-    last_activity_at,
-  }));
+  const members = conversations.map((made) => ({ ...storedMember(made, user), search_key: made.title }));
   await Member.collection.insertMany(members as never[]);
   const client = await environment.open(ann);
   return {

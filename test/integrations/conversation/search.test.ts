@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
+import { storedMember } from './stored.js';
 
 let environment: TestEnvironment;
 
@@ -30,7 +31,7 @@ test('a title is found by every spelling, stored by the gateway or by others', a
   const [ann, bob] = await environment.people('Ann', 'Bob');
   const a = await environment.open(ann);
   const account = new Types.ObjectId(ann.accountId);
-  const users = [ann, bob].map(({ id }) => new Types.ObjectId(id));
+  const users = [new Types.ObjectId(ann.id), new Types.ObjectId(bob.id)] as const;
   for (const [title] of alike) {
     dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x', title: `${title} here` }));
     // As another service stores it: no search key, and the other normal form.
@@ -38,16 +39,7 @@ test('a title is found by every spelling, stored by the gateway or by others', a
     const shared = { account, channel_id: 'x', is_open: true, last_activity_at: new Date() };
     const made = { ...shared, _id, users, title: `${title.normalize('NFD')} there`, created_by: users[1] };
     await environment.models.Conversation.collection.insertOne(made as never);
-    await environment.models.Member.collection.insertOne({
-      ...shared,
-      conversation: _id,
-      kind: 'team',
-      user: users[0],
-      archived: false,
-      snoozed_until: null,
-      show_on_top: false,
-      unread_count: 0,
-    } as never);
+    await environment.models.Member.collection.insertOne(storedMember(made, users[0]) as never);
   }
   for (const [title, questions] of alike) {
     for (const question of questions) {
@@ -147,19 +139,7 @@ test('a participant is found in conversations of any age, with and without an in
     last_activity_at: new Date(1_700_000_000_000 + n),
   }));
   await environment.models.Conversation.collection.insertMany(conversations as never[]);
-  const members = conversations.flatMap(({ _id, last_activity_at }, n) => ({
-    conversation: _id,
-    kind: 'team',
-    user: n === 2 ? her : me,
-    account,
-    channel_id: 'x',
-    archived: false,
-    snoozed_until: null,
-    show_on_top: false,
-    unread_count: 0,
-    is_open: true,
-    last_activity_at,
-  }));
+  const members = conversations.map((conversation, n) => storedMember(conversation, n === 2 ? her : me));
   await environment.models.Member.collection.insertMany(members as never[]);
   const titles = async (query: object): Promise<string[]> => {
     const { conversation } = dataOf(await a.ask('conversation_filter', query));
@@ -201,19 +181,7 @@ test('each of many users with the same name is found, and a renamed user by the 
     created_by: me,
   }));
   await environment.models.Conversation.collection.insertMany(conversations as never[]);
-  const members = conversations.map(({ _id, last_activity_at }) => ({
-    conversation: _id,
-    kind: 'team',
-    user: me,
-    account,
-    channel_id: 'x',
-    archived: false,
-    snoozed_until: null,
-    show_on_top: false,
-    unread_count: 0,
-    is_open: true,
-    last_activity_at,
-  }));
+  const members = conversations.map((conversation) => storedMember(conversation, me));
   await environment.models.Member.collection.insertMany(members as never[]);
   const walked: string[] = [];
   for (let page = 1; page <= 4; page += 1) {

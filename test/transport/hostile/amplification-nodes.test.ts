@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addChat, members, open } from '../../integrations/chat/community/community.js';
 import { addConversation, addDepartment, openChat, openDepartment } from '../../integrations/chat/support/chat.js';
+import { storedMember } from '../../integrations/conversation/stored.js';
 import { accessesOf } from '../../integrations/query-plans.js';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
@@ -164,24 +165,8 @@ describe('a search is paid for by what it reads', () => {
       updatedAt: new Date(),
     }));
     await environment.models.Conversation.collection.insertMany(conversations as never[]);
-    const own = conversations.map(({ _id, channel_id, is_open, last_activity_at }) => ({
-      _id: new Types.ObjectId(),
-      conversation: _id,
-      kind: 'team',
-      user: new Types.ObjectId(ann.id),
-      account,
-      channel_id,
-      is_open,
-      last_activity_at,
-      unread_count: 0,
-      show_on_top: false,
-      archived: false,
-      snoozed_until: null,
-      mentioned: false,
-      last_read: null,
-      last_read_at: null,
-      search_key: 'talk',
-    }));
+    const user = new Types.ObjectId(ann.id);
+    const own = conversations.map((made) => ({ ...storedMember(made, user), search_key: 'talk' }));
     await environment.models.Member.collection.insertMany(own as never[]);
     const tab = await environment.open(ann, { node: 1 });
     await expectPaid(tab, 'conversation_filter', { search: 'no user has this name', limit: 1 });

@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { storedMember } from '../../integrations/conversation/stored.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 
 /** The default of `EVENT_LIMIT`, and the rows that it pays for. */
@@ -41,10 +42,8 @@ beforeAll(async () => {
     updatedAt: new Date(),
   }));
   await environment.models.Conversation.collection.insertMany(conversations as never[]);
-  const shared = { kind: 'team', account, channel_id: 'x', is_open: true, unread_count: 0, show_on_top: false };
-  const own = { archived: false, snoozed_until: null, mentioned: false, last_read: null, last_read_at: null };
-  const members = conversations.flatMap(({ _id, last_activity_at }) =>
-    users.map((user) => ({ ...shared, ...own, conversation: _id, user, last_activity_at, search_key: 'talk' })),
+  const members = conversations.flatMap((made) =>
+    users.map((user) => ({ ...storedMember(made, user), search_key: 'talk' })),
   );
   await environment.models.Member.collection.insertMany(members as never[]);
   const messages = conversations.flatMap(({ _id }) =>
