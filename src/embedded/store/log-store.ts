@@ -3,6 +3,7 @@ import { Compaction } from './compaction.js';
 import { encodeFrame } from './frame.js';
 import { recover } from './recovery.js';
 import type { LogFile, Storage } from './storage.js';
+import { toWriteError, WholeWrites } from './whole-writes.js';
 import { Batch } from './write-batch.js';
 
 /** The name of the log in its directory. */
@@ -27,17 +28,6 @@ export interface LogSnapshot {
 
 /** The interval of `fdatasync`, that of mongod's journal. */
 const SYNC_INTERVAL_MS = 100;
-/** Codes of the system for no space: of the disk, of the quota, or up to the largest size of a file. */
-const FULL_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-/** Written after a failure to learn whether writes work again. More than most writes, so that the answer is stable. */
-const PROBE = new Uint8Array(64 * 1024);
-
-function toWriteError(error: unknown): DatabaseError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return FULL_CODES.has(code)
-    ? new DatabaseError('OutOfDiskSpace', `The disk is full; the write was undone: ${message}`)
-    : new DatabaseError('FileStreamFailed', `The log cannot be written; the write was undone: ${message}`);
-}
 
 /**
  * The append-only log.
@@ -54,7 +44,7 @@ function toWriteError(error: unknown): DatabaseError {
  */
 export class LogStore {
   readonly #options: LogOptions;
-  #file: LogFile;
+  #writes: WholeWrites;
   #batch: Batch | undefined;
   #durableSize: number;
   #syncTimer: NodeJS.Timeout | undefined;
@@ -63,17 +53,13 @@ export class LogStore {
   /** The failure of a write, until a probe succeeds. */
   #writeFailure: DatabaseError | undefined;
   #reported: string | undefined;
-  /** Whether the file ends with bytes of a failed write that could not be truncated yet. */
-  #hasTornTail = false;
-  #goodSize: number;
   #compaction: Compaction | undefined;
   #isClosed = false;
 
   private constructor(options: LogOptions, file: LogFile) {
     this.#options = options;
-    this.#file = file;
+    this.#writes = new WholeWrites(file);
     this.#durableSize = file.size;
-    this.#goodSize = file.size;
   }
 
   /**
@@ -95,11 +81,15 @@ export class LogStore {
   /** Writes everything that was appended, and identifies the file and its size now. Those bytes never change. */
   snapshot(): LogSnapshot {
     this.flush();
-    return { fileId: this.#file.id, size: this.#goodSize };
+    return { fileId: this.#file.id, size: this.#writes.size };
   }
 
   get size(): number {
     return this.#file.size;
+  }
+
+  get #file(): LogFile {
+    return this.#writes.file;
   }
 
   /** Whether writes are refused until a compaction succeeds. */
@@ -111,17 +101,10 @@ export class LogStore {
   probe(): void {
     if (this.#writeFailure === undefined || this.#isClosed || this.#batch !== undefined) return;
     try {
-      if (this.#hasTornTail) this.#cutTornTail();
-      this.#file.append(PROBE);
+      this.#writes.probe();
       this.#writeFailure = undefined;
     } catch (error) {
-      this.#writeFailure = toWriteError(error);
-    }
-    this.#hasTornTail = this.#file.size > this.#goodSize;
-    try {
-      if (this.#hasTornTail) this.#cutTornTail();
-    } catch {
-      // The next write or probe retries this.
+      this.#writeFailure = error as DatabaseError;
     }
     this.#report();
   }
@@ -134,7 +117,7 @@ export class LogStore {
   ensureWritable(): void {
     if (this.#isClosed) throw new DatabaseError('ShutdownInProgress', 'The database is shutting down');
     if (this.#syncFailure) throw this.#syncFailure;
-    if (this.#hasTornTail) this.#cutTornTail();
+    this.#writes.cutTornTail();
   }
 
   /**
@@ -158,7 +141,7 @@ export class LogStore {
   async synced(): Promise<void> {
     await this.written();
     const file = this.#file;
-    const size = this.#goodSize;
+    const size = this.#writes.size;
     // A sync in progress may have started before the frames were written. A compaction has synced the file it adopts.
     while (file === this.#file && this.#durableSize < size && !this.#syncFailure) {
       await (this.#syncing ?? this.#sync());
@@ -173,12 +156,11 @@ export class LogStore {
     this.#batch = undefined;
     const bytes = batch.toBytes();
     try {
-      this.#file.append(bytes);
+      this.#writes.append(bytes);
     } catch (error) {
-      this.#undoChange(batch, toWriteError(error));
+      this.#undoChange(batch, error as DatabaseError);
       return;
     }
-    this.#goodSize = this.#file.size;
     this.#mirror(bytes);
     this.#syncTimer ??= setTimeout(() => this.#syncInBackground(), SYNC_INTERVAL_MS);
     batch.succeed();
@@ -218,7 +200,7 @@ export class LogStore {
     await this.#syncing;
     this.#file.syncNow();
     if (!this.#syncFailure) {
-      this.#durableSize = this.#goodSize;
+      this.#durableSize = this.#writes.size;
       this.#recordSize();
     }
     this.#file.close();
@@ -236,10 +218,8 @@ export class LogStore {
   #adopt(file: LogFile): void {
     this.#compaction = undefined;
     const old = this.#file;
-    this.#file = file;
+    this.#writes = new WholeWrites(file);
     this.#durableSize = file.size;
-    this.#goodSize = file.size;
-    this.#hasTornTail = false;
     this.#syncFailure = undefined;
     this.#recordSize();
     this.#report();
@@ -262,15 +242,10 @@ export class LogStore {
   }
 
   #undoChange(batch: Batch, error: DatabaseError): void {
-    this.#hasTornTail = this.#file.size > this.#goodSize;
     // The copy may contain changes that are now undone.
     this.#abandonCompaction();
     batch.fail(error);
-    try {
-      if (this.#hasTornTail) this.#cutTornTail();
-    } catch {
-      // The next write retries this.
-    }
+    this.#writes.tryToCutTornTail();
     this.#options.onProblem(error.message);
     this.#writeFailure = error;
     this.#report();
@@ -282,15 +257,6 @@ export class LogStore {
     if ((reason === undefined) === (this.#reported === undefined)) return;
     this.#reported = reason;
     this.#options.onWritable?.(reason);
-  }
-
-  #cutTornTail(): void {
-    try {
-      this.#file.truncate(this.#goodSize);
-      this.#hasTornTail = false;
-    } catch (error) {
-      throw toWriteError(error);
-    }
   }
 
   #syncInBackground(): void {
@@ -307,7 +273,7 @@ export class LogStore {
 
   async #syncFile(file: LogFile): Promise<void> {
     // A torn tail behind it will be cut off.
-    const size = this.#goodSize;
+    const size = this.#writes.size;
     try {
       await file.sync();
       if (file !== this.#file) return;
