@@ -12,7 +12,8 @@ export const deliveryReasons = {
   OTHER_NAMESPACE:
     'the device is connected, but not to the namespace that it was sent to; it comes when it connects there',
   STALLED: 'the device is connected and leaves 500 messages before it unacknowledged; it is sent when it has caught up',
-  IN_LINE: 'the device is connected; it is about to be sent, or follows a batch that is not acknowledged',
+  IN_LINE:
+    'the device is connected; it is about to be sent, or follows a batch or large messages that are not acknowledged',
   NOT_ACKNOWLEDGED:
     'the device is connected and was sent it, or what comes before it; the application acknowledged neither',
   NO_DEVICE_YET: 'no device of the user was known; the first that connects gets it',
@@ -35,7 +36,7 @@ export const deliveryRemedies: Readonly<Record<DeliveryReason, string>> = {
   NOT_CONNECTED: 'open the application; send with `push=true` what must reach a device that is away',
   OTHER_NAMESPACE: 'send to a namespace that the application uses, or to `*`',
   STALLED: 'make the application acknowledge; look for a handler that fails or hangs',
-  IN_LINE: 'wait; when it stays so, look for a batch that the application does not acknowledge',
+  IN_LINE: 'wait; when it stays so, look for what the application does not acknowledge',
   NOT_ACKNOWLEDGED: 'make the application call the acknowledgement of the event, and of `_batch`',
   NO_DEVICE_YET: 'open the application; check that it uses the id of this user',
   EXPIRED_TTL: 'send with a longer `ttl`, or without',

@@ -3,7 +3,7 @@ import { isAcked } from './acked.js';
 import type { QueueClearing } from './clearing.js';
 import type { Cursor } from './cursor.js';
 import type { Cursors } from './cursors.js';
-import type { Entry } from './entry.js';
+import type { SentEntry } from './entry.js';
 import type { QueueLimits } from './limits.js';
 import type { StoredDevice } from './mailboxes.js';
 import type { DeliveryMeasures } from './measures.js';
@@ -29,7 +29,7 @@ export class Acknowledgements implements OutboxListener {
     this.#dependencies = dependencies;
   }
 
-  acknowledged(outbox: Outbox, entries: readonly Entry[]): void {
+  acknowledged(outbox: Outbox, entries: readonly SentEntry[]): void {
     const { sockets, cursors, tasks, measures } = this.#dependencies;
     const { cursor, device } = outbox;
     const [first] = entries;
@@ -42,13 +42,13 @@ export class Acknowledgements implements OutboxListener {
     if (overtaken !== undefined) tasks.run(this.#startOver(cursor, overtaken));
   }
 
-  sent(cursor: Cursor, entry: Entry): void {
+  sent(cursor: Cursor, entry: SentEntry): void {
     this.#dependencies.measures.sent(cursor, entry);
     this.#dependencies.cursors.markSent(cursor, entry);
   }
 
   /** A client that was not notified when it connected is notified when it connects next. */
-  expired(cursor: Cursor, entry: Entry, isTold: boolean): void {
+  expired(cursor: Cursor, entry: SentEntry, isTold: boolean): void {
     this.#dependencies.measures.expired('ttl');
     this.#dependencies.cursors.expire(cursor, entry, isTold);
   }
@@ -62,7 +62,7 @@ export class Acknowledgements implements OutboxListener {
   }
 
   /** The client has missed a message that it cannot do without, so the rest of its queue is of no use. */
-  async #startOver(cursor: Cursor, overtaken: Entry): Promise<void> {
+  async #startOver(cursor: Cursor, overtaken: SentEntry): Promise<void> {
     const { cursors, limits, clearing } = this.#dependencies;
     await cursors.flush();
     // Another socket of the device may have acknowledged it meanwhile.

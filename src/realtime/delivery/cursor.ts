@@ -1,6 +1,6 @@
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import type { AckedByNamespace } from './acked.js';
-import type { Entry } from './entry.js';
+import type { SentEntry } from './entry.js';
 import type { Device } from './mailboxes.js';
 
 /** What a device that is connected to this node has acknowledged, as far as this node knows. */
@@ -24,7 +24,7 @@ export interface Cursor {
 
 /** What an entry came to on the device. */
 export interface EntryOutcome {
-  readonly entry: Entry;
+  readonly entry: SentEntry;
   /** Unix time in milliseconds. */
   readonly at: number;
   /** Absent: it was acknowledged. */

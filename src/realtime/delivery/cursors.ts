@@ -2,7 +2,7 @@ import type { Logger } from '../../platform/logger.js';
 import { type AckedByNamespace, isAcked, merge } from './acked.js';
 import type { Cursor } from './cursor.js';
 import { type CursorWriter, FLUSH_DELAY_MS, FLUSH_SPACING_MS, highest } from './cursor-writer.js';
-import type { Entry } from './entry.js';
+import type { SentEntry } from './entry.js';
 import type { Device } from './mailboxes.js';
 
 /** When a failed write is repeated. */
@@ -64,7 +64,7 @@ export class Cursors {
   }
 
   /** A device has acknowledged entries. @param acked all that the outbox knows to be acknowledged */
-  acknowledge(cursor: Cursor, acked: AckedByNamespace, entries: readonly Entry[]): void {
+  acknowledge(cursor: Cursor, acked: AckedByNamespace, entries: readonly SentEntry[]): void {
     const at = this.#now();
     for (const entry of entries) {
       const isNew = !isAcked(cursor.acked, cursor.start, entry);
@@ -78,14 +78,14 @@ export class Cursors {
   }
 
   /** The `ttl` of a message ran out before it was sent. @param isTold the client was notified that it lost messages */
-  expire(cursor: Cursor, entry: Entry, isTold: boolean): void {
+  expire(cursor: Cursor, entry: SentEntry, isTold: boolean): void {
     cursor.outcomes.push({ entry, at: entry.expireAt ?? this.#now(), expiry: 'ttl' });
     if (!isTold) Object.assign(cursor, { needsResync: true, isDirty: true });
     this.#touch(cursor);
   }
 
   /** A message is sent to a socket. */
-  markSent(cursor: Cursor, { namespace, position, keepsReceipt }: Entry): void {
+  markSent(cursor: Cursor, { namespace, position, keepsReceipt }: SentEntry): void {
     cursor.usedAt = this.#now();
     if (!keepsReceipt) return;
     cursor.sent[namespace] = Math.max(position, cursor.sent[namespace] ?? 0);

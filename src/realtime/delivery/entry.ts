@@ -37,10 +37,19 @@ export interface EntryFields {
   readonly traceparent?: string | undefined;
 }
 
+/** What is kept of a message that was sent, until it is acknowledged: all but its content, which may be large. */
+export interface SentEntry extends Omit<EntryFields, 'body'> {
+  readonly event: string;
+  /** Length of the body. */
+  readonly characters: number;
+}
+
 /** One message in the log of its recipient. */
 export interface Entry extends EntryFields {
   /** Parsed from the body when it is needed first, and shared by all sockets that are sent the message. */
   readonly content: Content;
+  /** Made when it is needed first, and shared by all sockets that are sent the message. */
+  readonly sent: SentEntry;
 }
 
 /** Assigns field by field: a copy of an object with a getter takes ten times as long, and there is one for each message. */
@@ -59,6 +68,7 @@ class LogEntry implements Entry {
   readonly origin: MessageOrigin | undefined;
   readonly traceparent: string | undefined;
   #content: Content | undefined;
+  #sent: SentEntry | undefined;
 
   constructor(fields: EntryFields, content: Content | undefined) {
     this.id = fields.id;
@@ -80,6 +90,26 @@ class LogEntry implements Entry {
   get content(): Content {
     this.#content ??= JSON.parse(this.body) as Content;
     return this.#content;
+  }
+
+  get sent(): SentEntry {
+    this.#sent ??= {
+      id: this.id,
+      recipient: this.recipient,
+      position: this.position,
+      namespace: this.namespace,
+      createdAt: this.createdAt,
+      expireAt: this.expireAt,
+      isResync: this.isResync,
+      keepsReceipt: this.keepsReceipt,
+      hasPush: this.hasPush,
+      requestId: this.requestId,
+      origin: this.origin,
+      traceparent: this.traceparent,
+      event: this.content[0],
+      characters: this.body.length,
+    };
+    return this.#sent;
   }
 }
 

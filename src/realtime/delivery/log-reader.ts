@@ -1,7 +1,10 @@
+import type { Entry } from './entry.js';
 import type { Log, LogChunk, LogQuery } from './log.js';
 
 /** Messages of one read, and of one `_batch`. */
 export const READ_MAX = 500;
+/** The database replies with up to 16 MB to a read, so a read asks for fewer messages where they are large. */
+const READ_CHARACTERS = 2 ** 19;
 
 /** Reads the log of a recipient on behalf of one socket, and knows whether there is more to read. */
 export class LogReader {
@@ -12,6 +15,8 @@ export class LogReader {
   #last = 0;
   /** The last read did not reach the end of the log, so there may be more than `#last` says. */
   #isTruncated = false;
+  /** As many messages as one read asks for, by the size of those that were read last. */
+  #limit = READ_MAX;
 
   constructor(log: Log, query: Pick<LogQuery, 'recipient' | 'deviceId' | 'namespaces'>) {
     this.#log = log;
@@ -47,13 +52,20 @@ export class LogReader {
   accept({ entries, isLast }: LogChunk): void {
     this.notice(entries.at(-1)?.position ?? 0);
     this.#isTruncated = !isLast;
+    if (entries.length > 0) this.#limit = limitFor(entries);
   }
 
   /** The next entries. Those that exist by now and are not among them, nor above them, are not for the socket. */
   async read(): Promise<LogChunk & { readonly end: number }> {
     const end = this.#last;
-    const chunk = await this.#log.read({ ...this.#query, after: this.#position, limit: READ_MAX });
+    const chunk = await this.#log.read({ ...this.#query, after: this.#position, limit: this.#limit });
     this.accept(chunk);
     return { ...chunk, end };
   }
+}
+
+/** How many messages of the same sizes one read takes. */
+function limitFor(entries: readonly Entry[]): number {
+  const characters = entries.reduce((sum, { body }) => sum + body.length, 0);
+  return Math.min(READ_MAX, Math.ceil((READ_CHARACTERS * entries.length) / characters));
 }

@@ -12,7 +12,7 @@ import type { PositionRange, Positions } from './positions.js';
  */
 export const STORING_MAX_MS = 10_000;
 /** Bodies that one read holds in memory, in characters, besides the last one. */
-const READ_MAX_CHARACTERS = 2 ** 20;
+const READ_MAX_CHARACTERS = 2 ** 19;
 /** The same for one read of many recipients. */
 const WAITING_MAX_CHARACTERS = 2 ** 22;
 /** Outcomes that an entry keeps: more than a user has devices. */

@@ -4,16 +4,16 @@ import type { Step, Tracing } from '../../platform/tracing.js';
 import { isAcked } from './acked.js';
 import type { Cursor } from './cursor.js';
 import type { CutReason } from './cuts.js';
-import type { Entry } from './entry.js';
+import type { Entry, SentEntry } from './entry.js';
 
 /** Counts what becomes of durable messages on this node. Nothing is read for it. */
 export interface DeliveryMeasures {
   /** This node has stored messages. */
   stored(entries: readonly Entry[]): void;
   /** A message is sent to a socket. To be called before the cursor notes it. */
-  sent(cursor: Cursor, entry: Entry): void;
+  sent(cursor: Cursor, entry: SentEntry): void;
   /** A client acknowledges messages. To be called before the cursor notes it. */
-  acknowledged(cursor: Cursor, entries: readonly Entry[]): void;
+  acknowledged(cursor: Cursor, entries: readonly SentEntry[]): void;
   /** A message ran out for a device, or all that waited for it did. */
   expired(reason: CutReason | 'ttl'): void;
   /** A client was told that it lost messages. */
@@ -32,7 +32,7 @@ interface Dependencies {
 /** The metrics, and the spans of messages whose calls are traced: each ends now, and begins when the message was stored. */
 export function createDeliveryMeasures({ metrics, clock, tracing }: Dependencies): DeliveryMeasures {
   const { durableMessages, acknowledgeSeconds, durableExpirations, resyncs, mailboxReads } = metrics;
-  const trace = (name: Step['name'], { traceparent, createdAt, namespace, id }: Entry): void => {
+  const trace = (name: Step['name'], { traceparent, createdAt, namespace, id }: Entry | SentEntry): void => {
     if (tracing === undefined || traceparent === undefined) return;
     const attributes = { 'messaging.message.id': id, 'event.namespace': namespace };
     tracing.record({ name, traceparent, startedAt: createdAt, endedAt: clock.now(), attributes });

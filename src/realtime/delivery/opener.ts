@@ -72,9 +72,10 @@ export class Opener {
 
   /** Tries until the database has answered or the socket is gone. */
   #openWithRetry(opening: Opening): void {
-    const { clock, report } = this.#dependencies;
+    const { clock, report, outboxes } = this.#dependencies;
     const { outbox } = opening;
-    this.#open(opening).catch((error: unknown) => {
+    const opened = this.#open(opening).then(() => outboxes.releaseIdle(outbox.socket));
+    opened.catch((error: unknown) => {
       if (error instanceof GatewayError) return refuse(outbox.socket, error);
       report(error);
       if (!outbox.isClosed) clock.after(RETRY_MS, () => this.#openWithRetry(opening));
@@ -82,7 +83,7 @@ export class Opener {
   }
 
   async #open({ outbox, device, stored }: Opening): Promise<void> {
-    const { devices, cursors, outboxes, positions, tasks } = this.#dependencies;
+    const { devices, cursors, positions, tasks } = this.#dependencies;
     const registered = await devices.register(device);
     if (outbox.isClosed) return;
     if (!registered.isNew) tasks.run(devices.noteConnection(device));
@@ -92,14 +93,13 @@ export class Opener {
     const cursor = cursors.of(outbox.device, known);
     if (waiting?.length === 0) {
       const highest = device.namespaces.map((namespace) => highestAcked(known.acked, known.start, namespace));
-      outbox.resume({ cursor, position: Math.max(last, ...highest), last });
-    } else {
-      const isOld = ({ position, createdAt }: Entry): boolean =>
-        position <= stored || createdAt < device.connectedAt - CLOCK_SKEW_MS;
-      const first = waiting && { entries: waiting.slice(0, READ_MAX), isLast: waiting.length <= READ_MAX };
-      await outbox.catchUp({ cursor, position: lowestOf(device, known), last }, { isOld, first });
+      return outbox.resume({ cursor, position: Math.max(last, ...highest), last });
     }
-    outboxes.releaseIdle(outbox.socket);
+    const isOld = ({ position, createdAt }: Entry): boolean =>
+      position <= stored || createdAt < device.connectedAt - CLOCK_SKEW_MS;
+    const first = waiting && { entries: waiting.slice(0, READ_MAX), isLast: waiting.length <= READ_MAX };
+    // Not awaited here: what is read would be held until the client has acknowledged it.
+    return outbox.catchUp({ cursor, position: lowestOf(device, known), last }, { isOld, first });
   }
 
   /** Trims the queue if it is too long, and notifies the client if it has lost messages. @returns the device as it is stored */

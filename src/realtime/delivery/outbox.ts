@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import { type AckedByNamespace, isAcked } from './acked.js';
 import type { Cursor } from './cursor.js';
-import type { Entry } from './entry.js';
+import type { Entry, SentEntry } from './entry.js';
 import type { Log, LogChunk } from './log.js';
 import { LogReader } from './log-reader.js';
 import type { Device } from './mailboxes.js';
@@ -17,11 +17,11 @@ const RETRY_MS = 2000;
 /** Is notified of what happens in an outbox. */
 export interface OutboxListener {
   /** The client has acknowledged entries. */
-  acknowledged(outbox: Outbox, entries: readonly Entry[]): void;
+  acknowledged(outbox: Outbox, entries: readonly SentEntry[]): void;
   /** An entry is sent. */
-  sent(cursor: Cursor, entry: Entry): void;
+  sent(cursor: Cursor, entry: SentEntry): void;
   /** The `ttl` of an entry ran out before it was sent. @param isTold the client was notified that it lost messages */
-  expired(cursor: Cursor, entry: Entry, isTold: boolean): void;
+  expired(cursor: Cursor, entry: SentEntry, isTold: boolean): void;
   /** The client was told that it lost messages. */
   resynced(): void;
   /** The log could not be read. */
@@ -129,22 +129,13 @@ export class Outbox {
   }
 
   /** Begins with batches, then goes live. */
-  async catchUp(beginning: Beginning, { isOld, first }: CatchingUp): Promise<void> {
+  catchUp(beginning: Beginning, { isOld, first }: CatchingUp): Promise<void> {
     this.#phase = 'catching up';
     this.#cursor = beginning.cursor;
     this.#reader.moveTo(beginning.position);
     if (first !== undefined) this.#reader.accept(first);
-    for (let isDone = false, chunk = first; !isDone; chunk = undefined) {
-      const { entries, isLast } = chunk ?? (await this.#reader.read());
-      if (this.#isClosed) return;
-      const firstNew = entries.findIndex((entry) => !isOld(entry));
-      const old = firstNew === -1 ? entries : entries.slice(0, firstNew);
-      const batch = this.#takeBatch(old);
-      if (batch.length > 0) await this.#sendBatch(batch);
-      const isTaken = this.position >= (old.at(-1)?.position ?? 0);
-      isDone = isTaken && (isLast || firstNew !== -1);
-    }
-    this.resume(beginning);
+    // No async function has entries in its variables: they would be held until the client has acknowledged.
+    return this.#sendBatches({ ...beginning, isOld }, first && this.#sendBatch(first, isOld));
   }
 
   /** An entry was stored. */
@@ -164,12 +155,12 @@ export class Outbox {
   }
 
   /** An entry was acknowledged, here or on another socket of the device. */
-  settle(entry: Entry): void {
+  settle(entry: SentEntry): void {
     if (this.#window.acknowledge(entry) && this.#window.hasRoom) this.#readOn();
   }
 
   /** The oldest message that an acknowledgement has overtaken although it must not, see {@link SendWindow.overtakenBy}. */
-  overtakenBy(entry: Entry): Entry | undefined {
+  overtakenBy(entry: SentEntry): SentEntry | undefined {
     return this.#window.overtakenBy(entry);
   }
 
@@ -189,6 +180,17 @@ export class Outbox {
 
   close(): void {
     this.#isClosed = true;
+  }
+
+  async #sendBatches({ isOld, ...beginning }: Beginning & Pick<CatchingUp, 'isOld'>, first?: SentBatch): Promise<void> {
+    const sendNext = (): Promise<SentBatch> => this.#reader.read().then((chunk) => this.#sendBatch(chunk, isOld));
+    let batch = first ?? (await sendNext());
+    await batch.acknowledgement;
+    while (!batch.isLast && !this.#isClosed) {
+      batch = await sendNext();
+      await batch.acknowledgement;
+    }
+    if (!this.#isClosed) this.resume(beginning);
   }
 
   /** Reads the log unless there is nothing to read, or a reason to wait. */
@@ -228,50 +230,69 @@ export class Outbox {
     // What was stored before the client connected is part of what it loads when it is told. Of later messages it is not.
     const isOld = this.#phase === 'catching up';
     if (isOld && this.#toldRevision === undefined) this.sendResync(cursor.revision ?? 0);
-    this.#dependencies.listener.expired(cursor, entry, isOld);
+    this.#dependencies.listener.expired(cursor, entry.sent, isOld);
     return false;
   }
 
-  /** As many of the entries as one batch may hold, at least one. Moves the position past them. */
-  #takeBatch(entries: readonly Entry[]): readonly Entry[] {
+  /** Sends as many entries as one batch may hold, at least one, up to the first that is not old. Moves the position past them. */
+  #sendBatch({ entries, isLast }: LogChunk, isOld: CatchingUp['isOld']): SentBatch {
+    if (this.#isClosed) return { isLast: true };
     const batch: Entry[] = [];
     let bytes = 0;
     for (const entry of entries) {
+      if (!isOld(entry)) return this.#emitBatch(batch, true);
       if (this.#isPending(entry)) {
         bytes += Buffer.byteLength(entry.body);
-        if (batch.length > 0 && bytes > BATCH_MAX_BYTES) break;
+        if (batch.length > 0 && bytes > BATCH_MAX_BYTES) return this.#emitBatch(batch, false);
         batch.push(entry);
       }
       this.#reader.moveTo(entry.position);
     }
-    return batch;
+    return this.#emitBatch(batch, isLast);
   }
 
   #send(entry: Entry): void {
-    this.#markSent(entry);
-    const acknowledge = (): void => this.#dependencies.listener.acknowledged(this, [entry]);
+    const { sent } = entry;
+    this.#markSent(sent);
+    const acknowledge = (): void => this.#dependencies.listener.acknowledged(this, [sent]);
     const [event, ...args] = entry.content;
     if (this.socket.data.wantsDeliveryIds) this.socket.emit(event, ...args, { deliveryId: entry.id }, acknowledge);
     else this.socket.emit(event, ...args, acknowledge);
   }
 
-  /** Resolves with the acknowledgement. Without one it never does. */
-  #sendBatch(batch: readonly Entry[]): Promise<void> {
-    for (const entry of batch) this.#markSent(entry);
-    return new Promise((resolve) => {
-      const acknowledge = (): void => {
-        this.#dependencies.listener.acknowledged(this, batch);
-        resolve();
-      };
-      const contents = batch.map(({ content }) => content);
-      const headers = { deliveryIds: batch.map(({ id }) => id) };
-      if (this.socket.data.wantsDeliveryIds) this.socket.emit('_batch', contents, headers, acknowledge);
-      else this.socket.emit('_batch', contents, acknowledge);
-    });
+  #emitBatch(batch: readonly Entry[], isLast: boolean): SentBatch {
+    if (batch.length === 0) return { isLast };
+    const sent = batch.map((entry) => entry.sent);
+    for (const entry of sent) this.#markSent(entry);
+    const { acknowledge, acknowledgement } = this.#toAcknowledge(sent);
+    const contents = batch.map(({ content }) => content);
+    const headers = { deliveryIds: sent.map(({ id }) => id) };
+    if (this.socket.data.wantsDeliveryIds) this.socket.emit('_batch', contents, headers, acknowledge);
+    else this.socket.emit('_batch', contents, acknowledge);
+    return { isLast, acknowledgement };
   }
 
-  #markSent(entry: Entry): void {
+  #toAcknowledge(sent: readonly SentEntry[]) {
+    let resolve = (): void => undefined;
+    const acknowledgement = new Promise<void>((resolveIt) => {
+      resolve = resolveIt;
+    });
+    const acknowledge = (): void => {
+      this.#dependencies.listener.acknowledged(this, sent);
+      resolve();
+    };
+    return { acknowledge, acknowledgement };
+  }
+
+  #markSent(entry: SentEntry): void {
     this.#window.add(entry);
     if (this.#cursor !== undefined) this.#dependencies.listener.sent(this.#cursor, entry);
   }
+}
+
+interface SentBatch {
+  /** There are no further batches. */
+  readonly isLast: boolean;
+  /** Without one of the client it never resolves; absent: nothing was to be sent. */
+  readonly acknowledgement?: Promise<void>;
 }

@@ -212,7 +212,7 @@ test('messages that were sent above a position that is skipped still wait for th
       keepsReceipt: true,
       hasPush: false,
     });
-  for (const position of [1, 2, 3]) window.add(toEntry(position));
+  for (const position of [1, 2, 3]) window.add(toEntry(position).sent);
   window.clearThrough(2);
   expect(window.size).toBe(1);
   expect(window.acked(3)).toEqual({ '/v1/shared': { upTo: 2, holes: [] } });
