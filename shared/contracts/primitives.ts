@@ -35,8 +35,8 @@ export const opaqueId = shortText;
 
 const OBJECT_ID = /^[0-9a-fA-F]{24}$/;
 
-/** The ObjectId of a platform document. */
-export const objectId = z.string().regex(OBJECT_ID, 'must be an id');
+/** The ObjectId of a platform document. Handlers get it in lower case, as the database and other clients have it. */
+export const objectId = z.string().regex(OBJECT_ID, 'must be an id').toLowerCase();
 
 /** The id of the client's device; `''` when the client sends none. */
 export const deviceId = opaqueId.or(z.literal(''));
@@ -79,7 +79,7 @@ export const idOrTime = z
   .max(TIME_LENGTH_MAX)
   .meta({ anyOf: [{ pattern: OBJECT_ID.source }, { format: 'date-time' }] })
   .transform((text, { addIssue }) =>
-    OBJECT_ID.test(text) ? text : toIsoTime(text, (problem) => addIssue(`must be an id, or: ${problem}`)),
+    OBJECT_ID.test(text) ? text.toLowerCase() : toIsoTime(text, (problem) => addIssue(`must be an id, or: ${problem}`)),
   );
 
 function toIsoTime(text: string, addIssue: (problem: string) => void): string {

@@ -151,7 +151,7 @@ async function ensureColleagues(
   { accountId, id }: Viewer,
   users: readonly string[],
 ): Promise<string[]> {
-  const others = [...new Set(users.map((user) => user.toLowerCase()))].filter((user) => user !== id);
+  const others = [...new Set(users)].filter((user) => user !== id);
   const found = await models.User.find({ _id: { $in: others } }, { account: 1 }).lean();
   const known = found.filter(({ account }) => account?.equals(accountId) === true);
   if (known.length !== others.length) throw new GatewayError('NOT_FOUND');

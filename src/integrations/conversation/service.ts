@@ -49,7 +49,7 @@ export const createSay = ({ send }: TeamConversations, { clock }: Pick<Context, 
       data: data.data,
       type: data.type,
       sent_by: viewer.userId,
-      mentions: [...new Set(mentions.map((id) => id.toLowerCase()))].map((id) => new Types.ObjectId(id)),
+      mentions: [...new Set(mentions)].map((id) => new Types.ObjectId(id)),
       attachments: attachments as Attachment[],
       createdAt: new Date(clock.now()),
     };

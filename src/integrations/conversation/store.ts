@@ -200,7 +200,7 @@ const NEXT_MOMENT = {
 function toMentioned(participants: readonly Member[], mentions: readonly string[]): Types.ObjectId[] {
   const byId = new Map(participants.map(({ user }) => [user.toHexString(), user]));
   return [...new Set(mentions)].map((id) => {
-    const user = byId.get(id.toLowerCase());
+    const user = byId.get(id);
     if (user === undefined) throw new GatewayError('NOT_FOUND');
     return user;
   });

@@ -115,13 +115,13 @@ export function createAccess({
     open,
     /** The access as last read, for a write that has its conditions. */
     known(principal: Principal, chatId: string): KnownChatAccess | undefined {
-      const found = known.find(principal, toId(chatId));
+      const found = known.find(principal, chatId);
       if (found === undefined || !isIn(found.conversation, found.caller._id)) return undefined;
       const { caller, conversation: chat, conditions } = found;
       return { caller, chat, blocked: NO_USERS, isBlocked: false, conditions };
     },
     /** To be called when a condition of known access did not hold. */
-    noteChange: (principal: Principal, chatId: string): void => known.noteChange(principal, toId(chatId)),
+    noteChange: (principal: Principal, chatId: string): void => known.noteChange(principal, chatId),
     /** The same with the participants of now, for what follows from an event; `undefined`: the chat was deleted. */
     async again<A extends ChatAccess>(opened: A): Promise<A | undefined> {
       const found = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean<Pick<Chat, 'participants'>>();
@@ -156,9 +156,6 @@ export function ensureHeard<A extends ChatAccess>(access: A): A {
 }
 
 const NO_USERS: ReadonlySet<string> = new Set();
-
-/** The id of a chat in the spelling of the database. */
-export const toId = (id: string): string => new Types.ObjectId(id).toHexString();
 
 /** Whether a user is a participant of a chat. */
 const isIn = ({ participants }: Pick<Chat, 'participants'>, user: Types.ObjectId): boolean =>

@@ -138,7 +138,7 @@ export function createNotifications(dependencies: Dependencies) {
         if ((await models.Notification.exists(own)) === null) throw notFound();
         return { count: await count(recipient._id) };
       }
-      const payload = { notificationId: notificationId.toLowerCase(), readAt: readAt.toISOString() };
+      const payload = { notificationId, readAt: readAt.toISOString() };
       publisher.people({ userIds: [recipient.id] }, { event: 'notification:read', payload });
       return { count: await publishCount(recipient) };
     },

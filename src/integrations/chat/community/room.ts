@@ -41,7 +41,7 @@ export function createRoom(dependencies: Dependencies) {
 
   /** In the order in which the socket asked, so that it ends where it asked last. */
   const inOrder = (socketId: string, chatId: string, move: () => Promise<void>): Promise<void> =>
-    mutex.run([`${socketId} ${chatId.toLowerCase()}`], move);
+    mutex.run([`${socketId} ${chatId}`], move);
 
   const publishOthers = (opened: Opened, event: string, more: object = {}): void => {
     const payload = { chatId: opened.chat._id.toHexString(), userId: opened.caller.id, ...more };
@@ -132,10 +132,9 @@ export function createRoom(dependencies: Dependencies) {
 
     /** Idempotent; extends the time. */
     async startTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
-      const id = chatId.toLowerCase();
-      const typist = typing.start(socketId, id);
-      const opened = await openToType(principal, id).catch((error: unknown) => {
-        typing.stop(socketId, id);
+      const typist = typing.start(socketId, chatId);
+      const opened = await openToType(principal, chatId).catch((error: unknown) => {
+        typing.stop(socketId, chatId);
         throw error;
       });
       if (!typist.begin(() => void publishStopped(opened))) return;
@@ -143,7 +142,7 @@ export function createRoom(dependencies: Dependencies) {
     },
 
     async stopTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
-      typing.stop(socketId, chatId.toLowerCase());
+      typing.stop(socketId, chatId);
       await access.open(principal, chatId);
     },
   };

@@ -7,7 +7,7 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { createStoreMessage, isPositioned, type SendingRules } from '../shared/index.js';
-import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound, toId } from './access.js';
+import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound } from './access.js';
 import { type ChatLog, toEvent } from './log.js';
 import type { Notifications } from './notifications.js';
 import { toAudience } from './publisher.js';
@@ -76,7 +76,7 @@ function createRules({
   };
 
   return {
-    parentOf: ({ chatId }) => toId(chatId),
+    parentOf: ({ chatId }) => chatId,
     senderOf: (principal) => (principal.kind === 'user' ? principal.userId : ''),
     count: rateLimits.consumeMessage,
     uncount: rateLimits.refundMessage,

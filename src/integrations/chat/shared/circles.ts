@@ -60,15 +60,14 @@ export function createCallers({ callerOf, circleOf }: Pick<Authentication, 'call
 
   const read: ReadCaller = async (principal, conversation) => {
     if (principal.kind !== 'user') return { caller: await callerOf(principal), answer: () => undefined };
-    const id = conversation.toLowerCase();
-    const guess = remembered.get(id);
+    const guess = remembered.get(conversation);
     const { caller, proof, others } = await circleOf(principal, guess?.users ?? [], guess?.conditions);
     if (proof !== undefined) callers.set(principal.userId, { caller, proof });
     return {
       caller,
       answer(question) {
         if (guess !== undefined && isCovered(question, guess)) return others;
-        if (question.users.length <= USERS_MAX) remembered.set(id, question);
+        if (question.users.length <= USERS_MAX) remembered.set(conversation, question);
         return undefined;
       },
     };

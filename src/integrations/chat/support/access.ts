@@ -1,4 +1,4 @@
-import { Types } from 'mongoose';
+import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
@@ -135,14 +135,14 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
     open,
     /** The access as remembered, for a write that has its conditions. */
     known(principal: Principal, conversationId: string): KnownAccess | undefined {
-      const found = remembered.find(principal, toId(conversationId));
+      const found = remembered.find(principal, conversationId);
       if (found === undefined || !mayOpen(found.caller, found.conversation)) return undefined;
       const { caller, conversation, conditions } = found;
       return { ...toAccess(caller, conversation, NONE_EXCLUDED), conditions };
     },
     /** To be called when a condition of known access did not hold. */
     noteChange: (principal: Principal, conversationId: string): void =>
-      remembered.noteChange(principal, toId(conversationId)),
+      remembered.noteChange(principal, conversationId),
     /** As `open`; visitors have no access. */
     async openAsUser(principal: Principal, id: string): Promise<UserAccess> {
       const { caller, ...access } = await open(principal, id);
@@ -214,6 +214,3 @@ const toQuestion = (
   users: [...accountableIn(conversation), ...members],
   ...(isOfDepartment ? { conditions: [], key: '' } : toConditions(account, conversation)),
 });
-
-/** The id of a conversation in the spelling of the database. */
-export const toId = (id: string): string => new Types.ObjectId(id).toHexString();

@@ -65,7 +65,7 @@ export function createConversations(dependencies: Dependencies) {
     ids: readonly string[],
     members: readonly Types.ObjectId[],
   ): Promise<Types.ObjectId[]> => {
-    const wanted = [...new Set([caller.id, ...ids.map((id) => id.toLowerCase())])];
+    const wanted = [...new Set([caller.id, ...ids])];
     const found = await people.findMany(wanted);
     if (found.length < wanted.length) throw new ChatError('NOT_FOUND', 'User not found');
     const isMember = ({ _id }: { _id: Types.ObjectId }): boolean => members.some((id) => id.equals(_id));

@@ -9,7 +9,7 @@ import type { Settling } from '../../../platform/settling.js';
 import type { OutgoingEvent } from '../../../realtime/emitter.js';
 import type { Work } from '../../../realtime/work.js';
 import { ChatError } from '../shared/index.js';
-import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
+import { type Access, type ConversationAccess, ensureHeard } from './access.js';
 import type { FileStore } from './file-store.js';
 import type { SupportLog } from './log.js';
 import { toPage } from './page.js';
@@ -40,7 +40,7 @@ export function createMessages(dependencies: Dependencies) {
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
   /** Changes of one message on this node are stored and sent in the order of their arrival. */
-  const change = <T>(messageId: string, task: () => Promise<T>): Promise<T> => mutex.run([toId(messageId)], task);
+  const change = <T>(messageId: string, task: () => Promise<T>): Promise<T> => mutex.run([messageId], task);
 
   /** A message of the caller that is not deleted. */
   const ownMessage = ({ caller, conversation }: Access, messageId: string) => ({
@@ -122,8 +122,8 @@ export function createMessages(dependencies: Dependencies) {
         ).lean<SupportMessage>();
         if (before === null) throw notFound();
         const payload = {
-          conversationId: toId(conversationId),
-          messageId: toId(messageId),
+          conversationId,
+          messageId,
           deletedBy: opened.caller.id,
         };
         publish(opened, before, {

@@ -2,7 +2,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Work } from '../../../realtime/work.js';
-import { type Access, type ConversationAccess, isNamed, toId } from './access.js';
+import { type Access, type ConversationAccess, isNamed } from './access.js';
 import { ownRoomOf } from './people.js';
 import type { Publisher } from './publisher.js';
 
@@ -39,7 +39,7 @@ export function createRoom({ access, publisher, work, clock }: Dependencies) {
 
     /** @param leave takes the socket out of a room; called even without access */
     async leave(principal: Principal, conversationId: string, leave: Enter): Promise<void> {
-      if (principal.kind === 'user') leave(rooms.listener(toId(conversationId), rooms.user(principal.userId)));
+      if (principal.kind === 'user') leave(rooms.listener(conversationId, rooms.user(principal.userId)));
       const opened = await access.open(principal, conversationId);
       await work.pay(principal, { receivers: opened.audience.rooms.length });
       publisher.others(opened.audience, opened.caller, { event: 'user_left', payload: toPerson(opened) });

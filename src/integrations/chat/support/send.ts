@@ -4,7 +4,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Work } from '../../../realtime/work.js';
 import { createStoreMessage, isPositioned, type SendingRules } from '../shared/index.js';
-import { type Access, type ConversationAccess, ensureHeard, ensureOpen, toId } from './access.js';
+import { type Access, type ConversationAccess, ensureHeard, ensureOpen } from './access.js';
 import type { LastMessages } from './last-messages.js';
 import { type createFindSaid, type SupportLog, toEvent } from './log.js';
 import type { Meter } from './meter.js';
@@ -69,7 +69,7 @@ const createRules = ({
   meter,
   work,
 }: Dependencies): SendingRules<SupportMessage, Draft, Access> => ({
-  parentOf: ({ conversationId }) => toId(conversationId),
+  parentOf: ({ conversationId }) => conversationId,
   senderOf: (principal) => ownRoomOf(toIdentity(principal)),
   count: (principal) => meter.consume(toIdentity(principal)),
   uncount: (principal) => meter.refund(toIdentity(principal)),

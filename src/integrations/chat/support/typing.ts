@@ -3,7 +3,7 @@ import type { Clock } from '../../../platform/clock.js';
 import type { Logger } from '../../../platform/logger.js';
 import type { Work } from '../../../realtime/work.js';
 import { createTyping } from '../shared/index.js';
-import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
+import { type Access, type ConversationAccess, ensureHeard } from './access.js';
 import { type Identity, toIdentity } from './people.js';
 import type { Publisher } from './publisher.js';
 
@@ -47,8 +47,7 @@ export function createConversationTyping({ access, publisher, work, clock, logge
     listener: typing.listener,
 
     /** @throws ChatError `NOT_FOUND` for a conversation without access */
-    async start({ socketId, principal }: Actor, id: string): Promise<void> {
-      const conversationId = toId(id);
+    async start({ socketId, principal }: Actor, conversationId: string): Promise<void> {
       const identity = toIdentity(principal);
       const typist = typing.start(socketId, conversationId);
       try {
@@ -66,7 +65,8 @@ export function createConversationTyping({ access, publisher, work, clock, logge
     },
 
     /** Ends typing in one conversation. */
-    stop: ({ socketId }: Pick<Actor, 'socketId'>, id: string): void => typing.stop(socketId, toId(id)),
+    stop: ({ socketId }: Pick<Actor, 'socketId'>, conversationId: string): void =>
+      typing.stop(socketId, conversationId),
 
     /** Resolves when all pending end events were sent. */
     settle: async (): Promise<void> => void (await Promise.all(ending)),
