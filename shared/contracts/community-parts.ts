@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { toEmoji } from '../utilities/emoji.js';
 import { isBlank } from '../utilities/visible-text.js';
-import { idOrTime, isoTime, objectId, pageLimit, visibleText } from './primitives.js';
+import { idOrTime, isoTime, objectId, opaqueId, pageLimit, visibleText } from './primitives.js';
 
 /* What the community is made of: the forms that come and go under the names of `community.ts`. */
 
@@ -25,7 +25,7 @@ const draft = {
   content,
   messageType: z.enum(chatMessageTypes).default('text'),
   replyToId: objectId.nullish(),
-  clientMessageId: z.string().min(1).max(128).nullish(),
+  clientMessageId: opaqueId.nullish(),
 };
 const emoji = z
   .string()

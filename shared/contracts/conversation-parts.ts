@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idOrTime, isoTime, objectId, opaqueId, time, visibleText } from './primitives.js';
+import { idOrTime, isoTime, objectId, opaqueId, shownText, time, visibleText } from './primitives.js';
 
 /*
  * Payloads and answers that team conversations (`conversation.ts`) and prospect conversations (`prospect.ts`) share.
@@ -15,7 +15,7 @@ export const activeStatus = z.enum(['active', 'away']);
 export const channelId = opaqueId;
 
 const users = z.array(objectId).min(1).max(USERS_MAX);
-const title = z.string().max(200);
+const title = shownText(200);
 /**
  * The URL of an image or file: http(s), or relative to the platform. Other schemes are refused because following them can
  * run code or read local data. Browsers ignore blanks and control characters inside a scheme, so this check does too.
@@ -42,7 +42,7 @@ export const attachment = z.union([
   url,
   z.object({
     url,
-    name: z.string().max(256).optional(),
+    name: shownText(256).optional(),
     type: z.string().max(128).optional(),
     size: z.number().int().min(0).optional(),
   }),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseTime } from '../utilities/time.js';
 import { isBlank } from '../utilities/visible-text.js';
+import { toWellFormed } from '../utilities/well-formed.js';
 
 /** Event names that Socket.IO reserves on either side (its documentation, "Emit cheatsheet"). */
 const RESERVED_EVENTS: readonly string[] = [
@@ -89,12 +90,17 @@ function toIsoTime(text: string, addIssue: (problem: string) => void): string {
   return z.NEVER;
 }
 
-/** Text with at least one visible character. @param maxLength in UTF-16 code units */
+/**
+ * Text that users see. A client that cuts an emoji in half leaves a lone surrogate, which the database stores as U+FFFD: so it is
+ * one for everyone from the start.
+ * @param maxLength in UTF-16 code units
+ */
+export const shownText = (maxLength: number) => z.string().max(maxLength).overwrite(toWellFormed);
+
+/** The same with at least one visible character. */
 export const visibleText = (maxLength: number) =>
-  z
-    .string()
+  shownText(maxLength)
     .min(1)
-    .max(maxLength)
     .refine((text) => text === '' || !isBlank(text), 'must not be blank');
 
 /** A whole number within bounds, in a query or in JSON. */

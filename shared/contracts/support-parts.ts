@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idOrTime, isoTime, objectId, opaqueId, pageLimit, storedKey, visibleText } from './primitives.js';
+import { idOrTime, isoTime, objectId, opaqueId, pageLimit, shownText, storedKey, visibleText } from './primitives.js';
 
 /* What the support chat is made of: the forms that come and go under the names of `support.ts`. */
 
@@ -83,7 +83,7 @@ export const supportPayloads = {
     participants: z.array(objectId).max(PARTICIPANTS_MAX).default([]),
     departmentId: objectId.optional(),
     visitorId: opaqueId.optional(),
-    subject: z.string().max(200).default(''),
+    subject: shownText(200).default(''),
     priority: z.enum(priorities).default('normal'),
   }),
   list: z.object({

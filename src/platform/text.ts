@@ -1,3 +1,5 @@
+import { toWellFormed } from '#shared/utilities/well-formed.js';
+
 /** The cost of a part of a text against a limit. */
 export type CostOf = (part: string) => number;
 
@@ -18,9 +20,6 @@ export function cutText(text: string, max: number, costOf: CostOf = (part) => pa
   // A single grapheme can have any length (a letter with a thousand accents).
   return whole === '' && max > 0 ? take([...wellFormed], max, costOf) : whole;
 }
-
-/** Replaces lone surrogates, which UTF-8 cannot encode, by U+FFFD. */
-export const toWellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\uFFFD');
 
 /** The length of a text in UTF-8 bytes. */
 export const utf8BytesOf: CostOf = (part) => Buffer.byteLength(part);

@@ -112,6 +112,17 @@ test('blank messages are refused in every chat, and invisible characters within 
     for (const text of blanks)
       await expect(send(text), `${way} ${JSON.stringify(text)}`).rejects.toThrow('VALIDATION_ERROR');
     for (const text of texts) expect(await send(text), way).toBe(text);
+    // Half an emoji, as it is left by a client that cuts text. The database has no other form of it.
+    expect(await send('a\ud83d'), way).toBe('a\ufffd');
+  }
+  // Lone surrogates would all be one id, and another message with it be taken for a retry.
+  for (const id of ['\ud800', '\udfff']) {
+    const answers = [
+      await a.ask('message', { conversation_id, data: 'text', UUID: id }),
+      await s.ask('send_message', { conversationId, content: 'text', clientMessageId: id }),
+      await c.ask('chat:send_message', { chatId, content: 'text', clientMessageId: id }),
+    ];
+    expect(answers.map(({ code, message }) => code ?? message)).toEqual(Array(3).fill('VALIDATION_ERROR'));
   }
 });
 

@@ -1,4 +1,5 @@
-import { cutText, toWellFormed, utf8BytesOf } from '../../../platform/text.js';
+import { toWellFormed } from '#shared/utilities/well-formed.js';
+import { cutText, utf8BytesOf } from '../../../platform/text.js';
 
 /** Maximum length in file systems. */
 const NAME_MAX_BYTES = 255;
