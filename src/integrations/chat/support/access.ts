@@ -34,6 +34,8 @@ export interface Access extends Excluded {
   readonly conversation: SupportConversation;
   /** The members of its department. */
   readonly members: readonly Types.ObjectId[];
+  /** Its department exists. */
+  readonly isOfDepartment: boolean;
   /** The caller has a block with every other participant. */
   readonly isBlocked: boolean;
   readonly audience: Audience;
@@ -154,8 +156,8 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
       const found = await stored.read(id);
       return found === undefined ? { rooms: [], except: [] } : toAudience(found, opened);
     },
-    /** The receivers of a change of a conversation. @param opened the caller's access before; absent: the caller created it */
-    audienceAfter: async (conversation: SupportConversation, opened: Excluded = NONE_EXCLUDED): Promise<Audience> =>
+    /** The receivers of a change of a conversation. @param opened the caller's access before */
+    audienceAfter: async (conversation: SupportConversation, opened: Excluded): Promise<Audience> =>
       toAudience(await stored.withDepartment(conversation), opened),
   };
 }
@@ -192,7 +194,7 @@ function mayOpen(caller: Caller, { conversation, members }: StoredConversation):
 }
 
 function toAccess(caller: Caller, found: StoredConversation, excluded: Excluded): Access {
-  const { conversation, members } = found;
+  const { conversation, members, isOfDepartment } = found;
   const { outsiders, blocked } = excluded;
   const isHeard = (id: string): boolean => id !== caller.id && !outsiders.has(id) && !blocked.has(id);
   const isBlocked =
@@ -200,7 +202,7 @@ function toAccess(caller: Caller, found: StoredConversation, excluded: Excluded)
     blocked.size > 0 &&
     !namedIn(conversation).some((user) => isHeard(user.toHexString()));
   const audience = toAudience(found, excluded);
-  return { caller, conversation, members, outsiders, blocked, isBlocked, audience };
+  return { caller, conversation, members, isOfDepartment, outsiders, blocked, isBlocked, audience };
 }
 
 const othersIn = ({ conversation, members }: StoredConversation, user: Types.ObjectId): Types.ObjectId[] =>

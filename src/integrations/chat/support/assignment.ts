@@ -50,11 +50,10 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
   /** @throws ChatError `NOT_FOUND` for a user who cannot be assigned, `FORBIDDEN` for a block */
   const ensureAgent = async (opened: UserAccess, agentId: string): Promise<Types.ObjectId> => {
     const agent = await people.find(agentId);
-    const isInDepartment =
-      opened.conversation.departmentId === null
-        ? agent !== undefined && isSameAccount(agent, opened.caller)
-        : opened.members.some((id) => agent?._id.equals(id) === true);
-    if (agent === undefined || !isInDepartment || !isAgentOf(agent, opened)) {
+    const isNear = opened.isOfDepartment
+      ? opened.members.some((id) => agent?._id.equals(id) === true)
+      : agent !== undefined && isSameAccount(agent, opened.caller);
+    if (agent === undefined || !isNear || !isAgentOf(agent, opened)) {
       throw new ChatError('NOT_FOUND', 'Agent not found');
     }
     const others = opened.conversation.participants.filter((id) => !id.equals(agent._id));

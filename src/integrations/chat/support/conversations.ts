@@ -11,6 +11,7 @@ import { comparePlaces, type KeysetPlace, placeOfTime, readAfter } from '../../.
 import type { Work } from '../../../realtime/work.js';
 import {
   type Authentication,
+  type Blocks,
   blockedUser,
   ChatError,
   isBlockBetween,
@@ -20,6 +21,7 @@ import {
 } from '../shared/index.js';
 import type { Candidate, ConversationAccess } from './access.js';
 import { namesIn } from './accounts.js';
+import { NO_USERS } from './audience.js';
 import { toPage } from './page.js';
 import type { Publisher } from './publisher.js';
 import { createShow } from './show.js';
@@ -33,6 +35,7 @@ interface Dependencies {
   models: Models;
   authentication: Authentication;
   people: People;
+  blocks: Blocks;
   access: ConversationAccess;
   publisher: Publisher;
   states: States;
@@ -42,7 +45,7 @@ interface Dependencies {
 
 /** Creates and lists conversations. */
 export function createConversations(dependencies: Dependencies) {
-  const { models, authentication, people, access, publisher, states, work, clock } = dependencies;
+  const { models, authentication, people, blocks, access, publisher, states, work, clock } = dependencies;
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -139,6 +142,8 @@ export function createConversations(dependencies: Dependencies) {
       const caller = await authentication.userOf(principal);
       const department = await findDepartment(data.departmentId);
       const participants = await ensurePeople(caller, data.participants, department?.members ?? []);
+      const agents = department?.members.filter((id) => !id.equals(caller._id)) ?? [];
+      const excluded = { outsiders: NO_USERS, blocked: await blocks.among(caller, agents) };
       await work.pay(principal, { receivers: participants.length + publisher.agentsHere(department?._id ?? null) });
       const now = new Date(clock.now());
       const conversation: SupportConversation = {
@@ -157,7 +162,7 @@ export function createConversations(dependencies: Dependencies) {
         updatedAt: now,
       };
       await Conversation.insertMany([conversation], { timestamps: false });
-      return states.created({ conversation, caller });
+      return states.created({ conversation, caller, excluded });
     },
 
     /** Lists conversations of the caller, or of one of their departments; last changed first. */

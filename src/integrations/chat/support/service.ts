@@ -58,7 +58,17 @@ export function createSupportServices(context: Context, { authentication, people
     typing: createConversationTyping({ access, publisher, work, clock, logger }),
     settling,
     messages: createMessages({ models, access, publisher, log, reads, files, work, clock, settling, turnWaitMs }),
-    conversations: createConversations({ models, authentication, people, access, publisher, states, work, clock }),
+    conversations: createConversations({
+      models,
+      authentication,
+      people,
+      blocks,
+      access,
+      publisher,
+      states,
+      work,
+      clock,
+    }),
     assignment: createAssignment({ models, people, blocks, access, publisher, work, clock, states }),
     files: createFiles({
       findStored,

@@ -6,7 +6,7 @@ import type { OutgoingEvent } from '../../../realtime/emitter.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { UserCaller } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
-import { type Audience, type Excluded, NONE_EXCLUDED } from './audience.js';
+import type { Audience, Excluded } from './audience.js';
 import type { Publisher } from './publisher.js';
 import { createShow } from './show.js';
 import { complete } from './stored-conversations.js';
@@ -25,8 +25,7 @@ interface Changed {
   readonly caller: UserCaller;
   /** The agent before, who is told, too, and may have no access any more. */
   readonly formerAgent?: Types.ObjectId | null;
-  /** Absent: the caller has created it. */
-  readonly excluded?: Excluded;
+  readonly excluded: Excluded;
 }
 
 /** Sends that conversations were created, assigned or closed. */
@@ -41,11 +40,11 @@ export function createStates({ models, access, publisher, settling }: Dependenci
     changed: Changed,
     toEvent: (wire: WireConversation) => OutgoingEvent,
   ): Promise<WireConversation> => {
-    const { conversation, excluded = NONE_EXCLUDED } = changed;
+    const { conversation, excluded } = changed;
     const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation, excluded)]);
     const outgoing = toEvent(wire);
     publisher.all(withFormerAgent(audience, changed), outgoing);
-    if (wire.departmentId !== null) publisher.department(wire.departmentId, outgoing);
+    if (wire.departmentId !== null) publisher.department(wire.departmentId, outgoing, [...excluded.blocked]);
     return wire;
   };
 
@@ -72,14 +71,15 @@ export function createStates({ models, access, publisher, settling }: Dependenci
     else if (status === 'closed') await publishClosed(changed);
   };
 
-  const settle = (changed: Changed, sent: WireConversation): void => {
+  /** @param sent `undefined`: sending failed */
+  const settle = (changed: Changed, sent?: WireConversation): void => {
     const { _id, lastMessage } = changed.conversation;
     const read = async (): Promise<SupportConversation | undefined> => {
       const stored = await Conversation.findById(_id).lean<SupportConversation | null>();
       return stored === null ? undefined : complete(stored);
     };
     settling.settle(`state ${_id.toHexString()}`, {
-      sent: stateOf(sent),
+      sent: sent && stateOf(sent),
       async read() {
         const stored = await read();
         // The message that was sent: a later one has an event of its own.
@@ -98,7 +98,11 @@ export function createStates({ models, access, publisher, settling }: Dependenci
   const settled =
     (send: (changed: Changed) => Promise<WireConversation>) =>
     async (changed: Changed): Promise<WireConversation> => {
-      const wire = await send(changed);
+      const wire = await send(changed).catch((error: unknown) => {
+        // It is stored, and the same call again may find nothing to change.
+        settle(changed);
+        throw error;
+      });
       settle(changed, wire);
       return wire;
     };
@@ -106,7 +110,7 @@ export function createStates({ models, access, publisher, settling }: Dependenci
   return { created: settled(publishCreated), assigned: settled(publishAssigned), closed: settled(publishClosed) };
 }
 
-function withFormerAgent(audience: Audience, { formerAgent, excluded = NONE_EXCLUDED }: Changed): Audience {
+function withFormerAgent(audience: Audience, { formerAgent, excluded }: Changed): Audience {
   const id = formerAgent?.toHexString();
   if (id === undefined || excluded.outsiders.has(id)) return audience;
   return { ...audience, rooms: [...audience.rooms, rooms.user(id)] };

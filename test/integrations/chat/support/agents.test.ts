@@ -132,6 +132,17 @@ test('only agents can assign conversations, and only agents can be assigned', as
   expect(dataOf(given).assignedTo).toBe(stranger.id);
 });
 
+test('a conversation whose department was deleted is assigned as one without a department', async () => {
+  const { ann, joe, kim, stranger, departmentId } = await desk();
+  await environment.models.User.updateMany({ _id: { $in: [joe.id, kim.id] } }, { role: 'agent' });
+  const conversationId = await addConversation(environment, [ann, joe], { departmentId });
+  await environment.models.Department.deleteOne({ _id: departmentId });
+  const j = await openChat(environment, joe);
+  const assign = (agentId: string) => j.ask('assign_conversation', { conversationId, agentId });
+  expect(await assign(stranger.id)).toMatchObject({ code: 'NOT_FOUND' });
+  expect(dataOf(await assign(kim.id)).assignedTo).toBe(kim.id);
+});
+
 test('a closed conversation accepts no messages, and is closed once', async () => {
   const { ann, joe, departmentId } = await desk();
   const conversationId = await addConversation(environment, [ann], { departmentId });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
-import { addConversation, addDepartment, expectNothing, openChat } from './chat.js';
+import { addConversation, addDepartment, expectNothing, openChat, openDepartment } from './chat.js';
 
 let environment: TestEnvironment;
 
@@ -110,6 +110,22 @@ test.each(['the sender', 'the recipient'])('a block by %s stops messages between
   e.close();
   const heard = ['new_message', 'message_edited', 'user_typing', 'user_joined', 'user_offline'];
   expect(await expectNothing(environment, { speaker: f, listener: a, users: [friend, ann] }, ...heard)).toEqual([]);
+});
+
+test('an agent with a block is told in the department of what others do, but not of what the other does', async () => {
+  const [ann, joe, kim] = await environment.people('Ann', 'Joe', 'Kim');
+  const departmentId = await addDepartment(environment, joe, kim);
+  await block(ann, kim);
+  const desk = await openDepartment(environment, kim, { departmentId });
+  const [a, j] = [await openChat(environment, ann, { node: 1 }), await openChat(environment, joe, { node: 1 })];
+  const { _id: conversationId } = dataOf(await a.ask('create_conversation', { departmentId, subject: 'of Ann' }));
+  dataOf(await j.ask('claim_conversation', { conversationId }));
+  expect((await desk.next('conversation_assigned'))[0]).toMatchObject({ conversationId, assignedBy: joe.id });
+  dataOf(await a.ask('close_conversation', { conversationId }));
+  const { _id: ofJoe } = dataOf(await j.ask('create_conversation', { departmentId }));
+  dataOf(await j.ask('close_conversation', { conversationId: ofJoe }));
+  expect((await desk.next('new_conversation'))[0]).toMatchObject({ _id: ofJoe });
+  expect((await desk.next('conversation_closed'))[0]).toMatchObject({ conversationId: ofJoe });
 });
 
 test('a block hides the presence of both users, in snapshots and events', async () => {
