@@ -42,13 +42,12 @@ export function createMessages(dependencies: Dependencies) {
   /** Changes of one message on this node are stored and sent in the order of their arrival. */
   const change = <T>(messageId: string, task: () => Promise<T>): Promise<T> => mutex.run([messageId], task);
 
-  /** A message of the caller that is not deleted. */
+  /** A message of the caller. */
   const ownMessage = ({ caller, conversation }: Access, messageId: string) => ({
     _id: messageId,
     conversationId: conversation._id,
     senderId: caller.id,
     senderType: caller.kind,
-    isDeleted: { $ne: true },
   });
 
   /** Sends a change of a message, and later what is stored if that is something else or came before the message. */
@@ -98,7 +97,7 @@ export function createMessages(dependencies: Dependencies) {
         ensureHeard(opened);
         await work.pay(principal, { receivers: opened.audience.rooms.length });
         const edited = await Message.findOneAndUpdate(
-          ownMessage(opened, messageId),
+          { ...ownMessage(opened, messageId), isDeleted: { $ne: true } },
           { $set: { content, editedAt: new Date(clock.now()) } },
           { returnDocument: 'after' },
         ).lean<SupportMessage>();
@@ -110,17 +109,21 @@ export function createMessages(dependencies: Dependencies) {
         });
       }),
 
-    /** Deletes the content of a message; the message stays as deleted. @throws ChatError `NOT_FOUND` as `edit` */
+    /** Deletes the content of a message; the message stays as deleted. Idempotent. @throws ChatError `NOT_FOUND` as `edit` */
     remove: (principal: Principal, { conversationId, messageId }: Payloads['remove']): Promise<void> =>
       change(messageId, async () => {
         const opened = await access.open(principal, conversationId);
         await work.pay(principal, { receivers: opened.audience.rooms.length });
+        const own = ownMessage(opened, messageId);
         const before = await Message.findOneAndUpdate(
-          ownMessage(opened, messageId),
+          { ...own, isDeleted: { $ne: true } },
           { $set: { isDeleted: true, content: '', metadata: null, file: null } },
           { returnDocument: 'before' },
         ).lean<SupportMessage>();
-        if (before === null) throw notFound();
+        if (before === null) {
+          if ((await Message.exists(own)) === null) throw notFound();
+          return;
+        }
         const payload = {
           conversationId,
           messageId,

@@ -153,11 +153,15 @@ test('only the sender can edit and delete a message, and all participants are no
   expect(await b.next('message_edited')).toEqual([edited]);
   expect(await a.ask('delete_message', { conversationId, messageId })).toEqual({ success: true });
   expect(await b.next('message_deleted')).toEqual([{ conversationId, messageId, deletedBy: ann.id }]);
+  // The answer could have been lost.
+  expect(await a.ask('delete_message', { conversationId, messageId })).toEqual({ success: true });
+  expect(await b.ask('delete_message', { conversationId, messageId })).toMatchObject({ code: 'NOT_FOUND' });
   expect(await a.ask('edit_message', { conversationId, messageId, content: 'again' })).toMatchObject({
     code: 'NOT_FOUND',
   });
   const [left] = dataOf(await b.ask('get_messages', { conversationId })).messages;
   expect(left).toMatchObject({ _id: messageId, content: '', isDeleted: true });
+  expect(b.received('message_deleted')).toEqual([]);
 });
 
 test('reading is sent to the others once, and never moves back', async () => {
