@@ -42,9 +42,6 @@ export function createChanges({
   settling,
   log,
 }: Dependencies) {
-  const show = async (message: ChatMessage): Promise<WireMessage> =>
-    toWireMessage(message, (await summaries.read([message.sender])).get(String(message.sender)));
-
   /** Sends a change of a message, and later what is stored if that is something else or came before the message. */
   const publish = <S>(opened: MessageAccess, { what, toState, toEvent }: Change<S>): S => {
     const { _id, chat } = opened.message;
@@ -73,6 +70,15 @@ export function createChanges({
         payload: { ...idsOf(opened.message), content: message.content, editedAt: message.editedAt, message },
       }),
     });
+
+  const publishDeleted = (opened: MessageAccess, at: Date): void => {
+    const payload = { ...idsOf(opened.message), deletedBy: opened.caller.id, timestamp: at.toISOString() };
+    publish(opened, {
+      what: 'deletion',
+      toState: () => true,
+      toEvent: () => ({ event: 'chat:message_deleted', payload }),
+    });
+  };
 
   /** @param own the reaction that the caller has added or removed */
   const publishReactions = (opened: MessageAccess, own: Reaction): WireMessage['reactions'] =>
@@ -103,7 +109,7 @@ export function createChanges({
       ).lean<ChatMessage>();
       if (edited === null) throw messageNotFound();
       const shown = publishEdited({ ...opened, message: edited });
-      await notifications.follow(edited);
+      await notifications.follow({ ...edited, participants: chat.participants });
       return shown;
     },
 
@@ -120,17 +126,13 @@ export function createChanges({
         { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
         { $set: { isDeleted: true, deletedAt: now, content: '', reactions: [] } },
       );
-      if (modifiedCount === 0) return;
-      await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
-      publish(opened, {
-        what: 'deletion',
-        toState: () => true,
-        toEvent: () => ({
-          event: 'chat:message_deleted',
-          payload: { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() },
-        }),
-      });
-      await notifications.follow(message);
+      try {
+        // Also when an earlier call has failed here.
+        await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
+      } finally {
+        if (modifiedCount > 0) publishDeleted(opened, now);
+      }
+      await notifications.follow({ ...message, participants: chat.participants });
     },
 
     /** @throws ChatError `CONFLICT` for too many reactions */
@@ -139,12 +141,14 @@ export function createChanges({
       const { chat, message: current } = opened;
       const receivers = chat.participants.length;
       await rateLimits.pay(principal, { receivers, details: receivers * (current.reactions?.length ?? 0) });
+      // Before the reaction is stored: a caller who gets an error would toggle it again.
+      const sender = (await summaries.read([current.sender])).get(String(current.sender));
       const { stored, before, after } = await toggle(opened, emoji);
       if (before.length === after.length) throw new ChatError('CONFLICT', 'The message has too many reactions');
       const action = after.length > before.length ? 'added' : 'removed';
       const message = { ...stored, reactions: after };
       publishReactions({ ...opened, message }, { emoji, action });
-      return show(message);
+      return toWireMessage(message, sender);
     },
   };
 

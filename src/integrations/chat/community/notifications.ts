@@ -7,9 +7,9 @@ import { storedValue } from '../../../models/index.js';
 import type { PushNotification } from '../../../platform/fcm/notification.js';
 import { type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
 import type { Settling } from '../../../platform/settling.js';
-import { cutText } from '../../../platform/text.js';
 import { ChatError, isPositioned, type UserCaller } from '../shared/index.js';
 import type { Absentee, ActiveViewers } from './active-viewers.js';
+import { createFollowMessage, type FollowedMessage, toExcerpt } from './follow-message.js';
 import type { PageQuery } from './history.js';
 import { createNotificationCount } from './notification-count.js';
 import type { Publisher } from './publisher.js';
@@ -32,19 +32,11 @@ export interface SentMessage {
   readonly message: ChatMessage;
 }
 
-/** Where a message is stored. */
-type MessagePlace = Pick<ChatMessage, '_id' | 'chat'>;
-
 /** The owner of notifications. */
 type Recipient = Pick<UserCaller, '_id' | 'id'>;
 
 /** What users are told of messages that they miss. See {@link createNotifications}. */
 export type Notifications = ReturnType<typeof createNotifications>;
-
-/** What of a message a notification repeats. */
-const EXCERPT_MAX = 200;
-/** How often notifications are updated again after a concurrent change of their message. */
-const FOLLOW_ATTEMPTS_MAX = 10;
 
 /** Notifications for users who miss a message, marked as read when they have read it. */
 export function createNotifications(dependencies: Dependencies) {
@@ -52,8 +44,7 @@ export function createNotifications(dependencies: Dependencies) {
   const settleRead = createSettleRead(dependencies);
   const { of: count, publish: publishCount } = createNotificationCount(dependencies);
 
-  const readContent = ({ _id, chat }: MessagePlace) =>
-    models.ChatMessage.findOne({ _id, chat }, { content: 1, isDeleted: 1 }).lean<ChatMessage>();
+  const { readExcerpt, follow } = createFollowMessage({ models, push, publishCount });
 
   /** Participants without a socket in the chat and without a block with the sender. */
   const findAbsent = async ({ caller, chat, blocked }: SentMessage): Promise<Absentee[]> => {
@@ -93,12 +84,11 @@ export function createNotifications(dependencies: Dependencies) {
     { chat, message }: SentMessage,
     made: readonly Notification[],
   ): Promise<readonly Notification[]> => {
-    const [now, settings] = await Promise.all([
-      readContent(message),
+    const [excerpt, settings] = await Promise.all([
+      readExcerpt(message),
       models.Chat.findById(chat._id, { participantSettings: 1 }).lean<Chat>(),
     ]);
-    const excerpt = now === null || now.isDeleted === true ? undefined : toExcerpt(now);
-    if (excerpt !== toExcerpt(message)) await follow(message);
+    if (excerpt !== toExcerpt(message)) await follow({ ...message, participants: chat.participants });
     if (excerpt === undefined) return [];
     const hasRead = ({ recipient }: Notification): boolean => {
       const readPosition = settings === null ? undefined : settingOf(settings, recipient)?.readPosition;
@@ -168,10 +158,9 @@ export function createNotifications(dependencies: Dependencies) {
     },
 
     /**
-     * Updates the notifications of an edited or deleted message, for all users. Never rejects, because the message is
-     * changed.
+     * Updates the notifications of an edited or deleted message. Never rejects, because the message is changed.
      */
-    follow: (message: MessagePlace): Promise<void> =>
+    follow: (message: FollowedMessage): Promise<void> =>
       follow(message).catch((error: unknown) =>
         logger.error({ err: error }, 'community: updating the notifications of a message failed'),
       ),
@@ -179,32 +168,12 @@ export function createNotifications(dependencies: Dependencies) {
     count: async ({ _id }: Recipient): Promise<{ count: number }> => ({ count: await count(_id) }),
   };
 
-  /** Repeats until nothing changes, so that the last of several concurrent changes wins. */
-  async function follow(place: MessagePlace): Promise<void> {
-    const about = { relatedMessage: place._id };
-    for (let attempt = 1; attempt <= FOLLOW_ATTEMPTS_MAX; attempt += 1) {
-      const message = await readContent(place);
-      if (message === null || message.isDeleted === true) return withdraw(about);
-      const excerpt = toExcerpt(message);
-      const { modifiedCount } = await models.Notification.updateMany(
-        { ...about, type: 'message', message: { $ne: excerpt } },
-        { message: excerpt },
-      );
-      if (modifiedCount === 0) return;
-    }
-  }
-
-  async function withdraw(about: { relatedMessage: Types.ObjectId }): Promise<void> {
-    const unread = await models.Notification.find({ ...about, isRead: false }, { recipient: 1 }).lean();
-    await Promise.all([models.Notification.deleteMany(about), push.withdraw(about.relatedMessage.toHexString())]);
-    await Promise.all(unread.map(({ recipient }) => publishCount({ _id: recipient, id: recipient.toHexString() })));
-  }
-
   async function findPlace(recipient: Types.ObjectId, before: string | undefined): Promise<KeysetPlace | undefined> {
     if (before === undefined) return undefined;
     if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
     const found = await models.Notification.findOne({ _id: before, recipient }, { createdAt: 1 }).lean();
-    if (found === null) throw notFound();
+    // It was removed with its message since. What may be earlier is shown, some of it again.
+    if (found === null) return placeOfTime(new Date(madeAt(before) + SKEW_MAX_MS), 'descending');
     return { value: storedValue(found, 'createdAt'), _id: found._id };
   }
 }
@@ -224,9 +193,13 @@ interface ReadUpTo {
   readonly at: Date;
 }
 
-const notFound = () => new ChatError('NOT_FOUND', 'Notification not found');
+/** A notification has the time of its message, which can be so far ahead of the clock of the node that made both. */
+const SKEW_MAX_MS = 60_000;
 
-const toExcerpt = ({ content }: Pick<ChatMessage, 'content'>): string => cutText(content ?? '', EXCERPT_MAX);
+/** When a document was made, by its id: Unix time in milliseconds. */
+const madeAt = (id: string): number => new Types.ObjectId(id).getTimestamp().getTime();
+
+const notFound = () => new ChatError('NOT_FOUND', 'Notification not found');
 
 const titleOf = ({ caller, chat }: SentMessage): string =>
   chat.type === 'group' && chat.groupName ? chat.groupName : caller.name;

@@ -53,6 +53,18 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
     return modifiedCount > 0;
   };
 
+  /**
+   * A deletion removes the pin after it has marked the message. One of the two sees the other.
+   * @throws ChatError `NOT_FOUND` for a message that was deleted before it was pinned; then it is pinned no more
+   */
+  const ensureThere = async (opened: MessageAccess): Promise<void> => {
+    const { chat, message } = opened;
+    const isThere = await models.ChatMessage.exists({ _id: message._id, chat: chat._id, isDeleted: { $ne: true } });
+    if (isThere !== null) return;
+    await removePin(opened);
+    throw messageNotFound();
+  };
+
   return {
     /** Idempotent. @throws ChatError `CONFLICT` for too many pinned messages */
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
@@ -71,12 +83,11 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
         // It was pinned already; another user may have unpinned it since then.
         return;
       }
-      // A deletion removes the pin after it has marked the message. One of the two sees the other.
-      const isThere = await models.ChatMessage.exists({ _id: message._id, chat: chat._id, isDeleted: { $ne: true } });
-      if (isThere === null) {
-        await removePin(opened);
-        throw messageNotFound();
-      }
+      await ensureThere(opened).catch((error: unknown) => {
+        // It is pinned, and pinning it again would not send that.
+        if (!(error instanceof ChatError)) publish(opened, true);
+        throw error;
+      });
       publish(opened, true);
     },
 

@@ -290,11 +290,44 @@ describe('notifications of a message', () => {
   });
 
   test('show its text after it was edited, for every recipient', async () => {
-    const { bob, chatId, a, messageId, texts } = await notified();
-    await environment.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: bob.id } });
+    const { a, messageId, texts } = await notified();
     await Promise.all(['one', 'two', 'three'].map((content) => a.ask('chat:edit_message', { messageId, content })));
     const { content } = (await environment.models.ChatMessage.findById(messageId).lean()) ?? {};
     expect(await texts()).toEqual([content, content]);
+  });
+
+  test('are removed when it is edited, for a user who was removed from the chat before', async () => {
+    const { bob, cid, chatId, a, messageId } = await notified();
+    await environment.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: bob.id } });
+    dataOf(await a.ask('chat:edit_message', { messageId, content: 'said without Bob' }));
+    const listOf = async (who: Member) => {
+      const { notifications, unreadCount } = dataOf(await (await open(environment, who)).ask('notification:list', {}));
+      return [notifications.map(({ message }: { message: string }) => message), unreadCount];
+    };
+    expect(await listOf(bob)).toEqual([[], 0]);
+    expect(await listOf(cid)).toEqual([['said without Bob'], 1]);
+  });
+
+  test('can be paged through while one of them is removed', async () => {
+    const { cid, chatId, a } = await notified();
+    const said: string[] = [];
+    for (const content of ['1', '2', '3']) said.push((await say(a, chatId, content))._id);
+    const c = await open(environment, cid);
+    const page = async (before?: string) =>
+      dataOf(await c.ask('notification:list', { limit: 2, before })).notifications as {
+        _id: string;
+        message: string;
+      }[];
+    const [third, second] = await page();
+    expect([third?.message, second?.message]).toEqual(['3', '2']);
+    dataOf({ data: null, ...(await a.ask('chat:delete_message', { messageId: said[1] })) });
+    const met: string[] = [];
+    for (let last = second; last !== undefined; ) {
+      const found = await page(last._id);
+      met.push(...found.map(({ message }) => message));
+      last = found.at(-1);
+    }
+    expect(new Set(met)).toEqual(new Set(['3', '1', 'the secret']));
   });
 
   test('of another service keep their own words when it is edited', async () => {
