@@ -20,6 +20,8 @@ const CONNECTING_LIMIT_MS = 500;
 /** A slot that is being moved refuses some commands for a time: retries, and the delay between them. */
 const MOVING_RETRIES = 40;
 const MOVING_DELAY_MS = 50;
+/** A connection without any data for so long is dropped, also during its handshake. Pings keep a healthy one active. */
+const IDLE_LIMIT_MS = 3 * HUNG_AFTER_MS;
 /** Time limit of a command, including its redirections. A hung connection is dropped earlier. */
 const COMMAND_LIMIT_MS = 2 * HUNG_AFTER_MS;
 const CLOSE_LIMIT_MS = 2_000;
@@ -176,7 +178,7 @@ const createNodeClients = (target: RedisTarget, roots: readonly RedisServer[]) =
 
 function withReconnects(target: RedisTarget) {
   const options = toClientOptions(target);
-  return { ...options, socket: { ...options.socket, reconnectStrategy: backOffMs } };
+  return { ...options, socket: { ...options.socket, socketTimeout: IDLE_LIMIT_MS, reconnectStrategy: backOffMs } };
 }
 
 const SLOTS = 16_384;

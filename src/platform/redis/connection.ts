@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { withinMs } from '../within-ms.js';
 import { type Answers, createAnswers } from './answers.js';
-import { type Connection, type ConnectionSettings, createConnection } from './server-connection.js';
+import { type Connection, type ConnectionSettings, createConnection, HUNG_AFTER_MS } from './server-connection.js';
 import {
   createSubscriptionMemory,
   type MessageListener,
@@ -65,6 +65,8 @@ export interface RedisClientOptions {
 /** Maximum delay between reconnects. */
 const RECONNECT_MAX_MS = 2_000;
 
+/** Time limit of what precedes the first command. Later a connection is watched: see `watchConnection`. */
+const OPEN_LIMIT_MS = 3 * HUNG_AFTER_MS;
 const CLOSE_LIMIT_MS = 2_000;
 
 /** Exponential back-off with jitter, so that nodes do not reconnect at the same time. */
@@ -100,12 +102,15 @@ export function createRedisClient({ settings, locate, ensureUsable }: RedisClien
         // It ends without an error when this process has dropped it, for a reason that is known.
         connection.once('error', resolve).once('end', () => resolve(undefined));
       });
-      await connection.connect();
       const prepare = async (): Promise<void> => {
         await ensureUsable?.(connection);
         await subscriptions.restore(connection);
       };
-      await Promise.race([prepare(), lost.then((error) => Promise.reject(error))]);
+      const open = async (): Promise<void> => {
+        await connection.connect();
+        await Promise.race([prepare(), lost.then((error) => Promise.reject(error))]);
+      };
+      await withinMs(OPEN_LIMIT_MS, open());
       current = connection;
       currentServer = server;
       onReady();

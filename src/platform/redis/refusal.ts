@@ -1,12 +1,14 @@
 import { tlsRemedyOf } from './tls.js';
 
-/** Redis gives it no code. Operators take commands away by `rename-command`. */
+/** Redis gives these no code. Operators take commands away by `rename-command`. */
 const UNKNOWN_COMMAND = 'unknown command';
+const TOO_MANY_CLIENTS = 'max number of clients';
 
 /** The code of an error: that of a Redis error reply (`READONLY`) or of the system (`ECONNREFUSED`). */
 export function refusalOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (/unknown (redis )?command/i.test(error.message)) return UNKNOWN_COMMAND;
+  if (error.message.includes(TOO_MANY_CLIENTS)) return TOO_MANY_CLIENTS;
   // A forbidden command within a script has no code of its own.
   if (/executing the script can't|ACL failure in script/.test(error.message)) return 'NOPERM';
   // Redis 6 wraps errors within scripts: `ERR Error running script …: -READONLY …`.
@@ -128,7 +130,9 @@ const REMEDIES = {
   MASTERDOWN: MASTER,
   NOREPLICAS: ' Redis wants more replicas (min-replicas-to-write).',
   OOM: ' Redis needs more memory (maxmemory).',
-  MISCONF: ' Redis cannot save its data.',
+  MISCONF: ' Redis cannot save its data: its log says why.',
+  BUSY: ' A script of another client blocks Redis: SCRIPT KILL ends it.',
+  [TOO_MANY_CLIENTS]: ' Redis accepts no more connections (maxclients). Each node needs three.',
   DENIED: ' Redis is in protected mode: give it a password, or let it listen on the loopback address only.',
   MOVED: CLUSTER_REMEDY,
   CROSSSLOT: CLUSTER_REMEDY,

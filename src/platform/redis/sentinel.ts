@@ -34,7 +34,7 @@ async function locateMaster(target: RedisTarget): Promise<RedisServer> {
   const answers: Answer[] = [];
   const failures: unknown[] = [];
   const asked = target.nodes.map((sentinel) =>
-    withinMs(HUNG_AFTER_MS, askSentinel(sentinel, target)).then(
+    askSentinel(sentinel, target).then(
       (answer) => void answers.push(answer),
       (error: unknown) => {
         failures.push(error);
@@ -55,12 +55,11 @@ async function askSentinel(sentinel: RedisServer, target: RedisTarget): Promise<
   const { sentinelCredentials, masterName } = target;
   const connection = createConnection(sentinel, { ...target, credentials: sentinelCredentials, database: 0 });
   try {
-    await connection.connect();
-    const {
-      ip = '',
-      port,
-      'config-epoch': epoch,
-    } = toRecord(await connection.sendCommand(['SENTINEL', 'MASTER', masterName]));
+    const ask = async (): Promise<unknown> => {
+      await connection.connect();
+      return connection.sendCommand(['SENTINEL', 'MASTER', masterName]);
+    };
+    const { ip = '', port, 'config-epoch': epoch } = toRecord(await withinMs(HUNG_AFTER_MS, ask()));
     return { master: { host: ip, port: Number(port) }, epoch: Number(epoch) };
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('ERR No such master'))

@@ -21,12 +21,7 @@ const QUEUE_MAX = 100_000;
 /** Options of a connection for node-redis. @throws Error when a file for TLS cannot be read */
 export const toClientOptions = (settings: ConnectionSettings, server?: RedisServer) => {
   const { isTls, tlsFiles = {}, credentials, database } = settings;
-  const socket = {
-    ...server,
-    connectTimeout: HUNG_AFTER_MS,
-    // Covers the handshake, which is not watched. Later the self-check and pings keep a healthy connection active.
-    socketTimeout: 3 * HUNG_AFTER_MS,
-  };
+  const socket = { ...server, connectTimeout: HUNG_AFTER_MS };
   return {
     ...credentials,
     database,
@@ -40,7 +35,9 @@ export const toClientOptions = (settings: ConnectionSettings, server?: RedisServ
   } as const;
 };
 
-/** A connection to `server` that ends with its first failure. @throws Error when a file for TLS cannot be read */
+/**
+ * A connection to `server` that ends with its first failure. It has no time limit of its own: after a pause of this process that of
+ * a socket would end it before the messages that have arrived are read. @throws Error when a file for TLS cannot be read */
 export function createConnection(server: RedisServer, settings: ConnectionSettings) {
   const options = toClientOptions(settings, server);
   const connection = createClient({ ...options, socket: { ...options.socket, reconnectStrategy: false } });

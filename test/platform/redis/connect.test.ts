@@ -12,6 +12,9 @@ import { freePort, startRedis, type TestRedis } from '../../support/redis-server
 import { startFailureOf } from '../../support/start-failure.js';
 import { until } from '../../support/until.js';
 
+/** Longer than any time limit of a connection. */
+const PAUSE_MS = 7_000;
+
 const logger = pino({ enabled: false });
 const undo: (() => unknown)[] = [];
 const unhandled: unknown[] = [];
@@ -145,6 +148,23 @@ describe('an outage', () => {
     await server.command('ACL', 'SETUSER', 'default', 'allchannels');
     await stateOf(redis, true);
     await redis.ping();
+  });
+
+  test('of this process itself, such as SIGSTOP, loses no message that Redis has sent meanwhile', async () => {
+    const redis = await open();
+    const heard: string[] = [];
+    await redis.subscriber.subscribe('channel', (message) => heard.push(message.toString()), true);
+    await redis.ping();
+    // It is written in this turn of the event loop, so it comes back during the pause that follows.
+    void redis.publisher.publish('channel', 'meanwhile');
+    await new Promise<void>((resolve) => {
+      setImmediate(() => {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+        resolve();
+      });
+    });
+    await redis.ping().catch(() => undefined);
+    expect(heard).toEqual(['meanwhile']);
   });
 
   test('closes at once while Redis is away', async () => {

@@ -112,6 +112,7 @@ describe('a start', () => {
       [['CONFIG', 'SET', 'min-replicas-to-write', '1']],
       /NOREPLICAS.*min-replicas-to-write/,
     ],
+    ['a Redis with too many clients', [['CONFIG', 'SET', 'maxclients', '1']], /max number of clients.*\(maxclients\)/],
   ] as [string, Commands, RegExp][])('on %s fails when the time is over', async (_, commands, reason) => {
     await run(commands);
     await expect(open({ startupTimeoutMs: 1_000 })).rejects.toThrow(reason);
