@@ -26,6 +26,11 @@ const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 /** Close code for a message that is too big. */
 const TOO_BIG = 1009;
 
+/** A CONNECT of Socket.IO, and its namespace with a comma, if any. */
+const CONNECT_HEAD = /^0((?:\/[^,{]*,)?)/;
+/** The type of the packet that refuses it. */
+const CONNECT_ERROR = 4;
+
 interface Limited {
   _maxPayload?: unknown;
 }
@@ -47,6 +52,8 @@ export function websocketOf<Socket extends WebSocketLike>({ transport }: Connect
 export interface FrameGate {
   /** To be called with each new websocket, before anything of it is read. @param onTooLarge the client sent a larger frame */
   guard(websocket: object, onTooLarge: () => void): void;
+  /** The same for a new connection that polls. @param refusal answers a CONNECT that is too large */
+  guardPolling(connection: Connection, refusal: object, onTooLarge: () => void): void;
   /** Raises the limit. To be called when the client of a socket is authenticated. */
   open(socket: Pick<Socket, 'conn' | 'client'>): void;
 }
@@ -74,6 +81,18 @@ export function createFrameGate({ openMaxBytes, generalMaxBytes }: Limits): Fram
     guard(websocket: GuardedWebSocket, onTooLarge) {
       setFrameLimit(websocket, openMaxBytes);
       refuseWith(websocket, { reason: `larger than the ${openMaxBytes} bytes of SOCKET_OPEN_MAX`, onTooLarge });
+    },
+    guardPolling(connection, refusal, onTooLarge) {
+      const look = ({ data }: { readonly data?: unknown }): void => {
+        if (typeof data !== 'string' || data.length <= openMaxBytes || opened.has(connection)) return;
+        connection.off('packet', look);
+        onTooLarge();
+        // The decoder refuses the packet, whereupon Socket.IO closes the connection when this has been sent.
+        const [, namespace] = CONNECT_HEAD.exec(data) ?? [];
+        if (namespace !== undefined) connection.write(`${CONNECT_ERROR}${namespace}${JSON.stringify(refusal)}`);
+      };
+      connection.on('packet', look);
+      connection.once('upgrade', () => connection.off('packet', look));
     },
     open({ client, conn }) {
       if (opened.has(conn)) return;

@@ -2,7 +2,8 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { type Namespace, Server } from 'socket.io';
 import { userOf } from '../auth/principal.js';
 import type { Config } from '../config.js';
-import type { ErrorCode } from '../errors.js';
+import { type ErrorCode, GatewayError } from '../errors.js';
+import { toRefusalBody } from '../framework/reply.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createHeartbeats } from '../library-internals/heartbeats.js';
 import { lookBeforeEncoding } from '../library-internals/memory-adapter.js';
@@ -71,6 +72,8 @@ export function createSocketServer(
 const toCompression = (threshold: number) =>
   threshold === 0 ? false : { threshold, serverNoContextTakeover: true, clientNoContextTakeover: true };
 
+const TOO_LARGE = toRefusalBody(new GatewayError('PAYLOAD_TOO_LARGE'));
+
 interface AttachOptions {
   config: Config;
   allowsOrigin: AllowsOrigin;
@@ -103,18 +106,19 @@ export function attach(
   const showRefusal = (request: IncomingMessage, code: ErrorCode, detail: string): void => {
     if (traffic.isWatched) traffic.refused({ namespace: null, code, address: addressOf(request), detail });
   };
+  const reportLarge = (address: string): void => {
+    platform.metrics.connectionsEnded.inc({ reason: 'large_frame' });
+    platform.logger.warn(
+      { address },
+      'a connection was closed: a client without a token sent more than SOCKET_OPEN_MAX',
+    );
+  };
   const boundUnfinished = createUnfinishedBound({ messageMaxBytes, ...platform });
   io.attach(http, {
     ...optionsOf(io),
     wsEngine: createWebSocketEngine((websocket, request) => {
       const address = addressOf(request);
-      frameGate.guard(websocket, () => {
-        platform.metrics.connectionsEnded.inc({ reason: 'large_frame' });
-        platform.logger.warn(
-          { address },
-          'a connection was closed: a client without a token sent more than SOCKET_OPEN_MAX',
-        );
-      });
+      frameGate.guard(websocket, () => reportLarge(address));
       floodBrake.watch(websocket, { address });
       boundUnfinished(websocket, address);
     }),
@@ -150,7 +154,9 @@ export function attach(
     connectDeadline.begin(connection);
     handshakes.begin(connection);
     if (connection.transport.name === 'polling') {
-      floodBrake.watchPolling(connection, { address: addressOf(connection.request) });
+      const address = addressOf(connection.request);
+      floodBrake.watchPolling(connection, { address });
+      frameGate.guardPolling(connection, TOO_LARGE, () => reportLarge(address));
     }
     slimRequest(connection);
     boundWriteBuffer(connection);

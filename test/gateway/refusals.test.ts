@@ -75,6 +75,19 @@ test('a polling client whose requests reach different nodes gets the reason, whi
   await Promise.all([first.close(), second.close()]);
 });
 
+test('a polling client whose token is too large gets the reason, which is logged too', async () => {
+  lines.length = 0;
+  const polling = await startGateway({ SOCKET_TRANSPORTS: 'websocket,polling' }, { logger });
+  const options = { transports: ['polling'], reconnection: false, auth: { token: 'x'.repeat(40_000) } };
+  const socket = openSocket(polling, options);
+  const ended = new Promise<void>((resolve) => socket.io.once('close', () => resolve()));
+  const error = await new Promise<Error & { data?: unknown }>((resolve) => socket.once('connect_error', resolve));
+  expect([error.message, error.data]).toEqual(['PAYLOAD_TOO_LARGE', { errno: 413, message: 'PAYLOAD_TOO_LARGE' }]);
+  await ended;
+  expect(linesAbout('SOCKET_OPEN_MAX')).toEqual([expect.objectContaining({ address: '127.0.0.1' })]);
+  await polling.close();
+});
+
 test('a client of Socket.IO 2 is named in the log', async () => {
   lines.length = 0;
   const old = await startGateway({ SOCKET_TRANSPORTS: 'websocket,polling' }, { logger });
