@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { lostLines } from './log-output.js';
 import { createCounter, createHistogram, createObservedGauge } from './series.js';
 import { versions } from './version.js';
 
@@ -28,6 +29,15 @@ export function createMetrics() {
   const workers = new Gauge({ name: 'gateway_workers', help: 'Processes that serve', registers });
   workers.set(1);
   buildInfo.set({ ...versions, nodejs: process.version }, 1);
+  new Counter({
+    name: 'gateway_log_lines_lost_total',
+    help: 'Lines of the log that were lost, because standard output took none, as on a full disk',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(lostLines());
+    },
+  });
   return {
     registry,
     connections: new Gauge({
