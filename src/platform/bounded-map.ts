@@ -5,7 +5,7 @@ export interface BoundedMap<Value> {
   delete(key: string): void;
 }
 
-/** @param sizeMax how many entries it holds, whatever their bytes */
+/** @param sizeMax how many entries it holds; their bytes do not count */
 export function createBoundedMap<Value>(sizeMax: number): BoundedMap<Value> {
   const values = new Map<string, Value>();
   return {

@@ -86,8 +86,7 @@ describe('a message that is sent as soon as a client is connected reaches it', (
   });
 
   test('two new devices of a user, connecting to two nodes at once', async () => {
-    for (const n of rounds) {
-      const user = `pair-${n % 5}`;
+    const connectPair = async (user: string, n: number): Promise<void> => {
       const pair = [open(a, user, `a-${n}`), open(b, user, `b-${n}`)];
       const sending = pair.map(async ({ connected }, index) => {
         await connected;
@@ -96,7 +95,11 @@ describe('a message that is sent as soon as a client is connected reaches it', (
       await Promise.all(sending);
       await until(() => pair.every(({ live }, index) => live.includes(`${n}-${index}`)));
       for (const { socket } of pair) socket.close();
-    }
+    };
+    const connectPairs = async (user: number): Promise<void> => {
+      for (const n of rounds) if (n % 5 === user) await connectPair(`pair-${user}`, n);
+    };
+    await Promise.all([0, 1, 2, 3, 4].map(connectPairs));
   });
 
   test('whatever is answered after the client is connected, while messages are sent all the time', async () => {
@@ -168,13 +171,21 @@ describe('a user has at most 100 devices', () => {
     await send(b, user, 'first');
     await until(() => lasting.live.length === 1);
     // Known before all others, and connected: it is not the one.
-    for (let n = 1; n <= 99; n += 1) {
-      const client = open(n % 2 === 0 ? a : b, user, `device-${n}`);
-      await client.connected;
-      await send(a, user, n);
-      await until(() => client.live.includes(n));
-      client.socket.close();
-    }
+    const visit = async (...numbers: number[]): Promise<void> => {
+      const clients = numbers.map((n) => open(n % 2 === 0 ? a : b, user, `device-${n}`));
+      await Promise.all(clients.map(({ connected }) => connected));
+      const [payload] = numbers;
+      await send(a, user, payload);
+      await until(() => clients.every(({ live }) => live.includes(payload)));
+      for (const { socket } of clients) socket.close();
+    };
+    const isConnected = async (deviceId: string): Promise<boolean | undefined> => {
+      const { devices } = (await a.call('GET', `/users/${user}/deliveries?limit=1`)).json.data;
+      return devices.find((device: { deviceId: string }) => device.deviceId === deviceId)?.isConnected;
+    };
+    await visit(1);
+    await until(async () => (await isConnected('device-1')) === false);
+    await visit(...Array.from({ length: 98 }, (_, n) => n + 2));
     const { json: pending } = await a.call('POST', `/emit/${user}/m?durable=true`, '"pending"');
     const further = open(a, user, 'device-100');
     await further.connected;
