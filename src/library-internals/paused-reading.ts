@@ -44,7 +44,10 @@ function writeSlices(this: Receiver, chunk: Buffer): boolean {
     if (end >= chunk.length) return hasRoom;
     if (hasRoom && line?.isPaused() === false) continue;
     // What a client has sent before it was cut off is not handled any more.
-    if (line?.destroyed === false) line.unshift(chunk.subarray(end));
+    if (line?.destroyed !== false) return hasRoom;
+    // A receiver without room makes `ws` pause the line only later, and a line that flows would hand over the rest at once.
+    line.pause();
+    line.unshift(chunk.subarray(end));
     return hasRoom;
   }
 }

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { createFloodBrake, type Flood } from '../../src/library-internals/flood-brake.js';
-import { pauseReading } from '../../src/library-internals/paused-reading.js';
+import { handleInSlices, pauseReading, SLICE_BYTES } from '../../src/library-internals/paused-reading.js';
 import { createTestClock } from '../support/clock.js';
 
 /** Useless packets that are a flood. */
@@ -211,4 +211,29 @@ test('a client whose websocket the gateway closes meanwhile does not keep it', a
   websocket.readyState = 2;
   await pass(1000);
   expect(websocket.readyState).toBe(3);
+});
+
+test('what arrives for a receiver without room waits, also within one chunk of the network', async () => {
+  const line = new PassThrough();
+  onTestFinished(() => void line.destroy());
+  class FullReceiver {
+    received: number[] = [];
+    write(chunk: Buffer): boolean {
+      this.received.push(chunk.length);
+      return false;
+    }
+  }
+  const receiver = new FullReceiver();
+  handleInSlices({ _socket: line as never, _receiver: receiver });
+  // As `ws` does.
+  line.on('data', (chunk: Buffer) => {
+    if (!receiver.write(chunk)) line.pause();
+  });
+  line.write(Buffer.alloc(2 * SLICE_BYTES + 1));
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  for (const expected of [[SLICE_BYTES], [SLICE_BYTES, SLICE_BYTES], [SLICE_BYTES, SLICE_BYTES, 1]]) {
+    await settle();
+    expect(receiver.received).toEqual(expected);
+    line.resume();
+  }
 });
