@@ -9,6 +9,13 @@ const FORM_FIELDS_MAX = 5000;
 /** JSON up to this size is not checked for its number of elements. */
 const SURELY_CHEAP_BYTES = 128;
 
+/** Bodies up to this size are not counted: what else a call holds is as much. */
+const COUNTED_BYTES = 16_384;
+/** Maximum total size of the counted bodies of calls that are not answered, as a multiple of the largest body. */
+const HELD_MAX = 256;
+/** When a refused caller may try again. */
+const RETRY_MS = 1000;
+
 /** The content type of most callers. */
 const PLAIN_JSON = /^application\/json(?:; ?charset=utf-8)?$/i;
 
@@ -20,31 +27,60 @@ interface BodyForm {
   readonly takesForm: boolean;
 }
 
+/** A body that was read. */
+interface Body {
+  /** Parsed; `{}` without a body. */
+  readonly value: unknown;
+  /** To be called once, when the call is over. */
+  readonly release: () => void;
+}
+
 /**
  * Reads the body of an authorized caller. Nothing of it is read, decompressed or parsed before.
- * @returns the parsed body; `{}` without one
- * @throws GatewayError `PAYLOAD_TOO_LARGE`, `VALIDATION_ERROR`; an error of Express for an aborted request
+ * @throws GatewayError `PAYLOAD_TOO_LARGE`, `VALIDATION_ERROR`, `RATE_LIMITED` while calls hold too much; an error of Express for an
+ *   aborted request
  */
-export type ReadBody = (request: Request, response: Response, form: BodyForm) => Promise<unknown>;
+export type ReadBody = (request: Request, response: Response, form: BodyForm) => Promise<Body>;
 
 /** @param limit the largest body in bytes, also after decompression */
 export function createBodyReader(limit: number): ReadBody {
   const readBytes = express.raw({ limit, type: 'application/json' });
   const readForm = express.urlencoded({ limit, extended: true, parameterLimit: FORM_FIELDS_MAX });
+  const hold = createBound(HELD_MAX * limit);
   return async function readRequestBody(request, response, { elementsMax, takesForm }) {
     const { headers } = request;
     const isChunked = headers['transfer-encoding'] !== undefined;
     const length = Number(headers['content-length'] ?? 0);
-    if (!isChunked && length === 0) return {};
+    if (!isChunked && length === 0) return { value: {}, release: nothing };
     // A compressed body is counted again while it is decompressed.
     if (length > limit) throw new GatewayError('PAYLOAD_TOO_LARGE');
     const whole = isChunked ? undefined : await readWhole(request, length);
-    if (whole !== undefined) return parseJson(whole, undefined, elementsMax);
+    if (whole !== undefined) return hold(length, () => parseJson(whole, undefined, elementsMax));
     await pass(readBytes, request, response);
     if (request.body === undefined && takesForm) await pass(readForm, request, response);
     const { body } = request;
     if (body === undefined) throw invalid('', 'Content-Type must be application/json');
-    return Buffer.isBuffer(body) ? parseJson(body, headers['content-type'], elementsMax) : body;
+    if (!Buffer.isBuffer(body)) return hold(length, () => body);
+    return hold(body.length, () => parseJson(body, headers['content-type'], elementsMax));
+  };
+}
+
+const nothing = (): void => undefined;
+
+/** Bounds what is held by calls that wait, as for a database that is slow: a caller may send any number at once. */
+function createBound(maxBytes: number) {
+  let held = 0;
+  return function hold(bytes: number, parse: () => unknown): Body {
+    if (bytes < COUNTED_BYTES) return { value: parse(), release: nothing };
+    if (held + bytes > maxBytes) throw new GatewayError('RATE_LIMITED', { retryAfterMs: RETRY_MS });
+    const value = parse();
+    held += bytes;
+    return {
+      value,
+      release() {
+        held -= bytes;
+      },
+    };
   };
 }
 

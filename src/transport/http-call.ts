@@ -142,12 +142,14 @@ export function toRequestHandler(mounted: MountedRoute, dependencies: CallDepend
     const span = dependencies.tracing?.begin(spanName, spanAttributes, request.headers['traceparent']);
     let entered: string | undefined;
     let call: Parsed | undefined;
+    let release: (() => void) | undefined;
     try {
       entered = entrance?.callerOf(request, route);
       // Only what has to be waited for is: most callers are backends, whose key is looked at in passing.
       const known = authenticate(request, response, entered);
       const { principal, apiKey } = known instanceof Promise ? await known : known;
       const body = route.body && (await dependencies.readBody(request, response, form));
+      release = body?.release;
       call = {
         principal,
         apiKey,
@@ -155,7 +157,7 @@ export function toRequestHandler(mounted: MountedRoute, dependencies: CallDepend
         traceparent: span?.traceparent,
         params: route.params && parse(route.params, request.params),
         query: queryOf(request),
-        body: route.body && parse(route.body, body),
+        body: route.body && parse(route.body, body?.value),
         request,
         response,
         isStillValid,
@@ -170,6 +172,7 @@ export function toRequestHandler(mounted: MountedRoute, dependencies: CallDepend
     } catch (thrown) {
       answerFailure(thrown, { request, response, answering: dependencies, toFailure, failures: route.failures });
     } finally {
+      release?.();
       const labels = { route: route.path, status: response.statusCode };
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
       if (entered !== undefined) {
