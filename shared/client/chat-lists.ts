@@ -143,8 +143,10 @@ export const communityList = <A extends ApplicationEvents>(
         ),
         client.on('chat:message_pinned', ({ chatId, messageId }) => pinned(chatId, messageId, true)),
         client.on('chat:message_unpinned', ({ chatId, messageId }) => pinned(chatId, messageId, false)),
-        // The user has read on another device.
-        client.on('notification:unread_count', check),
+        client.on('chat:read', ({ chatId, ...read }) => {
+          ofLast(chatId, read.messageId, (last) => readUpTo(read)([last])[0] ?? last);
+          check();
+        }),
       ]);
     },
   });

@@ -20,7 +20,7 @@ export interface CommunityRest {
   ) => Promise<{ readonly status: number; json(): Promise<unknown> }>;
 }
 
-/** The messages of a community chat. What the user reads on another socket is in `readBy` after the next read. */
+/** The messages of a community chat. */
 export const communityTimeline = <A extends ApplicationEvents>(
   client: ChatClient<A>,
   chatId: string,
@@ -36,17 +36,19 @@ export const communityTimeline = <A extends ApplicationEvents>(
     listen({ apply }) {
       /** The last read of each user. Its event can come before that of the message, from another node. */
       const reads = new Map<string, Read>();
+      const noteRead = ({ chatId: id, ...read }: Read & { readonly chatId: string }): void => {
+        if (id !== chatId) return;
+        reads.set(read.userId, read);
+        apply(readUpTo(read));
+      };
       return endAll([
         client.on('chat:new_message', ({ chatId: id, message }) => {
           if (id !== chatId) return;
           apply(added(message));
           for (const read of reads.values()) if (read.messageId === message._id) apply(readUpTo(read));
         }),
-        client.on('chat:message_read', ({ chatId: id, ...read }) => {
-          if (id !== chatId) return;
-          reads.set(read.userId, read);
-          apply(readUpTo(read));
-        }),
+        client.on('chat:message_read', noteRead),
+        client.on('chat:read', noteRead),
         client.on('chat:message_edited', ({ message }) =>
           apply(changed(message._id, ({ readBy }) => ({ ...message, readBy }))),
         ),

@@ -24,6 +24,7 @@ const chatParams = z.object({ chatId: objectId });
 const place = { chatId: z.string(), userId: z.string() };
 const comingOrGoing = z.object({ ...place, userName: z.string(), timestamp: isoTime });
 const aboutMessage = { chatId: z.string(), messageId: z.string() };
+const messageRead = z.object({ ...aboutMessage, userId: z.string(), readAt: isoTime });
 
 /** The community chat, on `/` and over REST. */
 export const community = defineContract({
@@ -103,8 +104,9 @@ export const community = defineContract({
     },
     'chat:message_read': {
       summary: 'Another user has read up to a message.',
-      payload: z.object({ ...aboutMessage, userId: z.string(), readAt: isoTime }),
+      payload: messageRead,
     },
+    'chat:read': { summary: 'The user has read up to a message, on this or another device.', payload: messageRead },
     'chat:user_typing': { summary: 'A user is typing.', payload: z.object({ ...place, userName: z.string() }) },
     'chat:user_stopped_typing': { summary: 'A user stopped typing.', payload: z.object(place) },
     'chat:message_edited': {

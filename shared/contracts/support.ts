@@ -143,7 +143,11 @@ export const support = defineContract({
       summary: 'A message was deleted.',
       payload: z.object({ conversationId: z.string(), messageId: z.string(), deletedBy: z.string() }),
     },
-    message_read: { summary: 'A participant has read up to a message.', payload: supportRead },
+    message_read: { summary: 'Another participant has read up to a message.', payload: supportRead },
+    conversation_read: {
+      summary: 'The user has read up to a message, on this or another device.',
+      payload: supportRead,
+    },
     message_error: {
       summary: 'An event without an acknowledgement failed.',
       payload: z.looseObject({

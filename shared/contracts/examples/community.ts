@@ -88,6 +88,7 @@ export const communityExamples = defineExamples(community, {
     'chat:user_left': { payload: { ...ben, timestamp } },
     'chat:new_message': { payload: { message: invitation, chatId: CHAT, timestamp: invitation.createdAt } },
     'chat:message_read': { payload: { ...about, userId: BEN, readAt: timestamp } },
+    'chat:read': { payload: { ...about, userId: ADA, readAt: timestamp } },
     'chat:user_typing': { payload: ben },
     'chat:user_stopped_typing': { payload: { chatId: CHAT, userId: BEN } },
     'chat:message_edited': {

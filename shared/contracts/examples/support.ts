@@ -103,6 +103,7 @@ export const supportExamples = defineExamples(support, {
     message_edited: { payload: edited },
     message_deleted: { payload: { conversationId: CONVERSATION, messageId: QUESTION, deletedBy: CUSTOMER } },
     message_read: { payload: read },
+    conversation_read: { payload: read },
     message_error: {
       payload: {
         error: 'There is no such conversation',

@@ -104,6 +104,7 @@ export function createRead(dependencies: Dependencies) {
     const { caller, chat } = opened;
     const payload = { chatId: chat._id.toHexString(), messageId, userId: caller.id, readAt: readAt.toISOString() };
     publisher.others(opened, { event: 'chat:message_read', payload });
+    publisher.people({ userIds: [caller.id] }, { event: 'chat:read', payload });
   };
 
   const readAtOf = async ({ caller, chat }: ChatAccess, messageId: string): Promise<Date> => {

@@ -11,6 +11,8 @@ export interface Publisher {
   all(audience: Audience, outgoing: OutgoingEvent): void;
   /** The audience without one person, on all of their sockets. */
   others(audience: Audience, person: Identity, outgoing: OutgoingEvent): void;
+  /** One person, on all of their sockets. */
+  own(person: Identity, outgoing: OutgoingEvent): void;
   /** The agents connected to a department. `except`: users to leave out. */
   department(departmentId: string, outgoing: OutgoingEvent, except?: readonly string[]): void;
   /** How many sockets of this node have a department open. */
@@ -25,6 +27,7 @@ export function createPublisher(emitter: Emitter): Publisher {
     others({ rooms, except }, person, outgoing) {
       emitter.emit({ namespaces, rooms, exceptRoom: [...except, ownRoomOf(person)] }, outgoing);
     },
+    own: (person, outgoing) => void emitter.emit({ namespaces, rooms: [ownRoomOf(person)] }, outgoing),
     department(departmentId, outgoing, except) {
       const target = { namespaces: [departmentNamespace], rooms: [rooms.department(departmentId)] };
       emitter.emit(except === undefined ? target : { ...target, exceptRoom: except.map(rooms.user) }, outgoing);

@@ -71,8 +71,10 @@ export function createReads({ models, access, publisher, log, work, clock, settl
         readAt: new Date(clock.now()),
       };
       if (!(await move(reader, read, log.cursorOf(message)))) return;
-      const send = (audience: Audience, payload: WireRead): void =>
+      const send = (audience: Audience, payload: WireRead): void => {
         publisher.others(audience, caller, { event: 'message_read', payload });
+        publisher.own(caller, { event: 'conversation_read', payload });
+      };
       const sent = toWire({ ...reader, ...read });
       send(opened.audience, sent);
       settling.settle(`read ${sent.conversationId} ${ownRoomOf(caller)}`, {

@@ -178,7 +178,12 @@ test('reading is sent to the others once, and never moves back', async () => {
   expect(await a.next('message_read')).toEqual([{ ...told, messageId: ids[1] }]);
   expect(await a.next('message_read')).toEqual([{ ...told, messageId: ids[2] }]);
   expect(await expectNothing(environment, { speaker: b, listener: a, users: [ann, bob] }, 'message_read')).toEqual([]);
-  expect(b.received('message_read')).toEqual([]);
+  for (const own of [b, tab]) {
+    for (const messageId of [ids[1], ids[2]])
+      expect(await own.next('conversation_read')).toEqual([{ ...told, messageId }]);
+    expect([own.received('conversation_read'), own.received('message_read')]).toEqual([[], []]);
+  }
+  expect(a.received('conversation_read')).toEqual([]);
   expect(dataOf(await a.ask('get_messages', { conversationId })).reads).toEqual([{ ...told, messageId: ids[2] }]);
 });
 
