@@ -11,6 +11,7 @@ const SLOW = [
   'test/matrix/matrix.test.ts',
   'test/realtime/presence/presence-nodes.test.ts',
   'test/gateway/shutdown.test.ts',
+  'test/transport/hostile/events.test.ts',
   'test/scripts/examples.test.ts',
   'test/transport/fuzz/fuzz.test.ts',
   'test/platform/redis/sentinel.test.ts',
@@ -22,6 +23,11 @@ const SLOW = [
   'test/realtime/delivery/jitter.test.ts',
   'test/realtime/simulation/simulation.test.ts',
   'test/scripts/test-mongodb.test.ts',
+  'test/transport/hostile/flood-brake.test.ts',
+  'test/integrations/chat/shared/history.test.ts',
+  'test/integrations/conversation/counters/counters.test.ts',
+  'test/scripts/arguments.test.ts',
+  'test/gateway/output.test.ts',
 ];
 
 /** Begins with the files that take longest. */
