@@ -57,7 +57,7 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
   const routes = dependencies.routes.map((mounted) => {
     const { route, authorize } = mounted;
     const handle = toRequestHandler(mounted, { ...dependencies, ...answering, readBody, largestBodyOf });
-    app[route.method](route.path, toAdmission(mounted, answering), handle);
+    app[route.method](route.path, toCallerCheck(mounted, answering), handle);
     const isOfBackend = route.caller === undefined || route.caller === 'backend';
     return { route, handle, isHot: isOfBackend && route.method === 'post' && authorize === undefined };
   });
@@ -132,7 +132,7 @@ const allowedOf = ({ locals }: express.Response): ReadonlySet<string> =>
   (locals['allowed'] as ReadonlySet<string> | undefined) ?? new Set();
 
 /** Turns away callers who may not call, before anything of the body is read. */
-const toAdmission =
+const toCallerCheck =
   ({ authorize }: MountedRoute, { reportKeyRefusal }: Answering): RequestHandler =>
   (request, response, next) => {
     const refusal = authorize?.(request);

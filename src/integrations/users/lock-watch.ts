@@ -5,7 +5,7 @@ import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import { startPolling } from '../../platform/poller.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
-import { type Admission, endLocked } from './admission.js';
+import { endLocked, type LockCheck } from './lock-check.js';
 import { type People, toObjectId } from './people.js';
 
 /** How often a node checks its connected users. */
@@ -20,7 +20,7 @@ const CHUNKS_PER_INTERVAL = 4;
 
 interface Dependencies {
   people: People;
-  admission: Admission;
+  lockCheck: LockCheck;
   clock: Clock;
   logger: Logger;
 }
@@ -31,7 +31,7 @@ interface Dependencies {
  * those who are connected. Where they are many, the connected users are looked up by `_id`.
  */
 export function createLockWatch(dependencies: Dependencies): Required<Pick<Integration, 'listeners' | 'start'>> {
-  const { people, admission, clock, logger } = dependencies;
+  const { people, lockCheck, clock, logger } = dependencies;
   const sockets = new Set<GatewaySocket>();
   /** Users of the current pass that are not checked yet. */
   let waiting: Types.ObjectId[] = [];
@@ -51,7 +51,7 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
   };
 
   const end = (locked: ReadonlySet<string>): void => {
-    for (const id of locked) admission.noteLocked(id);
+    for (const id of locked) lockCheck.noteLocked(id);
     for (const socket of [...sockets]) {
       const { principal } = socket.data;
       if (principal.kind === 'user' && locked.has(principal.userId.toLowerCase())) endLocked(socket);

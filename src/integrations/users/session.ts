@@ -5,7 +5,7 @@ import { type Handlers, mountEvents } from '../../framework/events.js';
 import type { Integration } from '../../framework/integration.js';
 import { GENERAL_SITE, type Recipient } from '../../realtime/delivery/message.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
-import type { Admission } from './admission.js';
+import type { LockCheck } from './lock-check.js';
 
 /** The events of the session contract. */
 export const sessionHandlers: Handlers<typeof session> = {
@@ -13,20 +13,20 @@ export const sessionHandlers: Handlers<typeof session> = {
 };
 
 /** Authenticates users of the platform in their namespaces, and renews the tokens of open sockets. */
-export const createSession = ({ userAuth, delivery }: Context, admission: Admission): Integration => ({
+export const createSession = ({ userAuth, delivery }: Context, lockCheck: LockCheck): Integration => ({
   name: session.name,
   namespaces: userNamespaces.map((name) => ({
     name,
     scopes: ['conversation'],
     async authenticate(handshake) {
       const principal = await userAuth.atHandshake(handshake);
-      admission.ensureNotLocked(principal.userId);
+      lockCheck.ensureNotLocked(principal.userId);
       return principal;
     },
   })),
   mounts: [mountEvents(session, sessionHandlers, { namespaces: userNamespaces })],
   listeners: [
-    admission.listener,
+    lockCheck.listener,
     {
       connected: (socket) => withRecipient(socket, delivery.connect),
       disconnected: (socket) => withRecipient(socket, delivery.disconnect),

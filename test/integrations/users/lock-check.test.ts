@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createAdmission } from '../../../src/integrations/users/admission.js';
+import { createLockCheck } from '../../../src/integrations/users/lock-check.js';
 import type { GatewaySocket } from '../../../src/sockets/socket.js';
 import { createTestClock } from '../../support/clock.js';
 import { until } from '../../support/until.js';
@@ -21,13 +21,13 @@ function createSocket() {
 test('a look-up that began before a user was locked does not hide that they are', async () => {
   const answers: ((locked: ReadonlySet<string>) => void)[] = [];
   const lockedOut = () => new Promise((resolve) => answers.push(resolve));
-  const admission = createAdmission({ people: { lockedOut } as never, clock: createTestClock(), logger: {} as never });
+  const lockCheck = createLockCheck({ people: { lockedOut } as never, clock: createTestClock(), logger: {} as never });
   const { done, socket } = createSocket();
-  admission.listener.connected(socket);
+  lockCheck.listener.connected(socket);
   await until(() => answers.length > 0);
-  admission.noteLocked(USER);
+  lockCheck.noteLocked(USER);
   answers[0]?.(new Set());
   await until(() => done.length > 0);
   expect(done).toEqual(['disconnected', 'disconnect']);
-  expect(() => admission.ensureNotLocked(USER)).toThrow('FORBIDDEN');
+  expect(() => lockCheck.ensureNotLocked(USER)).toThrow('FORBIDDEN');
 });

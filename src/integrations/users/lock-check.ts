@@ -16,7 +16,7 @@ const GROUP_MAX = 1_000;
 const SPACING = { spacingMs: 100, crowdedSpacingMs: 250 };
 
 /** Refuses blocked and deactivated users in namespaces that authenticate by token only. */
-export interface Admission {
+export interface LockCheck {
   /** Checks each socket after its connect, so that connects do not wait for the database. */
   readonly listener: Pick<SocketListener, 'connected'>;
   /** @throws GatewayError `FORBIDDEN` for a user who was recently found to be locked */
@@ -29,7 +29,7 @@ export interface Admission {
  * Users who are not in `_users` are allowed: these namespaces have always trusted the token alone. Lookups of sockets
  * that connect at the same time share one query.
  */
-export function createAdmission(dependencies: { people: People; clock: Clock; logger: Logger }): Admission {
+export function createLockCheck(dependencies: { people: People; clock: Clock; logger: Logger }): LockCheck {
   const { people, clock, logger } = dependencies;
   /** user → whether they are locked, and when the entry expires; oldest first */
   const remembered = new Map<string, { isLocked: boolean; until: number }>();
