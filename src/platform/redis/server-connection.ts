@@ -37,7 +37,9 @@ export const toClientOptions = (settings: ConnectionSettings, server?: RedisServ
 
 /**
  * A connection to `server` that ends with its first failure. It has no time limit of its own: after a pause of this process that of
- * a socket would end it before the messages that have arrived are read. @throws Error when a file for TLS cannot be read */
+ * a socket would end it before the messages that have arrived are read.
+ * @throws Error when a file for TLS cannot be read
+ */
 export function createConnection(server: RedisServer, settings: ConnectionSettings) {
   const options = toClientOptions(settings, server);
   const connection = createClient({ ...options, socket: { ...options.socket, reconnectStrategy: false } });
