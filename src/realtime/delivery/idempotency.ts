@@ -12,8 +12,9 @@ import { newId } from './message.js';
 const KEY_TTL_MS = 24 * 60 * 60 * 1000;
 /** How long the call that claimed a key may take before another call takes over. */
 const LEASE_MS = 5000;
-/** How often a call looks for the answer of the one that claimed the key. */
-const POLL_MS = 50;
+/** When a call looks for the answer of the one that claimed the key: after this time, then after twice as long, and so on. */
+const LOOK_MS = 25;
+const LOOK_MAX_MS = 800;
 
 /** The answer to a call with a key. */
 export interface Once<Answer> {
@@ -51,16 +52,22 @@ export class Idempotency {
    */
   async once<Answer>(key: string, body: unknown, work: (messageId: string) => Promise<Answer>): Promise<Once<Answer>> {
     const bodyHash = createHash('sha256').update(toCanonicalJson(body)).digest('base64');
-    for (;;) {
-      const { messageId, isOurs, answer: earlier } = await this.#claim(key, bodyHash);
-      if (earlier !== undefined) return { answer: JSON.parse(earlier) as Answer, isReplay: true };
-      if (isOurs) {
-        const answer = await work(messageId);
-        await this.#model.updateOne({ _id: key }, { answer: JSON.stringify(answer) });
-        return { answer, isReplay: false };
-      }
-      await new Promise<void>((resolve) => this.#clock.after(POLL_MS, resolve));
+    let claim = await this.#claim(key, bodyHash);
+    for (
+      let waitMs = LOOK_MS;
+      !claim.isOurs && claim.answer === undefined;
+      waitMs = Math.min(2 * waitMs, LOOK_MAX_MS)
+    ) {
+      await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
+      claim = await this.#look(key, bodyHash);
     }
+    if (claim.answer !== undefined) return { answer: JSON.parse(claim.answer) as Answer, isReplay: true };
+    const answer = await work(claim.messageId).catch((error: unknown) => {
+      void this.#release(key);
+      throw error;
+    });
+    await this.#model.updateOne({ _id: key }, { answer: JSON.stringify(answer) });
+    return { answer, isReplay: false };
   }
 
   /** The id of the message that a key stands for; `undefined`: the key is not known. */
@@ -78,13 +85,27 @@ export class Idempotency {
       return { messageId: fresh.message, isOurs: true };
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;
+      return this.#look(key, bodyHash);
     }
+  }
+
+  /** Looks at a claimed key, and takes over if the call that claimed it has failed or takes too long. */
+  async #look(key: string, bodyHash: string): Promise<Claim> {
     const claimed = await this.#model.findById(key).readConcern(acknowledgedReadConcern).lean();
     if (claimed === null || claimed.bodyHash !== bodyHash) throw new GatewayError('CONFLICT');
     const { message: messageId, answer } = claimed;
     if (typeof answer === 'string') return { messageId, isOurs: false, answer };
-    const lapsed = { _id: key, answer: { $exists: false }, leasedUntil: { $lte: new Date(now) } };
-    const { modifiedCount } = await this.#model.updateOne(lapsed, { leasedUntil });
+    const now = this.#clock.now();
+    if (claimed.leasedUntil.getTime() > now) return { messageId, isOurs: false };
+    const lapsed = { ...unanswered(key), leasedUntil: { $lte: new Date(now) } };
+    const { modifiedCount } = await this.#model.updateOne(lapsed, { leasedUntil: new Date(now + LEASE_MS) });
     return { messageId, isOurs: modifiedCount > 0 };
   }
+
+  /** The call has failed, so another one need not wait for its lease. Never rejects: the lease ends all the same. */
+  async #release(key: string): Promise<void> {
+    await this.#model.updateOne(unanswered(key), { leasedUntil: new Date(0) }).catch(() => undefined);
+  }
 }
+
+const unanswered = (key: string) => ({ _id: key, answer: { $exists: false } });
