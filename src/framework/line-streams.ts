@@ -27,21 +27,25 @@ export interface StreamReader {
   readonly isStillValid: () => boolean;
 }
 
-/** Begins what writes to a stream. @returns ends it */
-export type Begin = (stream: LineStream) => () => void;
+/** What writes to a stream. */
+export interface LineSource {
+  /** @returns ends it */
+  begin(stream: LineStream): () => void;
+  /** Called then. The response begins when it has settled, or with the first line. Never rejects. */
+  hasBegun(): Promise<unknown>;
+}
 
 /**
  * Streams lines until the reader or the node ends, or the credential of the reader is not valid any more.
- * @returns begins a stream as the answer to a call @throws GatewayError `RATE_LIMITED` when there are too many
+ * @returns begins a stream as the answer to a call, and resolves when the response has begun @throws GatewayError `RATE_LIMITED` when there are too many
  */
 export function createLineStreams(clock: Clock) {
   let streams = 0;
-  return function streamLines({ response, isStillValid }: StreamReader, begin: Begin): void {
+  return async function streamLines({ response, isStillValid }: StreamReader, source: LineSource): Promise<void> {
     if (streams >= STREAMS_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 60_000 });
     response.setHeader('Content-Type', 'application/x-ndjson');
     // Proxies would hold back the lines.
     response.setHeader('X-Accel-Buffering', 'no');
-    response.flushHeaders();
     // Express answers HEAD by this route too.
     if (response.req.method === 'HEAD' || response.destroyed) return void response.end();
 
@@ -86,7 +90,9 @@ export function createLineStreams(clock: Clock) {
     };
     const stops = [clock.every(CHECK_MS, check), clock.every(HEARTBEAT_MS, () => isFull() || response.write('\n'))];
     streams += 1;
-    end = begin(stream);
+    end = source.begin(stream);
     response.once('close', finish);
+    await source.hasBegun();
+    if (!isOver && !response.headersSent) response.flushHeaders();
   };
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import type { Response } from 'express';
 import { expect, test } from 'vitest';
 import { createWatchStreams } from '../../src/framework/watch-streams.js';
@@ -8,12 +9,14 @@ import { createTestClock } from '../support/clock.js';
 /** A response that records its lines. A slow reader leaves bytes in its buffer. */
 function createResponse() {
   const lines: string[] = [];
-  const state = { writableLength: 0 };
+  const state = { writableLength: 0, hasBegun: false };
   const response = Object.assign(new EventEmitter(), {
     req: { method: 'GET' },
     destroyed: false,
     setHeader: () => undefined,
-    flushHeaders: () => undefined,
+    flushHeaders: () => {
+      state.hasBegun = true;
+    },
     write: (text: string) => lines.push(text.trim()),
     end: () => undefined,
   });
@@ -21,12 +24,15 @@ function createResponse() {
   return { response: response as unknown as Response, lines, state };
 }
 
-async function openStream() {
+/** @param reached settles when the nodes have answered */
+async function openStream(reached: Promise<unknown> = Promise.resolve()) {
   const { response, lines, state } = createResponse();
   const opened: ClusterWatcher[] = [];
   const streams = createWatchStreams({
     clock: createTestClock(),
     presence: { nodes: async () => ['a', 'b'] } as never,
+    localNode: { id: 'a' } as never,
+    nodeCalls: { handle: () => undefined, call: ({ node }) => (node === 'a' ? Promise.resolve() : reached) },
     watches: {
       watch(_watched, watcher) {
         opened.push(watcher);
@@ -35,11 +41,25 @@ async function openStream() {
       close: () => undefined,
     },
   });
-  await streams({ response, isStillValid: () => true }, { filter: { hasPayloads: false } });
+  const begun = streams({ response, isStillValid: () => true }, { filter: { hasPayloads: false } });
+  await setImmediate();
   const [watcher] = opened;
   if (watcher === undefined) throw new Error('nothing is watched');
-  return { watcher, lines, state };
+  return { watcher, lines, state, begun };
 }
+
+test('begins the response when all nodes watch', async () => {
+  let answer = (): void => undefined;
+  const reached = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const { lines, state, begun } = await openStream(reached);
+  expect(state.hasBegun).toBe(false);
+  answer();
+  await begun;
+  expect(state.hasBegun).toBe(true);
+  expect(lines).toEqual([]);
+});
 
 test('tells a reader once of each node that does not take part', async () => {
   const { watcher, lines } = await openStream();
