@@ -5,6 +5,7 @@ import { connectOutside } from './app/outside.js';
 import { createRealtime } from './app/realtime.js';
 import type { Config } from './config.js';
 import type { MetricsSnapshot } from './platform/metrics.js';
+import { toStartFailure } from './platform/mongo/errors.js';
 import { versions } from './platform/version.js';
 
 /** A gateway: one HTTP server with one Socket.IO server. Several can run in one process. */
@@ -38,7 +39,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
         return await startGateway(base);
       } catch (error) {
         await cleanup.run();
-        throw error;
+        throw config.storage.mongodbUrl === undefined ? error : toStartFailure(error);
       }
     },
     replaceSecrets: secrets.replace,

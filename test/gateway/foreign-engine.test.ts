@@ -1,9 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { exitCodes } from '../../src/platform/start-error.js';
 import { addChat, members, open } from '../integrations/chat/community/community.js';
 import { talk as talkInSupport } from '../integrations/chat/support/chat.js';
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../support/database.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/environment.js';
-import { type Document, type MongoProxy, nameOf } from '../support/mongo-proxy.js';
+import { startGateway } from '../support/gateway.js';
+import { type Document, type MongoProxy, nameOf, startMongoProxy } from '../support/mongo-proxy.js';
 
 /*
  * A gateway on a server that answers as MongoDB and other engines do where the embedded database answers otherwise, through
@@ -323,4 +325,21 @@ test('stays consistent on a slow connection with interruptions', async () => {
   const stored = await environment.models.Message.find({ conversation_id: id }).lean();
   expect(stored.map(({ UUID }) => UUID).sort()).toEqual(sent.sort());
   expect(new Set(stored.map(({ _id }) => String(_id)))).toEqual(ids);
+});
+
+test('a start without the right to list indexes says which role is needed', async () => {
+  const empty = await startEmbeddedDatabase();
+  onTestFinished(() => empty.stop());
+  const errmsg = 'not authorized on gs to execute command { listIndexes: "revocations", lsid: { id: 1 } }';
+  const refusing = await startMongoProxy(empty.url, {
+    onCommand: (command) =>
+      nameOf(command) === 'listIndexes' ? { ok: 0, code: 13, codeName: 'Unauthorized', errmsg } : undefined,
+  });
+  onTestFinished(() => refusing.close());
+  await expect(startGateway({ MONGODB_URL: refusing.url() })).rejects.toMatchObject({
+    exitCode: exitCodes.MONGODB,
+    message:
+      'MongoDB cannot be used: not authorized on gs to execute command listIndexes. ' +
+      'The user needs the role readWrite on the database of MONGODB_URL',
+  });
 });

@@ -1,9 +1,12 @@
 import { mongo as driver, MongooseError } from 'mongoose';
+import { StartError } from '../start-error.js';
 
 /** Error codes that decide what is done next. */
 export const errorCodes = {
   /** Also the answer to a hint at an index that does not exist. */
   BAD_VALUE: 2,
+  /** The user does not have the right. */
+  UNAUTHORIZED: 13,
   /** There is no such collection. */
   NAMESPACE_NOT_FOUND: 26,
   /** An operation took longer than its `maxTimeMS`. */
@@ -60,3 +63,15 @@ export const isTransactionConflict = (error: unknown): boolean =>
   error instanceof driver.MongoError &&
   (error.hasErrorLabel('TransientTransactionError') ||
     (error instanceof driver.MongoServerError && CONFLICT_CODES.has(error.code)));
+
+/** How an error of the database ends a start. Other errors stay as they are. */
+export function toStartFailure(error: unknown): unknown {
+  if (!(error instanceof driver.MongoError)) return error;
+  const sentence = isServerError(error, 'UNAUTHORIZED')
+    ? `${withoutCommand(error.message)}. The user needs the role readWrite on the database of MONGODB_URL`
+    : error.message;
+  return new StartError('MONGODB', `MongoDB cannot be used: ${sentence}`, { cause: error });
+}
+
+/** MongoDB quotes the whole command that it refuses: its name is enough. */
+const withoutCommand = (message: string): string => message.replace(/\{ *(\w+):.*$/s, '$1');

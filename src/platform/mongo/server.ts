@@ -13,6 +13,8 @@ const PAUSE_MS = 250;
 
 /** Error codes of the probe in {@link ensureUsable} on a server without transactions. */
 const NO_TRANSACTIONS_CODES: ReadonlySet<unknown> = new Set([20, 263]);
+/** An engine that ignores that a command belongs to a transaction does not know how to end one. */
+const UNKNOWN_COMMAND_CODE = 59;
 const REPLICA_SET_ADVICE =
   'start mongod with --replSet rs0, run rs.initiate() in mongosh once, and add replicaSet=rs0 to MONGODB_URL';
 
@@ -42,12 +44,16 @@ export async function ensureServer(
     } catch (error) {
       const reason = redact(toReason(error, target.address), target.url);
       if (error instanceof UnusableError || isFinal(error)) throw new Error(reason);
-      if (performance.now() + PAUSE_MS > giveUpAt)
-        throw new Error(`${reason}. Is it running, and is MONGODB_URL right?`);
+      if (performance.now() + PAUSE_MS > giveUpAt) throw new Error(`${reason}. ${toQuestion(target)}`);
       if (attempt === 1) logger.warn({ reason }, 'database: not ready yet, trying again');
     }
     await setTimeout(PAUSE_MS);
   }
+}
+
+function toQuestion({ hasOption }: MongoUrl): string {
+  const isTls = hasOption('tls') || hasOption('ssl');
+  return `Is it running, ${isTls ? 'does it use TLS, ' : ''}and is MONGODB_URL right?`;
 }
 
 const clamp = (remainingMs: number): number => Math.max(1, Math.min(ATTEMPT_MS, Math.ceil(remainingMs)));
@@ -85,7 +91,7 @@ async function ensureUsable(client: driver.MongoClient, address: string): Promis
 
 /**
  * Probes transactions, because `hello` is not reliable: some engines have transactions and report a standalone, others
- * the reverse.
+ * the reverse. It is committed, because the driver ignores the failure of an abort.
  */
 async function probeTransaction(client: driver.MongoClient, address: string): Promise<void> {
   const session = client.startSession();
@@ -95,8 +101,13 @@ async function probeTransaction(client: driver.MongoClient, address: string): Pr
       .db()
       .collection('delivery.recipients')
       .findOne({ _id: 'probe' as never }, { session });
-    await session.abortTransaction();
+    await session.commitTransaction();
   } catch (error) {
+    if (error instanceof driver.MongoServerError && error.code === UNKNOWN_COMMAND_CODE) {
+      throw new UnusableError(
+        `The database at ${address} has no transactions: the gateway needs MongoDB, or another engine that has them`,
+      );
+    }
     if (error instanceof driver.MongoServerError && NO_TRANSACTIONS_CODES.has(error.code)) {
       throw new UnusableError(
         `MongoDB at ${address} has no transactions, because it is not a replica set: ${REPLICA_SET_ADVICE}`,
@@ -148,12 +159,16 @@ function toReason(error: unknown, address: string): string {
 type Topology = NonNullable<driver.MongoServerSelectionError['reason']>;
 
 /** The state of each server, as the driver knows it. */
-function describeTopology({ servers }: Topology): string {
+function describeTopology({ servers, setName }: Topology): string {
   const found = [...servers.values()].map(({ address, type, error }) => {
     if (error !== null) return oneLine(error.message);
     return `${address}: ${type === 'RSGhost' ? 'not initiated, run rs.initiate() in mongosh once' : statesOf(type)}`;
   });
-  return found.length === 0 ? 'no server is known' : found.join('; ');
+  if (found.length > 0) return found.join('; ');
+  // The driver forgets servers of another replica set.
+  return setName === null
+    ? 'no server is known'
+    : `no server there is of the replica set ${setName}, see replicaSet in MONGODB_URL`;
 }
 
 const statesOf = (type: string): string =>

@@ -96,6 +96,25 @@ test('refuses a standalone mongod, with the remedy', async () => {
   }
 });
 
+test('refuses an engine that ignores transactions', async () => {
+  proxy.rules.onCommand = (command) =>
+    nameOf(command) === 'commitTransaction'
+      ? { ok: 0, code: 59, codeName: 'CommandNotFound', errmsg: 'no such command: "commitTransaction"' }
+      : undefined;
+  expect(await failureOf(proxy.url(), 120_000)).toBe(
+    `The database at ${proxy.host} has no transactions: the gateway needs MongoDB, or another engine that has them`,
+  );
+});
+
+test('names the replica set that the server does not belong to', async () => {
+  const failure = await failureOfServer(proxy.url('replicaSet=other'));
+  expect(failure).toContain('no server there is of the replica set other, see replicaSet in MONGODB_URL');
+});
+
+test('asks whether a server that does not answer uses TLS', async () => {
+  expect(await failureOf(proxy.url('tls=true'))).toMatch(/Is it running, does it use TLS, and is MONGODB_URL right\?$/);
+});
+
 test('accepts an engine with transactions that does not report a replica set', async () => {
   proxy.rules.onReply = pose(notReplicaSet);
   const { connection } = await start(proxy.url(), 120_000);

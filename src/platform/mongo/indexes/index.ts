@@ -1,6 +1,7 @@
 import { type Connection, mongo as driver, type Model } from 'mongoose';
 import type { MessageOf } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
+import { StartError } from '../../start-error.js';
 import { isDuplicateKey } from '../duplicate-key.js';
 import { compareIndex, existingIndexes } from './compare.js';
 import { type IndexProblem, maskKey, toConflict, toDuplicates, toMissing } from './report.js';
@@ -108,7 +109,7 @@ export interface IndexBuilds {
  * Creates the gateway's own indexes. Before the gateway serves, it creates required indexes and those on empty
  * collections; the others are built later, because large collections take time. Missing indexes of the platform's
  * collections are logged in one message.
- * @throws Error with each required index that cannot be created
+ * @throws StartError with each required index that cannot be created
  */
 export async function ensureIndexes(
   connection: Connection,
@@ -120,7 +121,7 @@ export async function ensureIndexes(
   const failed = await createAll(connection, own.filter(isFirst));
   const ownProblems = [...conflicts.filter(({ index }) => index.isOwn), ...failed];
   const fatal = ownProblems.filter(({ index }) => isNeededFirst(index));
-  if (fatal.length > 0) throw new Error(toText(fatal));
+  if (fatal.length > 0) throw new StartError('MONGODB', toText(fatal));
   warn(logger, ownProblems, 'database: indexes of the gateway could not be created');
   const ofPlatform = [
     ...missing.filter(({ isOwn }) => !isOwn).map(toMissing),
