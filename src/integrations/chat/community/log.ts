@@ -1,8 +1,10 @@
+import type { Chat as StoredChat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import { equalText } from '#shared/models/stored-text.js';
 import type { Context } from '../../../framework/context.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
-import { createMessageLog, type MessageLog } from '../shared/index.js';
+import { type Blocks, createMessageLog, type MessageLog } from '../shared/index.js';
+import { toAudience } from './publisher.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 import type { UserSummaries } from './user-summaries.js';
 
@@ -12,8 +14,14 @@ export interface ChatLog extends MessageLog<ChatMessage> {
   findStored(message: Pick<ChatMessage, 'chat' | 'sender' | 'clientMessageId'>): Promise<ChatMessage | null>;
 }
 
-/** @param summaries of senders, for messages that are read to be sent */
-export function createChatLog(context: Context, summaries: UserSummaries): ChatLog {
+/** What messages that are read to be sent need. */
+interface Sources {
+  readonly summaries: UserSummaries;
+  readonly blocks: Pick<Blocks, 'of'>;
+}
+
+/** The log of the messages, and the search for one that is stored. */
+export function createChatLog(context: Context, { summaries, blocks }: Sources): ChatLog {
   const { ChatMessage: Message, Chat } = context.models;
 
   const findStored: ChatLog['findStored'] = async ({ chat, sender, clientMessageId }) => {
@@ -26,9 +34,17 @@ export function createChatLog(context: Context, summaries: UserSummaries): ChatL
     kind: { model: Message, conversations: Chat as never, parent: 'chat', time: 'createdAt' },
     topic: 'community',
     findStored,
-    async toEvents(messages) {
-      const people = await summaries.read(messages.map(({ sender }) => sender));
-      return messages.map((message) => toEvent(toWireMessage(message, people.get(String(message.sender)))));
+    async toEvents(parent, messages) {
+      const senders = messages.map(({ sender }) => sender);
+      const [chat, people, ...blocked] = await Promise.all([
+        Chat.findById(parent, { participants: 1 }).lean<Pick<StoredChat, 'participants'>>(),
+        summaries.read(senders),
+        ...senders.map((sender) => blocks.of(String(sender))),
+      ]);
+      return messages.map((message, index) => ({
+        ...toAudience({ chat: chat ?? { participants: [] }, blocked: blocked[index] ?? [] }),
+        ...toEvent(toWireMessage(message, people.get(String(message.sender)))),
+      }));
     },
   });
   return { ...log, findStored };

@@ -28,7 +28,7 @@ type Opened = Pick<ChatAccess, 'blocked'> & {
 };
 
 /** The rooms of the participants, and those to leave out. */
-export const toAudience = ({ chat, blocked }: Opened) => ({
+export const toAudience = ({ chat, blocked }: { chat: Pick<Chat, 'participants'>; blocked: Iterable<string> }) => ({
   rooms: chat.participants.map((id) => rooms.user(id.toHexString())),
   except: [...blocked].map(rooms.user),
 });

@@ -39,7 +39,7 @@ export function createCommunityServices(context: Context, { authentication, peop
   const rateLimits = createRateLimits(context);
   const coalescer = createCoalescer({ clock: context.clock, windowMs: NEWS_WINDOW_MS });
   const settling = createSettling(context);
-  const log = createChatLog(context, summaries);
+  const log = createChatLog(context, { summaries, blocks });
   const known = { blocks, community, authentication, people };
   const parts = {
     ...context,

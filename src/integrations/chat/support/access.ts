@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
+import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Write } from '../../../platform/mongo/write-together.js';
@@ -24,7 +25,7 @@ import {
   namesIn,
   toConditions,
 } from './accounts.js';
-import { type Audience, type Excluded, NO_USERS, NONE_EXCLUDED, toAudience } from './audience.js';
+import { type Audience, type Excluded, NO_USERS, NOBODY, NONE_EXCLUDED, toAudience } from './audience.js';
 import { createRememberedAccess } from './remembered-access.js';
 import { createStoredConversations, type StoredConversation } from './stored-conversations.js';
 
@@ -77,10 +78,13 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
   const remembered = createRememberedAccess({ models, callers, clock });
   const belongingOf = createAccountRule(models);
 
-  /** @throws ChatError `NOT_FOUND` for a caller of another account */
-  const findOutsiders = async (caller: Caller, found: StoredConversation): Promise<ReadonlySet<string>> => {
+  /** @param user `undefined`: a visitor. @throws ChatError `NOT_FOUND` for a user of another account */
+  const findOutsiders = async (
+    user: UserCaller | undefined,
+    found: StoredConversation,
+  ): Promise<ReadonlySet<string>> => {
     if (found.isOfDepartment) return NO_USERS;
-    const [belonging] = await belongingOf(caller.kind === 'user' ? caller : undefined, [namesIn(found.conversation)]);
+    const [belonging] = await belongingOf(user, [namesIn(found.conversation)]);
     if (belonging?.isIn !== true) throw notFound();
     return belonging.outsiders;
   };
@@ -91,7 +95,7 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
     found: StoredConversation,
     answer: Awaited<ReturnType<ReadCaller>>['answer'],
   ): Promise<Excluded> => {
-    if (caller.kind !== 'user') return { outsiders: await findOutsiders(caller, found), blocked: NO_USERS };
+    if (caller.kind !== 'user') return { outsiders: await findOutsiders(undefined, found), blocked: NO_USERS };
     const others = othersIn(found, caller._id);
     const known = answer(toQuestion(caller, found));
     if (known === undefined) {
@@ -154,7 +158,20 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
     /** The receivers of a caller's events, read again; empty if the conversation was deleted. */
     async audienceOf(id: string, opened: Excluded): Promise<Audience> {
       const found = await stored.read(id);
-      return found === undefined ? { rooms: [], except: [] } : toAudience(found, opened);
+      return found === undefined ? NOBODY : toAudience(found, opened);
+    },
+    /** The receivers of stored messages of a conversation, each as its sender relates to them now. */
+    async audiencesOf(
+      id: string,
+      messages: readonly Pick<SupportMessage, 'senderId' | 'senderType'>[],
+    ): Promise<Audience[]> {
+      const found = await stored.read(id);
+      if (found === undefined) return messages.map(() => NOBODY);
+      const [outsiders, ...blocked] = await Promise.all([
+        findOutsiders(undefined, found),
+        ...messages.map(({ senderId, senderType }) => (senderType === 'visitor' ? NO_USERS : blocks.of(senderId))),
+      ]);
+      return blocked.map((ofSender) => toAudience(found, { outsiders, blocked: ofSender }));
     },
     /** The receivers of a change of a conversation. @param opened the caller's access before */
     audienceAfter: async (conversation: SupportConversation, opened: Excluded): Promise<Audience> =>

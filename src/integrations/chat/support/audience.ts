@@ -19,6 +19,9 @@ export interface Excluded {
   readonly blocked: ReadonlySet<string>;
 }
 
+/** Of a conversation that was deleted. */
+export const NOBODY: Audience = { rooms: [], except: [] };
+
 /** An empty set that is shared, because most conversations exclude no user. */
 export const NO_USERS: ReadonlySet<string> = new Set();
 

@@ -4,6 +4,8 @@ import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Context } from '../../../framework/context.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
 import { createMessageLog, type MessageLog } from '../shared/index.js';
+import type { ConversationAccess } from './access.js';
+import { NOBODY } from './audience.js';
 import { toWireMessage } from './to-wire.js';
 
 /** The message log of the support chat. */
@@ -25,8 +27,11 @@ export const createFindSaid = ({ SupportMessage: Message }: Pick<Models, 'Suppor
     return Message.findOne(key).readConcern(acknowledgedReadConcern).lean<SupportMessage | null>();
   };
 
-/** Writes are batched when `MESSAGE_BATCH_SIZE` or `MESSAGE_BATCH_MS` is set. */
-export const createSupportLog = (context: Context): SupportLog =>
+/**
+ * Writes are batched when `MESSAGE_BATCH_SIZE` or `MESSAGE_BATCH_MS` is set.
+ * @param access to the receivers of messages that are read to be sent
+ */
+export const createSupportLog = (context: Context, access: Pick<ConversationAccess, 'audiencesOf'>): SupportLog =>
   createMessageLog<SupportMessage>(context, {
     kind: {
       model: context.models.SupportMessage,
@@ -37,7 +42,10 @@ export const createSupportLog = (context: Context): SupportLog =>
     topic: 'support',
     batch: context.config.support.messageBatch,
     findStored: createFindSaid(context.models),
-    toEvents: async (messages) => messages.map(toEvent),
+    async toEvents(parent, messages) {
+      const audiences = await access.audiencesOf(parent.toHexString(), messages);
+      return messages.map((message, index) => ({ ...(audiences[index] ?? NOBODY), ...toEvent(message) }));
+    },
   });
 
 /** The event that receivers get for a message. */

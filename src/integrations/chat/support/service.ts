@@ -30,7 +30,7 @@ export function createSupportServices(context: Context, { authentication, people
   const { turnWaitMs } = context.config.sockets;
   const access = createAccess({ models, callers, blocks, clock: steadyClock });
   const publisher = createPublisher(emitter);
-  const log = createSupportLog(context);
+  const log = createSupportLog(context, access);
   const findStored = createFindSaid(models);
   const files = createFileStore({ models, clock, logger, quotaBytes: fileQuotaBytes, unsentTtlMs: unsentFileTtlMs });
   const settling = createSettling(context);

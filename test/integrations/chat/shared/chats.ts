@@ -1,3 +1,4 @@
+import { Types } from 'mongoose';
 import type { TestClient } from '../../../support/client.js';
 import { dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { addChat, call, members, open } from '../community/community.js';
@@ -27,6 +28,8 @@ export interface ChatKind {
   /** @returns the answer */
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
   say(client: TestClient, id: string, data: { content: string; clientMessageId?: string }): Promise<any>;
+  /** Stores a message of a person now, as another service does. */
+  storeElsewhere(environment: TestEnvironment, person: Person, id: string): Promise<unknown>;
   readonly event: string;
   toKnown(payload: unknown): Known;
   /** The messages after one, as many as a page holds. @param after `undefined`: from the first on */
@@ -68,6 +71,15 @@ const supportChat: ChatKind = {
   make: (environment, people) => addConversation(environment, people),
   open: (environment, person, node) => openChat(environment, person, { node }),
   say: (client, conversationId, data) => client.ask('send_message', { conversationId, ...data }),
+  storeElsewhere: ({ models }, { id: senderId }, conversationId) =>
+    models.SupportMessage.collection.insertOne({
+      _id: new Types.ObjectId(),
+      conversationId: new Types.ObjectId(conversationId),
+      senderId,
+      senderType: 'user',
+      content: 'elsewhere',
+      timestamp: new Date(),
+    } as never),
   event: 'new_message',
   toKnown: toSupportKnown,
   async catchUp(_stage, { client }, { id: conversationId, after = BEGINNING, limit }) {
@@ -100,6 +112,14 @@ const communityChat: ChatKind = {
   make: (environment, people) => addChat(environment, people, { type: 'group' }),
   open: (environment, person, node) => open(environment, person, { node }),
   say: (client, chatId, data) => client.ask('chat:send_message', { chatId, ...data }),
+  storeElsewhere: ({ models }, { id: sender }, chat) =>
+    models.ChatMessage.collection.insertOne({
+      _id: new Types.ObjectId(),
+      chat: new Types.ObjectId(chat),
+      sender: new Types.ObjectId(sender),
+      content: 'elsewhere',
+      createdAt: new Date(),
+    } as never),
   event: 'chat:new_message',
   toKnown: ({ message }: Payload) => toCommunityKnown(message),
   async catchUp(environment, { person, node }, { id, after = BEGINNING, limit }) {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
 import type { TestEnvironment } from '../../../support/environment.js';
 import { dataOf } from '../../../support/environment.js';
@@ -103,5 +103,46 @@ describe.each(chatKinds)('the order of messages in the $name chat', (kind) => {
     dataOf(await kind.say(a, id, { content: 'last' }));
     expect((await hear(c)).content).toBe('last');
     expect(await catchUp(heard[1]?.id)).toEqual(['last']);
+  });
+
+  /** A message of Ann on the first node is stored, and its node does not learn that until the gate opens. */
+  async function sayWithoutReply(client: TestClient, id: string) {
+    const gate = createGate();
+    onTestFinished(gate.open);
+    environment.proxy(0).rules = {
+      async onReply(reply, command) {
+        if (stores(command, 'no reply')) await gate.wait();
+        return reply;
+      },
+    };
+    const said = kind.say(client, id, { content: 'no reply' });
+    await gate.arrived;
+    return { said, open: gate.open };
+  }
+
+  test('a message that is read again does not reach a user with a block with its sender', async () => {
+    const { ann, cid, id, a, b, c, hear } = await openChat(kind, { a: 0, b: 1, c: 1 });
+    dataOf(await kind.say(b, id, { content: 'first' }));
+    for (const client of [b, c]) await hear(client);
+    await environment.models.User.updateOne({ _id: cid.id }, { blockedUsers: [ann.id] });
+    const { said, open } = await sayWithoutReply(a, id);
+    dataOf(await kind.say(b, id, { content: 'next' }));
+    expect([(await hear(b)).content, (await hear(b)).content]).toEqual(['no reply', 'next']);
+    expect((await hear(c)).content).toBe('next');
+    open();
+    dataOf(await said);
+  });
+
+  test('a message that is read again because of one of another service reaches the participants', async () => {
+    const { bob, id, a, b, c, hear } = await openChat(kind, { a: 0, b: 1, c: 1 });
+    dataOf(await kind.say(b, id, { content: 'first' }));
+    await hear(c);
+    const { said, open } = await sayWithoutReply(a, id);
+    await kind.storeElsewhere(environment, bob, id);
+    const reader = { person: bob, client: b, node: 1 };
+    expect(await kind.catchUp(environment, reader, { id, after: undefined, limit: 100 })).toHaveLength(3);
+    expect((await hear(c)).content).toBe('no reply');
+    open();
+    dataOf(await said);
   });
 });

@@ -2,12 +2,11 @@ import { Types } from 'mongoose';
 import type { Context } from '../../../../framework/context.js';
 import type { BatchSize } from '../../../../platform/batcher.js';
 import { createWriteTogether } from '../../../../platform/mongo/write-together.js';
-import type { OutgoingEvent } from '../../../../realtime/emitter.js';
 import { createPositionBackfill } from './backfill.js';
 import { createInsert } from './insert.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import { createMessageLookup, type MessageLookup } from './lookup.js';
-import { createOrderedSender, type OrderedSender } from './ordered-sender.js';
+import { type AddressedEvent, createOrderedSender, type OrderedSender } from './ordered-sender.js';
 import { createPositions } from './positions.js';
 import { createMessageReader, isPositioned, type MessageReader } from './reader.js';
 import { createSentPositions, type SentPositions } from './sent-positions.js';
@@ -52,8 +51,8 @@ interface Options<M extends OrderedMessage> {
   batch?: BatchSize | undefined;
   /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
   findStored: (message: M) => Promise<M | null>;
-  /** The events that receivers get for messages. */
-  toEvents: (messages: readonly M[]) => Promise<OutgoingEvent[]>;
+  /** Messages of one conversation as events, each for those who may receive it now. */
+  toEvents: (parent: Types.ObjectId, messages: readonly M[]) => Promise<AddressedEvent[]>;
 }
 
 /**
@@ -90,10 +89,10 @@ export function createMessageLog<M extends OrderedMessage>(
       const between = { after: { position: low }, before: { position: high } };
       const id = new Types.ObjectId(parent);
       const messages = (await reader.read({ parent: id, ...between, first: 'oldest', limit })).filter(isPositioned);
-      const events = await toEvents(messages);
-      return messages.flatMap(({ position }, index) => {
-        const event = events[index];
-        return event === undefined ? [] : [{ position, event }];
+      const events = messages.length === 0 ? [] : await toEvents(id, messages);
+      return events.flatMap((event, index) => {
+        const position = messages[index]?.position;
+        return position === undefined ? [] : [{ ...event, position }];
       });
     },
   });

@@ -4,7 +4,7 @@ import { createBoundedMap } from '../../../../platform/bounded-map.js';
 import type { Clock } from '../../../../platform/clock.js';
 import type { Logger } from '../../../../platform/logger.js';
 import type { Bus } from '../../../../realtime/bus.js';
-import type { Emitter, OutgoingEvent } from '../../../../realtime/emitter.js';
+import type { Emitter } from '../../../../realtime/emitter.js';
 import { safeParse } from '../../../../validation.js';
 
 /** Conversations whose progress a node remembers. */
@@ -30,8 +30,18 @@ const eventSchema = z.object({
   payload: z.unknown().optional(),
 });
 
+/** The event of a message, and its receivers. */
+export interface AddressedEvent {
+  /** Can be empty. */
+  readonly rooms: readonly string[];
+  /** Rooms to leave out: those of users with a block with the sender. */
+  readonly except: readonly string[];
+  readonly event: string;
+  readonly payload?: unknown;
+}
+
 /** A stored message and its receivers. */
-interface PositionedEvent {
+interface PositionedEvent extends AddressedEvent {
   /** The conversation. */
   readonly parent: string;
   readonly position: number;
@@ -39,12 +49,6 @@ interface PositionedEvent {
   readonly announced: number;
   /** The time of the message, Unix time in milliseconds. */
   readonly at?: number | undefined;
-  /** Its receivers; can be empty. */
-  readonly rooms: readonly string[];
-  /** Rooms to leave out. */
-  readonly except: readonly string[];
-  readonly event: string;
-  readonly payload?: unknown;
 }
 
 /** Sends messages to the sockets of every node in the order of their positions. */
@@ -64,8 +68,8 @@ interface Dependencies {
   logger: Logger;
   /** Called for each message that another node has stored and sent. */
   onOther: (positioned: PositionedEvent) => void;
-  /** Reads the first stored messages between two positions, as events. */
-  readBetween: (gap: Gap) => Promise<{ position: number; event: OutgoingEvent }[]>;
+  /** Reads the first stored messages between two positions, as events for those who may receive them now. */
+  readBetween: (gap: Gap) => Promise<(AddressedEvent & { readonly position: number })[]>;
 }
 
 /** A range of positions, exclusive, and the maximum number of messages to read. */
@@ -95,12 +99,13 @@ export function createOrderedSender(dependencies: Dependencies): OrderedSender {
   const known = createBoundedMap<Progress>(REMEMBERED_MAX);
   let isStopped = false;
 
-  const emit = ({ rooms, except }: Pick<PositionedEvent, 'rooms' | 'except'>, outgoing: OutgoingEvent): void => {
+  const emit = ({ rooms, except, event, payload }: AddressedEvent): void => {
     if (rooms.length === 0) return;
     try {
-      emitter.emit({ namespaces: [chatNamespace], rooms, exceptRoom: except, isLocal: true }, outgoing);
+      const target = { namespaces: [chatNamespace], rooms, exceptRoom: except, isLocal: true };
+      emitter.emit(target, { event, payload });
     } catch (error) {
-      logger.error({ err: error, name: outgoing.event }, 'chats: sending a message failed');
+      logger.error({ err: error, name: event }, 'chats: sending a message failed');
     }
   };
 
@@ -111,7 +116,7 @@ export function createOrderedSender(dependencies: Dependencies): OrderedSender {
       progress.held.delete(next.position);
       progress.sent = next.position;
       progress.attempts = 0;
-      emit(next, next);
+      emit(next);
     }
     if (progress.held.size === 0) {
       progress.cancel?.();
@@ -133,13 +138,12 @@ export function createOrderedSender(dependencies: Dependencies): OrderedSender {
       logger.error({ err: error }, 'chats: messages were sent without earlier ones that could not be read');
       return [];
     });
-    for (const { position, event } of missing) {
+    for (const found of missing) {
       // It may have arrived during the read.
-      if (position <= progress.sent) continue;
-      progress.sent = position;
-      progress.held.delete(position);
-      // Its own excluded users are unknown. Those of the held message do not apply: no receiver may miss it.
-      emit({ rooms: first.rooms, except: [] }, event);
+      if (found.position <= progress.sent) continue;
+      progress.sent = found.position;
+      progress.held.delete(found.position);
+      emit(found);
       advance(progress);
     }
     if (missing.length === READ_MAX) return fillGap(progress);
