@@ -1,12 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from './clock.js';
 import type { Logger } from './logger.js';
+import { isDatabaseAway } from './mongo/errors.js';
 
 /**
  * How long after a change was sent what is stored is read again. Longer than changes of other nodes are on their way, and than the
  * windows of a coalescer, which sends what is stored itself.
  */
 const SETTLE_MS = 1500;
+/** How often a look that fails is repeated. The waits double up to a minute: together they are longer than 20 minutes. */
+const RETRIES_MAX = 26;
+const WAIT_MAX_MS = 60_000;
 
 /** A state that clients were sent, and the stored one. */
 interface Sent<S> {
@@ -39,17 +43,26 @@ export interface Settling {
    * and up to twice as late.
    */
   settleEach<E, S>(key: string, states: SentEach<E, S>): void;
+  /**
+   * Makes a change.
+   * @param onUnknown called when the database fails and the change may be stored: settles the state without a sent one
+   * @throws what the change throws
+   */
+  change<T>(make: () => PromiseLike<T>, onUnknown: () => void): Promise<T>;
   /** Compares at once what is to be compared later, and nothing after that. */
   stop(): Promise<void>;
 }
 
 /** What was sent since the last look at a key. */
 interface Waiting {
-  look: (isLast: boolean) => Promise<void>;
+  look: Look;
   /** Something was sent after the wait had begun. */
   isYoung: boolean;
   readonly cancel: () => void;
 }
+
+/** Compares what was sent under a key. */
+type Look = (isLast: boolean) => Promise<void>;
 
 /** The states of several things. */
 interface Each {
@@ -68,8 +81,8 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
   const each = new Map<string, Each>();
   let isStopped = false;
 
-  const wait = (key: string, look: Waiting['look']): void => {
-    const cancel = clock.after(SETTLE_MS, () => {
+  const wait = (key: string, look: Look, ms = SETTLE_MS): void => {
+    const cancel = clock.after(ms, () => {
       const due = waiting.get(key);
       waiting.delete(key);
       if (due === undefined) return;
@@ -79,11 +92,24 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
     waiting.set(key, { look, isYoung: false, cancel });
   };
 
-  const waitFor = (key: string, compare: Waiting['look']): void => {
-    const look: Waiting['look'] = (isLast) =>
-      compare(isLast).catch((error: unknown) =>
-        logger.warn({ err: error }, 'comparing what was sent with what is stored failed'),
-      );
+  /** Repeats a look that fails, unless a later one is due. */
+  const insist = (key: string, compare: Look): Look => {
+    let retries = 0;
+    const look: Look = async (isLast) => {
+      try {
+        await compare(isLast);
+      } catch (error) {
+        if (retries === 0) logger.warn({ err: error }, 'comparing what was sent with what is stored failed');
+        if (isStopped || retries === RETRIES_MAX || waiting.has(key)) return;
+        retries += 1;
+        wait(key, look, Math.min(WAIT_MAX_MS, SETTLE_MS * 2 ** retries));
+      }
+    };
+    return look;
+  };
+
+  const waitFor = (key: string, compare: Look): void => {
+    const look = insist(key, compare);
     const under = waiting.get(key);
     if (under === undefined) wait(key, look);
     else Object.assign(under, { look, isYoung: true });
@@ -108,6 +134,12 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
     return new Map(Array.from(old, ([thing, state]) => [thing, young.get(thing) ?? state]));
   };
 
+  /** For the next look. */
+  const putBack = (key: string, due: ReadonlyMap<string, unknown>): void => {
+    const { old, young } = each.get(key) ?? { old: new Map(), young: new Map() };
+    each.set(key, { old: new Map([...due, ...old]), young });
+  };
+
   const settleEach: Settling['settleEach'] = (key, { sent, read, send }) => {
     if (isStopped) return;
     const states = each.get(key) ?? { old: new Map(), young: new Map() };
@@ -115,14 +147,27 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
     for (const [thing, state] of sent) states.young.set(thing, state);
     waitFor(key, async (isLast) => {
       const due = take(key, isLast) as ReadonlyMap<string, never>;
-      const stored = due.size === 0 ? undefined : await read(due);
-      if (stored !== undefined) await send(stored);
+      try {
+        const stored = due.size === 0 ? undefined : await read(due);
+        if (stored !== undefined) await send(stored);
+      } catch (error) {
+        putBack(key, due);
+        throw error;
+      }
     });
   };
 
   return {
     settle,
     settleEach,
+    async change(make, onUnknown) {
+      try {
+        return await make();
+      } catch (error) {
+        if (isDatabaseAway(error)) onUnknown();
+        throw error;
+      }
+    },
     async stop() {
       isStopped = true;
       const due = [...waiting.values()];

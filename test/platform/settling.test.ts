@@ -1,3 +1,4 @@
+import { mongo } from 'mongoose';
 import { expect, test, vi } from 'vitest';
 import { createSettling } from '../../src/platform/settling.js';
 import { createTestClock } from '../support/clock.js';
@@ -8,12 +9,13 @@ function setUp() {
   const warn = vi.fn();
   const settling = createSettling({ clock, logger: { warn } as never });
   const sent: string[] = [];
-  const stored = { state: 'a' as string | undefined, reads: 0 };
+  const stored = { state: 'a' as string | undefined, reads: 0, failures: 0 };
   const settle = (state: string | undefined): void =>
     settling.settle('key', {
       sent: state,
       async read() {
         stored.reads += 1;
+        if (stored.reads <= stored.failures) throw new Error('away');
         return stored.state;
       },
       send: (now) => sent.push(now),
@@ -105,16 +107,21 @@ function setUpEach() {
   const stored = new Map<string, string>();
   const reads: string[][] = [];
   const sent: string[] = [];
+  let failures = 0;
+  const fail = (times: number): void => {
+    failures = times;
+  };
   const settleEach = (...things: [string, string][]): void =>
     settling.settleEach<string, string[]>('key', {
       sent: things,
       async read(states) {
         reads.push([...states.keys()]);
+        if (reads.length <= failures) throw new Error('away');
         return [...states].flatMap(([thing, state]) => (stored.get(thing) === state ? [] : thing));
       },
       send: (differing) => sent.push(...differing),
     });
-  return { settling, pass, stored, reads, sent, settleEach };
+  return { settling, pass, stored, reads, sent, settleEach, fail };
 }
 
 test('several things are read together, and only those are sent of which something else is stored', async () => {
@@ -155,4 +162,46 @@ test('at the end all things are compared', async () => {
   settleEach(['y', 'never stored']);
   await settling.stop();
   expect(sent.toSorted()).toEqual(['x', 'y']);
+});
+
+test('a look that fails is repeated, and once more compared after that', async () => {
+  const { sent, stored, settle, pass, warn } = setUp();
+  stored.failures = 3;
+  stored.state = 'b';
+  settle('a');
+  await pass(5000);
+  expect([sent, warn.mock.calls.length]).toEqual([[], 1]);
+  await pass(30_000);
+  expect(sent).toEqual(['b']);
+});
+
+test('a node that has stopped does not repeat a look that fails', async () => {
+  const { settling, stored, settle, pass } = setUp();
+  stored.failures = 3;
+  settle('a');
+  await settling.stop();
+  await pass(30_000);
+  expect(stored.reads).toBe(1);
+});
+
+test('things whose look fails are compared with the next one', async () => {
+  const { pass, stored, sent, settleEach, fail } = setUpEach();
+  fail(2);
+  stored.set('x', '1').set('y', '1');
+  settleEach(['x', '0']);
+  await pass(1000);
+  settleEach(['y', '0']);
+  await pass(30_000);
+  expect(sent.toSorted()).toEqual(['x', 'y']);
+});
+
+test('a change with an unknown outcome is settled, one that was refused is not', async () => {
+  const { settling } = setUp();
+  const onUnknown = vi.fn();
+  const away = new mongo.MongoNetworkError('lost');
+  await expect(settling.change(() => Promise.reject(away), onUnknown)).rejects.toBe(away);
+  expect(onUnknown).toHaveBeenCalledTimes(1);
+  await expect(settling.change(() => Promise.reject(new Error('refused')), onUnknown)).rejects.toThrow('refused');
+  expect(await settling.change(async () => 1, onUnknown)).toBe(1);
+  expect(onUnknown).toHaveBeenCalledTimes(1);
 });

@@ -42,13 +42,11 @@ export function createChanges({
   settling,
   log,
 }: Dependencies) {
-  /** Sends a change of a message, and later what is stored if that is something else or came before the message. */
-  const publish = <S>(opened: MessageAccess, { what, toState, toEvent }: Change<S>): S => {
+  /** Sends what is stored of a message later, if that is something else. @param sent `undefined`: in any case */
+  const settle = <S>(opened: MessageAccess, { what, toState, toEvent, follow }: Change<S>, sent?: S): void => {
     const { _id, chat } = opened.message;
-    const sent = toState(opened.message);
-    publisher.all(opened, toEvent(sent));
     settling.settle(`${what} ${_id.toHexString()}`, {
-      sent: log.isOnItsWay(chat, opened.message) ? undefined : sent,
+      sent,
       read: async () => {
         const stored = await models.ChatMessage.findOne({ _id, chat }).lean<ChatMessage>();
         return stored === null ? undefined : toState(stored);
@@ -56,40 +54,55 @@ export function createChanges({
       async send(stored) {
         const now = await access.again(opened);
         if (now !== undefined) publisher.all(now, toEvent(stored));
+        await follow?.();
       },
     });
-    return sent;
   };
 
-  const publishEdited = (opened: MessageAccess): WireMessage =>
-    publish(opened, {
-      what: 'edit',
-      toState: (message) => toWireMessage(message, opened.caller),
-      toEvent: (message) => ({
-        event: 'chat:message_edited',
-        payload: { ...idsOf(opened.message), content: message.content, editedAt: message.editedAt, message },
-      }),
-    });
-
-  const publishDeleted = (opened: MessageAccess, at: Date): void => {
-    const payload = { ...idsOf(opened.message), deletedBy: opened.caller.id, timestamp: at.toISOString() };
-    publish(opened, {
-      what: 'deletion',
-      toState: () => true,
-      toEvent: () => ({ event: 'chat:message_deleted', payload }),
-    });
+  /** Sends a change of a message, and later what is stored if that is something else or came before the message. */
+  const publish = <S>(opened: MessageAccess, change: Change<S>): void => {
+    const state = change.toState(opened.message);
+    if (state === undefined) return;
+    publisher.all(opened, change.toEvent(state));
+    settle(opened, change, log.isOnItsWay(opened.chat._id, opened.message) ? undefined : state);
   };
 
-  /** @param own the reaction that the caller has added or removed */
-  const publishReactions = (opened: MessageAccess, own: Reaction): WireMessage['reactions'] =>
-    publish(opened, {
-      what: 'reaction',
-      toState: ({ reactions }) => toWireReactions(reactions),
-      toEvent: (reactions) => ({
+  const toEdit = ({ caller, chat: { participants }, message: { _id, chat } }: MessageAccess): Change<WireMessage> => ({
+    what: 'edit',
+    toState: (message) => (message.isEdited === true ? toWireMessage(message, caller) : undefined),
+    toEvent: (message) => ({
+      event: 'chat:message_edited',
+      payload: { ...idsOf({ _id, chat }), content: message.content, editedAt: message.editedAt, message },
+    }),
+    follow: () => notifications.follow({ _id, chat, participants }),
+  });
+
+  const toDeletion = ({ caller, chat, message }: MessageAccess, at: Date): Change<true> => ({
+    what: 'deletion',
+    toState: ({ isDeleted }) => isDeleted === true || undefined,
+    toEvent: () => ({
+      event: 'chat:message_deleted',
+      payload: { ...idsOf(message), deletedBy: caller.id, timestamp: at.toISOString() },
+    }),
+    async follow() {
+      await models.Chat.updateOne({ _id: message.chat }, { $pull: { pinnedMessages: message._id } });
+      await notifications.follow({ ...message, participants: chat.participants });
+    },
+  });
+
+  /** @param emoji the reaction that the caller has added or removed */
+  const toReactions = ({ caller, message }: MessageAccess, emoji: string): Change<WireMessage['reactions']> => ({
+    what: 'reaction',
+    toState: ({ reactions }) => toWireReactions(reactions),
+    toEvent(reactions) {
+      const isAdded = reactions.some((one) => one.user === caller.id && spellingsOf(emoji).includes(one.emoji));
+      const action = isAdded ? 'added' : 'removed';
+      return {
         event: 'chat:message_reaction',
-        payload: { ...idsOf(opened.message), userId: opened.caller.id, ...own, reactions },
-      }),
-    });
+        payload: { ...idsOf(message), userId: caller.id, emoji, action, reactions },
+      };
+    },
+  });
 
   return {
     /** @throws ChatError `FORBIDDEN` for a message of another user, or one that is too old */
@@ -102,15 +115,18 @@ export function createChanges({
         throw new ChatError('FORBIDDEN', 'The message can no longer be edited');
       }
       await rateLimits.pay(principal, amountsOfMessage(chat.participants.length));
-      const edited = await models.ChatMessage.findOneAndUpdate(
-        { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
-        { $set: { content, isEdited: true, editedAt: new Date(now) } },
-        { returnDocument: 'after' },
-      ).lean<ChatMessage>();
+      const editing = toEdit(opened);
+      const store = () =>
+        models.ChatMessage.findOneAndUpdate(
+          { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
+          { $set: { content, isEdited: true, editedAt: new Date(now) } },
+          { returnDocument: 'after' },
+        ).lean<ChatMessage>();
+      const edited = await settling.change(store, () => settle(opened, editing));
       if (edited === null) throw messageNotFound();
-      const shown = publishEdited({ ...opened, message: edited });
+      publish({ ...opened, message: edited }, editing);
       await notifications.follow({ ...edited, participants: chat.participants });
-      return shown;
+      return toWireMessage(edited, caller);
     },
 
     /** Idempotent. @throws ChatError `FORBIDDEN` for a message of another user, unless the caller is an admin */
@@ -122,15 +138,18 @@ export function createChanges({
       }
       await rateLimits.pay(principal, amountsOfMessage(chat.participants.length));
       const now = new Date(clock.now());
-      const { modifiedCount } = await models.ChatMessage.updateOne(
-        { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
-        { $set: { isDeleted: true, deletedAt: now, content: '', reactions: [] } },
-      );
+      const deletion = toDeletion(opened, now);
+      const store = () =>
+        models.ChatMessage.updateOne(
+          { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
+          { $set: { isDeleted: true, deletedAt: now, content: '', reactions: [] } },
+        );
+      const { modifiedCount } = await settling.change(store, () => settle(opened, deletion));
       try {
         // Also when an earlier call has failed here.
         await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
       } finally {
-        if (modifiedCount > 0) publishDeleted(opened, now);
+        if (modifiedCount > 0) publish({ ...opened, message: { ...message, isDeleted: true } }, deletion);
       }
       await notifications.follow({ ...message, participants: chat.participants });
     },
@@ -143,11 +162,15 @@ export function createChanges({
       await rateLimits.pay(principal, { receivers, details: receivers * (current.reactions?.length ?? 0) });
       // Before the reaction is stored: a caller who gets an error would toggle it again.
       const sender = (await summaries.read([current.sender])).get(String(current.sender));
-      const { stored, before, after } = await toggle(opened, emoji);
+      const change = toReactions(opened, emoji);
+      const toggled = await settling.change(
+        () => toggle(opened, emoji),
+        () => settle(opened, change),
+      );
+      const { stored, before, after } = toggled;
       if (before.length === after.length) throw new ChatError('CONFLICT', 'The message has too many reactions');
-      const action = after.length > before.length ? 'added' : 'removed';
       const message = { ...stored, reactions: after };
-      publishReactions({ ...opened, message }, { emoji, action });
+      publish({ ...opened, message }, change);
       return toWireMessage(message, sender);
     },
   };
@@ -189,13 +212,11 @@ function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }
 /** What of a message has changed, and the event that shows it. */
 interface Change<S> {
   readonly what: 'edit' | 'reaction' | 'deletion';
-  readonly toState: (message: ChatMessage) => S;
+  /** `undefined`: there is nothing to send. */
+  readonly toState: (message: ChatMessage) => S | undefined;
   readonly toEvent: (state: S) => OutgoingEvent;
-}
-
-interface Reaction {
-  readonly emoji: string;
-  readonly action: 'added' | 'removed';
+  /** What else the change brings about. It can be repeated. */
+  readonly follow?: () => Promise<void>;
 }
 
 const idsOf = ({ _id, chat }: Pick<ChatMessage, '_id' | 'chat'>) => ({

@@ -12,20 +12,27 @@ interface Dependencies extends Pick<Context, 'models'> {
   settling: Settling;
 }
 
+type Recipient = Pick<UserCaller, '_id' | 'id'>;
+
 /** Counts the unread notifications of users, and tells them. */
 export function createNotificationCount({ models, publisher, settling }: Dependencies) {
   const of = (recipient: Types.ObjectId): Promise<number> =>
     models.Notification.countDocuments({ recipient, isRead: false }).limit(COUNT_MAX);
 
+  const send = (id: string, count: number): void =>
+    publisher.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count } });
+
+  /** Sends the number later, if that is another one. @param sent `undefined`: in any case */
+  const settle = ({ _id, id }: Recipient, sent?: number): void =>
+    settling.settle(`unread ${id}`, { sent, read: () => of(_id), send: (count) => send(id, count) });
+
   /** Sends the number, and later the one there is if that is another one. */
-  const publish = async ({ _id, id }: Pick<UserCaller, '_id' | 'id'>): Promise<number> => {
-    const send = (count: number): void =>
-      publisher.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count } });
-    const count = await of(_id);
-    send(count);
-    settling.settle(`unread ${id}`, { sent: count, read: () => of(_id), send });
+  const publish = async (recipient: Recipient): Promise<number> => {
+    const count = await of(recipient._id);
+    send(recipient.id, count);
+    settle(recipient, count);
     return count;
   };
 
-  return { of, publish };
+  return { of, publish, settle };
 }

@@ -30,18 +30,22 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
     );
   };
 
-  /** Sends whether a message is pinned, and later what is stored if that is something else. */
-  const publish = (opened: MessageAccess, isPinned: boolean): void => {
+  /** Sends later what is stored, if that is something else. @param sent `undefined`: in any case */
+  const settle = (opened: MessageAccess, sent?: boolean): void => {
     const { chat, message } = opened;
-    send(opened, isPinned);
     settling.settle(`pin ${message._id.toHexString()}`, {
-      sent: isPinned,
+      sent,
       read: async () => (await models.Chat.exists({ _id: chat._id, pinnedMessages: message._id })) !== null,
       async send(stored) {
         const now = await access.again(opened);
         if (now !== undefined) send(now, stored);
       },
     });
+  };
+
+  const publish = (opened: MessageAccess, isPinned: boolean): void => {
+    send(opened, isPinned);
+    settle(opened, isPinned);
   };
 
   /** @returns whether the message was pinned */
@@ -73,10 +77,12 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
       const { chat, message } = opened;
       const unpinned = { _id: chat._id, pinnedMessages: { $ne: message._id } };
       const lastPlace = `pinnedMessages.${PINS_MAX - 1}`;
-      const { modifiedCount } = await models.Chat.updateOne(
-        { ...unpinned, [lastPlace]: { $exists: false } },
-        { $push: { pinnedMessages: message._id } },
-      );
+      const store = () =>
+        models.Chat.updateOne(
+          { ...unpinned, [lastPlace]: { $exists: false } },
+          { $push: { pinnedMessages: message._id } },
+        );
+      const { modifiedCount } = await settling.change(store, () => settle(opened));
       if (modifiedCount === 0) {
         const isFull = await models.Chat.exists({ ...unpinned, [lastPlace]: { $exists: true } });
         if (isFull) throw new ChatError('CONFLICT', 'Too many messages are pinned');
@@ -95,7 +101,11 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
       const opened = ensureHeard(await access.openMessage(principal, ref));
       await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
-      if (await removePin(opened)) publish(opened, false);
+      const isRemoved = await settling.change(
+        () => removePin(opened),
+        () => settle(opened),
+      );
+      if (isRemoved) publish(opened, false);
     },
   };
 }

@@ -21,7 +21,7 @@ export function createSettleRead({ models, clock, publisher, settling }: Depende
       { recipient: 1, readAt: 1 },
     ).lean();
 
-  return function settleRead(sent: readonly Notification[]): void {
+  return function settleRead(sent: readonly Pick<Notification, '_id' | 'recipient'>[]): void {
     settling.settleEach<Types.ObjectId, Awaited<ReturnType<typeof findRead>>>('notifications', {
       sent: sent.map(({ _id, recipient }) => [_id.toHexString(), recipient]),
       read: async (all) => (await Promise.all(Array.from(chunksOf([...all], LOOKED_AT_MAX), findRead))).flat(),

@@ -112,12 +112,11 @@ export function createRead(dependencies: Dependencies) {
     return found?.readBy?.find(({ user }) => caller._id.equals(user))?.readAt ?? new Date(clock.now());
   };
 
-  /** Sends how far the caller has read, and later what is stored if that is further. */
-  const publish = (opened: ChatAccess, messageId: string, readAt: Date): void => {
+  /** Sends later how far the caller has read, if that is further. @param sent `undefined`: in any case */
+  const settle = (opened: ChatAccess, sent?: string): void => {
     const { caller, chat } = opened;
-    send(opened, messageId, readAt);
     settling.settle(`read ${chat._id.toHexString()} ${caller.id}`, {
-      sent: messageId,
+      sent,
       async read() {
         // A chat has a setting for each participant, and each of them reads.
         const own = { participantSettings: { $elemMatch: { user: { $in: storedForms(caller._id) } } } };
@@ -147,9 +146,14 @@ export function createRead(dependencies: Dependencies) {
     }
     await rateLimits.pay(principal, { examined: messages.length, receivers: chat.participants.length });
     const readAt = new Date(clock.now());
-    await mark(chat._id, messages, { user: caller._id, readAt });
-    if (!(await advance(chat, caller._id, target))) return;
-    publish(opened, target._id.toHexString(), readAt);
+    const store = async (): Promise<boolean> => {
+      await mark(chat._id, messages, { user: caller._id, readAt });
+      return advance(chat, caller._id, target);
+    };
+    if (!(await settling.change(store, () => settle(opened)))) return;
+    const messageId = target._id.toHexString();
+    send(opened, messageId, readAt);
+    settle(opened, messageId);
     const position = isPositioned(target) ? target.position : 0;
     await notifications.readOf(caller, { chat, position, at: sentAt(target) });
   };

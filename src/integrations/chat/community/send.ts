@@ -6,7 +6,8 @@ import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
-import { createStoreMessage, isPositioned, type SendingRules } from '../shared/index.js';
+import type { Settling } from '../../../platform/settling.js';
+import { createStoreMessage, isPositioned, type SendingRules, type StoredMessage } from '../shared/index.js';
 import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound } from './access.js';
 import { type ChatLog, toEvent } from './log.js';
 import type { Notifications } from './notifications.js';
@@ -19,6 +20,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'co
   rateLimits: RateLimits;
   log: ChatLog;
   notifications: Notifications;
+  settling: Settling;
 }
 
 /** A message to send. */
@@ -33,8 +35,9 @@ type PositionedMessage = ChatMessage & { readonly position: number };
 
 /** Stores the message, sends it, makes it the last message of its chat, and notifies users who miss it, in this order. */
 export function createSend(dependencies: Dependencies) {
-  const { models, clock, logger, config, log, notifications } = dependencies;
-  const store = createStoreMessage(createRules(dependencies), { log, clock, turnWaitMs: config.sockets.turnWaitMs });
+  const { models, clock, logger, config, log, settling, notifications } = dependencies;
+  const { turnWaitMs } = config.sockets;
+  const store = createStoreMessage(createRules(dependencies), { log, settling, clock, turnWaitMs });
 
   /** Nodes may run this in another order than they stored. On failure the message stays stored. */
   const storeLastMessage = async (message: PositionedMessage): Promise<void> => {
@@ -46,8 +49,8 @@ export function createSend(dependencies: Dependencies) {
     }
   };
 
-  return async function sendChatMessage(principal: Principal, draft: Draft): Promise<WireMessage> {
-    const { message, isNew, isToSend, isLast, opened, announced } = await store(principal, draft);
+  const tell = async (stored: StoredMessage<ChatMessage, Opened>): Promise<WireMessage> => {
+    const { message, isNew, isToSend, isLast, opened, announced } = stored;
     const { caller, chat, blocked } = opened;
     const shown = toWireMessage(message, caller);
     if (!isToSend || !isPositioned(message)) return shown;
@@ -58,6 +61,10 @@ export function createSend(dependencies: Dependencies) {
     else await storeLastMessage(message);
     if (isNew) await notifications.notify({ caller, chat, blocked, message });
     return shown;
+  };
+
+  return async function sendChatMessage(principal: Principal, draft: Draft): Promise<WireMessage> {
+    return tell(await store(principal, draft, tell));
   };
 }
 

@@ -84,7 +84,7 @@ export function createStatuses(dependencies: Dependencies) {
     return rateLimits.pay(principal, { receivers: sizes.reduce((sum, size) => sum + size, userIds.length) });
   };
 
-  /** Sends a status, and later the stored one if that is another one. */
+  /** Sends a status, and later the stored one. */
   const send = (
     audience: Audience,
     { principal, userId, status }: { principal: Principal; userId: string; status: Status },
@@ -92,12 +92,16 @@ export function createStatuses(dependencies: Dependencies) {
     const { presenceStatus, lastSeen } = status;
     const payload = { userId, status: presenceStatus, lastSeen: lastSeen.toISOString(), timestamp: nowIso() };
     publisher.people(audience, { event: 'presence:status_changed', payload });
+    settle(principal, userId, presenceStatus);
+  };
+
+  /** Sends the stored status later, if that is another one. @param sent `undefined`: in any case */
+  const settle = (principal: Principal, userId: string, sent?: Status['presenceStatus']): void =>
     settling.settle(keyOf(userId), {
-      sent: presenceStatus,
+      sent,
       read: async () => (await readStatus(userId))?.presenceStatus,
       send: () => coalescer.correct(keyOf(userId), { later: () => publishStored(principal) }),
     });
-  };
 
   const readStatus = async (userId: string): Promise<Status | undefined> => {
     const fields = { presenceStatus: 1, lastSeen: 1 } as const;
@@ -126,7 +130,10 @@ export function createStatuses(dependencies: Dependencies) {
       const audience = coalescer.isNew(key) ? await readAudience(caller) : undefined;
       if (audience !== undefined) await payFor(principal, audience);
       const lastSeen = new Date(clock.now());
-      await models.User.updateOne({ _id: caller._id }, { presenceStatus, lastSeen }, { timestamps: false });
+      await settling.change(
+        () => models.User.updateOne({ _id: caller._id }, { presenceStatus, lastSeen }, { timestamps: false }),
+        () => settle(principal, caller.id),
+      );
       await coalescer.offer(key, {
         now: async () => {
           const status = { presenceStatus, lastSeen };

@@ -32,6 +32,7 @@ export {
   isPositioned,
   type MessageLog,
   type SendingRules,
+  type StoredMessage,
 } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { type ChatServices, createChatServices } from './services.js';

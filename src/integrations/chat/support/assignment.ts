@@ -3,6 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
+import type { Settling } from '../../../platform/settling.js';
 import type { Work } from '../../../realtime/work.js';
 import { type Blocks, blockedUser, ChatError, isSameAccount, type People } from '../shared/index.js';
 import { type ConversationAccess, ensureOpen, isAgentOf, type UserAccess } from './access.js';
@@ -21,26 +22,31 @@ interface Dependencies {
   work: Work;
   clock: Clock;
   states: States;
+  settling: Pick<Settling, 'change'>;
 }
 
 /** Assigns and closes conversations. Each change is one atomic write, so one of several concurrent changes wins. */
-export function createAssignment({ models, people, blocks, access, publisher, work, clock, states }: Dependencies) {
+export function createAssignment(dependencies: Dependencies) {
+  const { models, people, blocks, access, publisher, work, clock, states, settling } = dependencies;
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
-  /** @returns the changed conversation; `null` if it did not match `where` */
-  const change = async (
-    id: Types.ObjectId,
+  /** @returns the changed conversation as it was sent; `null` if it did not match `where` */
+  const change = (
+    opened: UserAccess,
     where: object,
-    fields: Partial<SupportConversation>,
-  ): Promise<SupportConversation | null> => {
-    const changed = await Conversation.findOneAndUpdate(
-      { _id: id, ...where },
-      // The clock of another node can be ahead, and clients keep the later time.
-      { $set: fields, $max: { updatedAt: new Date(clock.now()) } },
-      { returnDocument: 'after', timestamps: false },
-    ).lean<SupportConversation | null>();
-    return changed === null ? null : complete(changed);
+    { fields, send }: { fields: Partial<SupportConversation>; send: States['assigned'] },
+  ): Promise<WireConversation | null> => {
+    const make = async (): Promise<WireConversation | null> => {
+      const changed = await Conversation.findOneAndUpdate(
+        { _id: opened.conversation._id, ...where },
+        // The clock of another node can be ahead, and clients keep the later time.
+        { $set: fields, $max: { updatedAt: new Date(clock.now()) } },
+        { returnDocument: 'after', timestamps: false },
+      ).lean<SupportConversation | null>();
+      return changed === null ? null : send(after(opened, complete(changed)));
+    };
+    return settling.change(make, () => states.mayBeChanged(after(opened, opened.conversation)));
   };
 
   /** Before a change, for the events about it. */
@@ -69,9 +75,10 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       ensureOpen(opened.conversation);
       const assignedTo = await ensureAgent(opened, agentId);
       await pay(principal, opened);
-      const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo, assignedBy: opened.caller._id });
+      const fields = { assignedTo, assignedBy: opened.caller._id };
+      const assigned = await change(opened, NOT_CLOSED, { fields, send: states.assigned });
       if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
-      return states.assigned(after(opened, assigned));
+      return assigned;
     },
 
     /** Assigns an unassigned conversation to the caller. @throws ChatError `ALREADY_ASSIGNED` for all but the first */
@@ -82,8 +89,9 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       const { _id } = opened.caller;
       await pay(principal, opened);
       const where = { ...NOT_CLOSED, assignedTo: null };
-      const claimed = await change(opened.conversation._id, where, { assignedTo: _id, assignedBy: _id });
-      if (claimed !== null) return states.assigned(after(opened, claimed));
+      const fields = { assignedTo: _id, assignedBy: _id };
+      const claimed = await change(opened, where, { fields, send: states.assigned });
+      if (claimed !== null) return claimed;
       const { conversation } = await access.openAsUser(principal, conversationId);
       ensureOpen(conversation);
       // A retry.
@@ -97,9 +105,8 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
     async close(principal: Principal, { conversationId }: { conversationId: string }): Promise<WireConversation> {
       const opened = await access.openAsUser(principal, conversationId);
       await pay(principal, opened);
-      const closed = await change(opened.conversation._id, NOT_CLOSED, { status: 'closed' });
-      if (closed !== null) return states.closed(after(opened, closed));
-      return show.one({ ...opened.conversation, status: 'closed' });
+      const closed = await change(opened, NOT_CLOSED, { fields: { status: 'closed' }, send: states.closed });
+      return closed ?? show.one({ ...opened.conversation, status: 'closed' });
     },
   };
 }

@@ -161,8 +161,8 @@ export function createConversations(dependencies: Dependencies) {
         createdAt: now,
         updatedAt: now,
       };
-      await Conversation.insertMany([conversation], { timestamps: false });
-      return states.created({ conversation, caller, excluded });
+      const store = () => Conversation.insertMany([conversation], { timestamps: false });
+      return states.create({ conversation, caller, excluded }, store);
     },
 
     /** Lists conversations of the caller, or of one of their departments; last changed first. */

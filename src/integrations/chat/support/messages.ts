@@ -50,21 +50,26 @@ export function createMessages(dependencies: Dependencies) {
     senderType: caller.kind,
   });
 
-  /** Sends a change of a message, and later what is stored if that is something else or came before the message. */
-  const publish = <S>(opened: Access, changed: SupportMessage, { what, toState, toEvent }: Change<S>): S => {
-    const { _id, conversationId } = changed;
-    const sent = toState(changed);
-    publisher.all(opened.audience, toEvent(sent));
-    settling.settle(`${what} ${_id.toHexString()}`, {
-      sent: log.isOnItsWay(conversationId, changed) ? undefined : sent,
+  /** Sends what is stored of a message later, if that is something else. @param sent `undefined`: in any case */
+  const settle = <S>(opened: Access, { what, messageId, toState, toEvent }: Change<S>, sent?: S): void => {
+    const conversationId = opened.conversation._id;
+    settling.settle(`${what} ${messageId}`, {
+      sent,
       read: async () => {
-        const stored = await Message.findOne({ _id, conversationId }).lean<SupportMessage>();
+        const stored = await Message.findOne({ _id: messageId, conversationId }).lean<SupportMessage>();
         return stored === null ? undefined : toState(stored);
       },
       send: async (stored) =>
         publisher.all(await access.audienceOf(conversationId.toHexString(), opened), toEvent(stored)),
     });
-    return sent;
+  };
+
+  /** Sends a change of a message, and later what is stored if that is something else or came before the message. */
+  const publish = <S>(opened: Access, changed: SupportMessage, change: Change<S>): void => {
+    const state = change.toState(changed);
+    if (state === undefined) return;
+    publisher.all(opened.audience, change.toEvent(state));
+    settle(opened, change, log.isOnItsWay(opened.conversation._id, changed) ? undefined : state);
   };
 
   return {
@@ -96,17 +101,23 @@ export function createMessages(dependencies: Dependencies) {
         const opened = await access.open(principal, conversationId);
         ensureHeard(opened);
         await work.pay(principal, { receivers: opened.audience.rooms.length });
-        const edited = await Message.findOneAndUpdate(
-          { ...ownMessage(opened, messageId), isDeleted: { $ne: true } },
-          { $set: { content, editedAt: new Date(clock.now()) } },
-          { returnDocument: 'after' },
-        ).lean<SupportMessage>();
-        if (edited === null) throw notFound();
-        return publish(opened, edited, {
+        const editing: Change<WireMessage> = {
           what: 'edit',
-          toState: toWireMessage,
+          messageId,
+          toState: (message) => (message.editedAt == null ? undefined : toWireMessage(message)),
           toEvent: (payload) => ({ event: 'message_edited', payload }),
-        });
+        };
+        const editedAt = new Date(clock.now());
+        const store = () =>
+          Message.findOneAndUpdate(
+            { ...ownMessage(opened, messageId), isDeleted: { $ne: true } },
+            { $set: { content, editedAt } },
+            { returnDocument: 'after' },
+          ).lean<SupportMessage>();
+        const edited = await settling.change(store, () => settle(opened, editing));
+        if (edited === null) throw notFound();
+        publish(opened, edited, editing);
+        return toWireMessage(edited);
       }),
 
     /** Deletes the content of a message; the message stays as deleted. Idempotent. @throws ChatError `NOT_FOUND` as `edit` */
@@ -115,25 +126,29 @@ export function createMessages(dependencies: Dependencies) {
         const opened = await access.open(principal, conversationId);
         await work.pay(principal, { receivers: opened.audience.rooms.length });
         const own = ownMessage(opened, messageId);
-        const before = await Message.findOneAndUpdate(
-          { ...own, isDeleted: { $ne: true } },
-          { $set: { isDeleted: true, content: '', metadata: null, file: null } },
-          { returnDocument: 'before' },
-        ).lean<SupportMessage>();
-        if (before === null) {
-          if ((await Message.exists(own)) === null) throw notFound();
-          return;
-        }
         const payload = {
           conversationId,
           messageId,
           deletedBy: opened.caller.id,
         };
-        publish(opened, before, {
+        const deletion: Change<true> = {
           what: 'deletion',
-          toState: () => true,
+          messageId,
+          toState: ({ isDeleted }) => isDeleted || undefined,
           toEvent: () => ({ event: 'message_deleted', payload }),
-        });
+        };
+        const store = () =>
+          Message.findOneAndUpdate(
+            { ...own, isDeleted: { $ne: true } },
+            { $set: { isDeleted: true, content: '', metadata: null, file: null } },
+            { returnDocument: 'before' },
+          ).lean<SupportMessage>();
+        const before = await settling.change(store, () => settle(opened, deletion));
+        if (before === null) {
+          if ((await Message.exists(own)) === null) throw notFound();
+          return;
+        }
+        publish(opened, { ...before, isDeleted: true }, deletion);
         if (before.file != null) await files.discard(before.file.fileId);
       }),
   };
@@ -142,7 +157,9 @@ export function createMessages(dependencies: Dependencies) {
 /** What of a message has changed, and the event that shows it. */
 interface Change<S> {
   readonly what: 'edit' | 'deletion';
-  readonly toState: (message: SupportMessage) => S;
+  readonly messageId: string;
+  /** `undefined`: there is nothing to send. */
+  readonly toState: (message: SupportMessage) => S | undefined;
   readonly toEvent: (state: S) => OutgoingEvent;
 }
 

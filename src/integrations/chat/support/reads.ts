@@ -70,21 +70,28 @@ export function createReads({ models, access, publisher, log, work, clock, settl
         messageAt: toReadTime(message.timestamp),
         readAt: new Date(clock.now()),
       };
-      if (!(await move(reader, read, log.cursorOf(message)))) return;
+      const conversationId = conversation._id.toHexString();
       const send = (audience: Audience, payload: WireRead): void => {
         publisher.others(audience, caller, { event: 'message_read', payload });
         publisher.own(caller, { event: 'conversation_read', payload });
       };
+      const settle = (sent?: WireRead): void =>
+        settling.settle(`read ${conversationId} ${ownRoomOf(caller)}`, {
+          sent,
+          read: async () => {
+            const stored = await Read.findOne(reader).lean();
+            return stored === null ? undefined : toWire(stored);
+          },
+          send: async (stored) => send(await access.audienceOf(conversationId, opened), stored),
+        });
+      const isMoved = await settling.change(
+        () => move(reader, read, log.cursorOf(message)),
+        () => settle(),
+      );
+      if (!isMoved) return;
       const sent = toWire({ ...reader, ...read });
       send(opened.audience, sent);
-      settling.settle(`read ${sent.conversationId} ${ownRoomOf(caller)}`, {
-        sent,
-        read: async () => {
-          const stored = await Read.findOne(reader).lean();
-          return stored === null ? undefined : toWire(stored);
-        },
-        send: async (stored) => send(await access.audienceOf(sent.conversationId, opened), stored),
-      });
+      settle(sent);
     },
   };
 }

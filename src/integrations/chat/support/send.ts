@@ -2,8 +2,9 @@ import { amountsOfMessage } from '#shared/contracts/costs.js';
 import type { SupportFile, SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
+import type { Settling } from '../../../platform/settling.js';
 import type { Work } from '../../../realtime/work.js';
-import { createStoreMessage, isPositioned, type SendingRules } from '../shared/index.js';
+import { createStoreMessage, isPositioned, type SendingRules, type StoredMessage } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen } from './access.js';
 import type { LastMessages } from './last-messages.js';
 import { type createFindSaid, type SupportLog, toEvent } from './log.js';
@@ -36,6 +37,7 @@ interface Dependencies {
   /** Of messages. */
   meter: Meter;
   work: Work;
+  settling: Settling;
   clock: Clock;
   /** How long a message may wait for its sender's earlier messages. */
   turnWaitMs: number;
@@ -46,8 +48,8 @@ export function createSend(dependencies: Dependencies): Send {
   const { log, lastMessages } = dependencies;
   const store = createStoreMessage(createRules(dependencies), dependencies);
 
-  return async function sendSupportMessage(principal, draft, onSent) {
-    const { message, isToSend, isLast, opened, announced } = await store(principal, draft);
+  const tell = async (stored: StoredMessage<SupportMessage, Access>, onSent?: (id: string) => void) => {
+    const { message, isToSend, isLast, opened, announced } = stored;
     const wire = toWireMessage(message);
     const isSent = isToSend && isPositioned(message);
     if (isSent) {
@@ -59,6 +61,10 @@ export function createSend(dependencies: Dependencies): Send {
     if (isSent && isLast === true) log.noteSent(message.conversationId, message.position);
     else if (isSent) await lastMessages.note(message);
     return wire;
+  };
+
+  return async function sendSupportMessage(principal, draft, onSent) {
+    return tell(await store(principal, draft, (late) => tell(late)), onSent);
   };
 }
 

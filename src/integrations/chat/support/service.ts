@@ -44,6 +44,7 @@ export function createSupportServices(context: Context, { authentication, people
     lastMessages,
     meter: createMeter(limiter, 'support:message', messageLimit),
     work,
+    settling,
     clock,
     turnWaitMs,
   });
@@ -69,7 +70,7 @@ export function createSupportServices(context: Context, { authentication, people
       work,
       clock,
     }),
-    assignment: createAssignment({ models, people, blocks, access, publisher, work, clock, states }),
+    assignment: createAssignment({ models, people, blocks, access, publisher, work, clock, states, settling }),
     files: createFiles({
       findStored,
       access,

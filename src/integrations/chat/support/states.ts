@@ -65,14 +65,14 @@ export function createStates({ models, access, publisher, settling }: Dependenci
   };
 
   /** Sends what is stored. An assignment can be that of a closed conversation. */
-  const publishStored = async (changed: Changed): Promise<void> => {
+  const publishStored = async (changed: Changed): Promise<unknown> => {
     const { assignedTo, status } = changed.conversation;
-    if (assignedTo !== null) await publishAssigned(changed);
-    else if (status === 'closed') await publishClosed(changed);
+    if (assignedTo !== null) return publishAssigned(changed);
+    return status === 'closed' ? publishClosed(changed) : undefined;
   };
 
-  /** @param sent `undefined`: sending failed */
-  const settle = (changed: Changed, sent?: WireConversation): void => {
+  /** @param sent `undefined`: what is stored is sent in any case, by `publishLate` */
+  const settle = (changed: Changed, publishLate: typeof publishStored, sent?: WireConversation): void => {
     const { _id, lastMessage } = changed.conversation;
     const read = async (): Promise<SupportConversation | undefined> => {
       const stored = await Conversation.findById(_id).lean<SupportConversation | null>();
@@ -89,25 +89,44 @@ export function createStates({ models, access, publisher, settling }: Dependenci
         const conversation = await read();
         // The agent that was sent may not be the stored one.
         const formerAgent = changed.conversation.assignedTo;
-        if (conversation !== undefined) await publishStored({ ...changed, conversation, formerAgent });
+        if (conversation !== undefined) await publishLate({ ...changed, conversation, formerAgent });
       },
     });
   };
 
-  /** Sends a change, and later what is stored if the conversation is assigned, closed or shown otherwise. */
+  /**
+   * Sends a change, and later what is stored if the conversation is assigned, closed or shown otherwise.
+   * @param publishLate sends what is stored when this fails
+   */
   const settled =
-    (send: (changed: Changed) => Promise<WireConversation>) =>
+    (send: (changed: Changed) => Promise<WireConversation>, publishLate: typeof publishStored = publishStored) =>
     async (changed: Changed): Promise<WireConversation> => {
       const wire = await send(changed).catch((error: unknown) => {
         // It is stored, and the same call again may find nothing to change.
-        settle(changed);
+        settle(changed, publishLate);
         throw error;
       });
-      settle(changed, wire);
+      settle(changed, publishStored, wire);
       return wire;
     };
 
-  return { created: settled(publishCreated), assigned: settled(publishAssigned), closed: settled(publishClosed) };
+  const sendCreated = settled(publishCreated, publishCreated);
+
+  return {
+    /** Stores a conversation and sends it, later too if its outcome is unknown. */
+    create: (changed: Changed, store: () => PromiseLike<unknown>): Promise<WireConversation> =>
+      settling.change(
+        async () => {
+          await store();
+          return sendCreated(changed);
+        },
+        () => settle(changed, publishCreated),
+      ),
+    assigned: settled(publishAssigned),
+    closed: settled(publishClosed),
+    /** Sends later what is stored of a conversation that may have been assigned or closed. @param changed as it was before */
+    mayBeChanged: (changed: Changed): void => settle(changed, publishStored),
+  };
 }
 
 function withFormerAgent(audience: Audience, { formerAgent, excluded }: Changed): Audience {

@@ -10,11 +10,12 @@ import { type AddressedEvent, createOrderedSender, type OrderedSender } from './
 import { createPositions } from './positions.js';
 import { createMessageReader, isPositioned, type MessageReader } from './reader.js';
 import { createSentPositions, type SentPositions } from './sent-positions.js';
+import { createStoredBefore } from './stored-before.js';
 import { createWriteQueue, type WriteQueue } from './write-queue.js';
 
 export type { OrderedMessage } from './kind.js';
 export { type Cursor, isPositioned } from './reader.js';
-export { createStoreMessage, type SendingRules } from './store-message.js';
+export { createStoreMessage, type SendingRules, type StoredMessage } from './store-message.js';
 
 /**
  * The messages of one chat: stored with a position, read and sent in the order of the positions.
@@ -39,6 +40,8 @@ export interface MessageLog<M> extends MessageReader<M>, WriteQueue<M>, MessageL
   isOnItsWay(parent: Types.ObjectId, message: M): boolean;
   /** To be called when a message was sent that was stored together with its conversation. */
   readonly noteSent: SentPositions['note'];
+  /** A message that was to be stored, if it is: its reply can have been lost. */
+  findOwn(message: M): Promise<M | undefined>;
   /** Assigns positions to messages of other services. To be called before messages are read. */
   backfill(parent: Types.ObjectId): Promise<void>;
   stop(): Promise<void>;
@@ -73,7 +76,8 @@ export function createMessageLog<M extends OrderedMessage>(
   const reader = createMessageReader(kind);
   const { inOrder: write } = createWriteTogether(kind.model.db);
   const positions = createPositions(kind, clock);
-  const insert = createInsert({ kind, clock, positions, reader, findStored, write });
+  const storedBefore = createStoredBefore(kind, findStored);
+  const insert = createInsert({ kind, clock, positions, reader, storedBefore, write });
   const sentPositions = createSentPositions({ conversations: kind.conversations, clock: steadyClock, logger });
   const queue = createWriteQueue({ insert, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sender = createOrderedSender({
@@ -111,6 +115,7 @@ export function createMessageLog<M extends OrderedMessage>(
     isOnItsWay: (parent, { position }) =>
       (sender.sentUpTo(parent.toHexString()) ?? Number.POSITIVE_INFINITY) < (position ?? 0),
     noteSent: sentPositions.note,
+    findOwn: storedBefore.findOwn,
     async stop() {
       await queue.flush();
       sender.stop();

@@ -7,7 +7,7 @@ import type { Draft, InsertMessages, Stored } from './draft.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import type { Positions } from './positions.js';
 import type { MessageReader } from './reader.js';
-import { createStoredBefore } from './stored-before.js';
+import type { StoredBefore } from './stored-before.js';
 import { createWriteUnchecked } from './write-unchecked.js';
 
 /** How often messages are written with their conditions while other nodes take their positions. Then each is appended. */
@@ -18,8 +18,7 @@ interface Dependencies<M extends OrderedMessage> {
   clock: Clock;
   positions: Positions<M>;
   reader: Pick<MessageReader<M>, 'read'>;
-  /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
-  findStored: (message: M) => Promise<M | null>;
+  storedBefore: StoredBefore<M>;
   write: WriteTogether['inOrder'];
 }
 
@@ -39,11 +38,10 @@ export function createInsert<M extends OrderedMessage>({
   clock,
   positions,
   reader,
-  findStored,
+  storedBefore,
   write,
 }: Dependencies<M>): InsertMessages<M> {
   const { collection } = kind.model;
-  const storedBefore = createStoredBefore(kind, findStored);
   const append = createAppend({ kind, clock, storedBefore });
   const writeUnchecked = createWriteUnchecked({ kind, write, storedBefore });
 

@@ -3,9 +3,11 @@ import type { Principal } from '../../../../auth/principal.js';
 import type { Clock } from '../../../../platform/clock.js';
 import { createKeyedMutex } from '../../../../platform/keyed-mutex.js';
 import type { Write } from '../../../../platform/mongo/write-together.js';
+import type { Settling } from '../../../../platform/settling.js';
 import type { Stored, Unchecked } from './draft.js';
 import type { OrderedMessage } from './kind.js';
 import type { OrderedSender } from './ordered-sender.js';
+import type { StoredBefore } from './stored-before.js';
 import type { WriteQueue } from './write-queue.js';
 
 /** The fields of a conversation that describe its last message. */
@@ -72,8 +74,14 @@ interface Checked<M, A> {
   readonly stored?: M;
 }
 
-interface Dependencies<M> {
-  log: Pick<WriteQueue<M>, 'add'> & Pick<OrderedSender, 'sentUpTo'>;
+/** Sends a message that turns out to be stored after its sender got an error. */
+type OnLate<M, A> = (stored: StoredMessage<M, A>) => unknown;
+
+type StoreMessage<M, D, A> = (principal: Principal, draft: D, onLate: OnLate<M, A>) => Promise<StoredMessage<M, A>>;
+
+interface Dependencies<M extends OrderedMessage> {
+  log: Pick<WriteQueue<M>, 'add'> & Pick<OrderedSender, 'sentUpTo'> & Pick<StoredBefore<M>, 'findOwn'>;
+  settling: Pick<Settling, 'settle' | 'change'>;
   clock: Clock;
   /** How long a message may wait for its sender's earlier messages. */
   turnWaitMs: number;
@@ -91,10 +99,7 @@ export function createStoreMessage<
   M extends OrderedMessage,
   D extends { clientMessageId?: string | null | undefined },
   A,
->(
-  rules: SendingRules<M, D, A>,
-  { log, clock, turnWaitMs }: Dependencies<M>,
-): (principal: Principal, draft: D) => Promise<StoredMessage<M, A>> {
+>(rules: SendingRules<M, D, A>, { log, settling, clock, turnWaitMs }: Dependencies<M>): StoreMessage<M, D, A> {
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
   /** What this node has sent tells whether a message is on its way. Each node sends it once, however often it is announced. */
@@ -139,7 +144,23 @@ export function createStoreMessage<
     return checked;
   };
 
-  const store = async (principal: Principal, draft: D, checked: Checked<M, A>): Promise<StoredMessage<M, A>> => {
+  /** A message whose outcome is unknown is looked for later. */
+  const lookLater = (message: M, onStored: (stored: M) => unknown): void => {
+    let own: M | undefined;
+    settling.settle(`message ${message._id.toHexString()}`, {
+      sent: undefined,
+      async read() {
+        own = await log.findOwn(message);
+        return own === undefined ? undefined : 'stored';
+      },
+      send: () => own && onStored(own),
+    });
+  };
+
+  const store = async (
+    principal: Principal,
+    { draft, checked, onLate }: { draft: D; checked: Checked<M, A>; onLate: OnLate<M, A> },
+  ): Promise<StoredMessage<M, A>> => {
     let { opened } = checked;
     const { _id, lastPosition, storedPosition, lastMessageAt } = rules.conversationOf(opened);
     const parent = _id.toHexString();
@@ -158,14 +179,17 @@ export function createStoreMessage<
       toLast: (message) => rules.toLast(message as M & { readonly position: number }, announced),
     };
     const message = rules.toMessage(opened, { draft, stamp });
-    const stored = await log.add({ message, parent, newest, sender: rules.senderOf(principal), unchecked });
+    const stored = await settling.change(
+      () => log.add({ message, parent, newest, sender: rules.senderOf(principal), unchecked }),
+      () => lookLater(message, (own) => onLate({ message: own, isNew: true, opened, isToSend: true, announced })),
+    );
     if (stored.isNew) return { ...stored, opened, isToSend: true, announced };
     await rules.uncount(principal);
     await rules.payBack(principal, opened);
     return toRetried(stored.message, opened);
   };
 
-  return async function storeMessage(principal, draft) {
+  return async function storeMessage(principal, draft, onLate) {
     const line = `${rules.senderOf(principal)} ${rules.parentOf(draft)}`;
     // In an object, so that the mutex covers only the checks; the log orders the writes.
     const { storing } = await mutex.join([line], async (turn) => {
@@ -173,7 +197,7 @@ export function createStoreMessage<
       const { opened, stored } = checked;
       if (stored !== undefined) return { storing: Promise.resolve(toRetried(stored, opened)) };
       await turn;
-      return { storing: store(principal, draft, checked) };
+      return { storing: store(principal, { draft, checked, onLate }) };
     });
     return storing;
   };
