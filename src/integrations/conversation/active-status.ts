@@ -88,15 +88,19 @@ export function createActiveStatus(context: Context, { blocks, settling }: Depen
           payload: { userID: userId, conversation_active_status: status },
         },
       );
-      settling.settle(`status ${keyOf(user)}`, {
-        sent: status,
-        read: () => readStored(userId),
-        send: () => coalescer.correct(keyOf(user), { later: () => send(user, (stored) => stored ?? status) }),
-      });
+      settle(user, status, status);
     } catch (error) {
       logger.warn({ err: error }, 'sending a status to an account failed');
     }
   };
+
+  /** Sends the stored status later, if that is another one. @param sent `undefined`: in any case */
+  const settle = (user: StatusUser, status: Status, sent?: Status): void =>
+    settling.settle(`status ${keyOf(user)}`, {
+      sent,
+      read: () => readStored(user.userId),
+      send: () => coalescer.correct(keyOf(user), { later: () => send(user, (stored) => stored ?? status) }),
+    });
 
   return {
     async set(user, status, exceptSocketId) {
@@ -106,7 +110,14 @@ export function createActiveStatus(context: Context, { blocks, settling }: Depen
         await work.pay(user, { receivers: emitter.sizeHere(conversationNamespaces, rooms.account(accountId)) });
       }
       // User ids are opaque; only an ObjectId can be that of a document.
-      if (isObjectIdOrHexString(userId)) await store([userId, status]);
+      if (isObjectIdOrHexString(userId)) {
+        await settling.change(
+          () => store([userId, status]),
+          () => {
+            if (accountId !== '') settle(user, status);
+          },
+        );
+      }
       if (accountId === '') return;
       await coalescer.offer(key, {
         now: () => send(user, () => status, exceptSocketId),

@@ -89,9 +89,13 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       send(others, last_read?.toHexString() ?? null);
       settleRead({ conversation, user, last_read, others, send });
     };
-    const tellAll = async ({ conversation, members, member }: FullAccess): Promise<void> => {
+    /** @param except the socket that gets an answer */
+    const tellAll = async (
+      { conversation, members, member }: FullAccess,
+      except?: { exceptSocketId: string },
+    ): Promise<void> => {
       tellOthers(members, member);
-      await tell({ conversation, members: [member] }, { exceptSocketId: viewer.socketId });
+      await tell({ conversation, members: [member] }, except);
     };
     const markRead = async (transaction: CountedTransaction): Promise<FullAccess> => {
       const { session, record } = transaction;
@@ -110,6 +114,7 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       record(access.member, after);
       return { ...access, member: after };
     };
-    await tellAll(await counters.transact([id, viewer.id], markRead, tellAll));
+    const read = await counters.transact([id, viewer.id], markRead, (late) => tellAll(late));
+    await tellAll(read, { exceptSocketId: viewer.socketId });
   };
 }

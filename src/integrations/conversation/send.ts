@@ -50,15 +50,23 @@ export function createSend<D extends Description, M extends WireMessage>(depende
   const describe = (message: StoredMessage, viewer: Viewer, sender: BlockedUser | undefined) =>
     kind.describeMessages([message], [sender === undefined ? toUnknownPerson(viewer.id) : toPerson(sender.user)]);
 
-  /** Sends a stored message to all participants. @returns it as its sender sees it */
-  const tell = async (viewer: Viewer, { conversationId }: Draft, stored: Stored): Promise<M> => {
+  /**
+   * Sends a stored message to all participants.
+   * @param answered the socket that gets it as the answer
+   * @returns it as its sender sees it
+   */
+  const tell = async (
+    viewer: Viewer,
+    { conversationId }: Draft,
+    { stored, answered }: { stored: Stored; answered?: string },
+  ): Promise<M> => {
     const { conversation, members, message, sender } = stored;
     const toWire = await describe(message, viewer, sender);
     const blocked = blockedOf(sender);
     const own = toWire(message, { conversationId, viewerId: viewer.id });
     const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id && !blocked.has(id));
     const { message: event } = kind.events;
-    publish([viewer.id], { event, payload: own }, viewer.socketId);
+    publish([viewer.id], { event, payload: own }, answered);
     if (others.length > 0) {
       publish(others, { event, payload: toWire(message, { conversationId, viewerId: '' }) });
       notify(others, { title: conversation.title, message: own, conversationId });
@@ -74,13 +82,13 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     };
     let stored: Stored;
     try {
-      stored = await store(viewer, draft, { read, onLate: (late) => tell(viewer, draft, late) });
+      stored = await store(viewer, draft, { read, onLate: (late) => tell(viewer, draft, { stored: late }) });
     } catch (refusal) {
       const retried = await findRetried(viewer, draft, refusal);
       const toWire = await describe(retried, viewer, await read());
       return toWire(retried, { conversationId: draft.conversationId, viewerId: viewer.id });
     }
-    return tell(viewer, draft, stored);
+    return tell(viewer, draft, { stored, answered: viewer.socketId });
   };
 }
 

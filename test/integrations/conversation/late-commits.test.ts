@@ -7,11 +7,15 @@ import { until } from '../../support/until.js';
 
 /* The database stores something without an answer, and the client gets an error. */
 
+const clock = createTestClock();
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  const overrides = { clock: createTestClock() };
-  environment = await createTestEnvironment({ nodes: 2, proxyOptions: 'directConnection=true', overrides });
+  environment = await createTestEnvironment({
+    nodes: 2,
+    proxyOptions: 'directConnection=true',
+    overrides: { clock },
+  });
 });
 afterAll(() => environment.close());
 afterEach(() => {
@@ -55,7 +59,8 @@ test('a message that was stored without an answer is sent once, wherever the ret
   expect(await asking.ask('message', draft)).toMatchObject({ success: false });
   const stored = dataOf(await again.ask('message', draft)).message;
   expect(dataOf(await asking.ask('message', draft)).message).toEqual(stored);
-  await until(() => heard(hearing, 'once') === 1);
+  // Also to the socket that got an error.
+  for (const client of [hearing, asking]) await until(() => heard(client, 'once') === 1);
   await until(() => hearing.received('counters').length > 0);
   dataOf(await asking.ask('message', { conversation_id: id, data: 'barrier' }));
   await until(() => heard(hearing, 'barrier') === 1);
@@ -94,6 +99,20 @@ test('a change that was stored without an answer reaches those whom it concerns'
   loseNextAnswer();
   expect(await asking.ask('read', { conversation_id: id })).toMatchObject({ success: false });
   await until(() => hearing.received('read').length === 1);
+  await until(() => asking.received('update_conversation').at(-1)?.[0].data.conversation.unread_count === 0);
+});
+
+test('a status that was stored without an answer reaches the account, also the socket that set it', async () => {
+  const { ann, asking, hearing } = await talk();
+  const { rules } = environment.proxy(0);
+  rules.onReply = (reply, command) => (command['update'] === '_users' ? TOO_SLOW : reply);
+  expect(await asking.ask('active_status', { status: 'away' })).toMatchObject({ success: false });
+  delete rules.onReply;
+  const isAway = (client: TestClient): boolean =>
+    client
+      .received('active_status')
+      .some(([told]) => told.userID === ann.id && told.conversation_active_status === 'away');
+  for (const client of [asking, hearing]) await clock.advanceUntil(500, () => isAway(client));
 });
 
 test('a message that was not stored is not sent', async () => {
