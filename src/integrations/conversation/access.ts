@@ -1,4 +1,4 @@
-import type { ClientSession, Types } from 'mongoose';
+import { type ClientSession, Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
@@ -52,6 +52,27 @@ export async function ensureAccess(
     throw new GatewayError('NOT_FOUND');
   }
   return { conversation, member };
+}
+
+/**
+ * As {@link ensureAccess}, for an event to the participants: nothing of a member is read but whose it is, which one index tells.
+ * @returns the ids of all participants, with the viewer's
+ */
+export async function ensureParticipants(
+  { Member }: Pick<Models, 'Member'>,
+  { conversations }: Kind,
+  { viewer, id }: { viewer: Viewer; id: string },
+): Promise<string[]> {
+  const ofMembers = { projection: { _id: 0, user: 1 }, batchSize: MEMBERS_BATCH } as const;
+  const [conversation, members] = await Promise.all([
+    conversations.findById(id).lean(),
+    Member.collection.find({ conversation: new Types.ObjectId(id) }, ofMembers).toArray(),
+  ]);
+  if (conversation === null || !isAccessible(conversation, viewer)) throw new GatewayError('NOT_FOUND');
+  const named = namedIn(conversation);
+  const userIds = members.map(({ user }) => String(user)).filter((user) => named.has(user));
+  if (!userIds.includes(viewer.id)) throw new GatewayError('NOT_FOUND');
+  return userIds;
 }
 
 /** As {@link ensureAccess}, with all members. */

@@ -2,7 +2,7 @@ import type { Context } from '../../framework/context.js';
 import { createWriteTogether } from '../../platform/mongo/write-together.js';
 import type { Settling } from '../../platform/settling.js';
 import type { Blocks } from '../users/index.js';
-import { ensureAccess, participantsOf } from './access.js';
+import { ensureParticipants } from './access.js';
 import { createChanges } from './changes.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
@@ -72,15 +72,12 @@ export function createConversations<D extends Description, M extends WireMessage
 
     /** Sends a typing event to the other participants, except those with a block. Not stored. */
     async typing(viewer: Viewer, { conversation_id: id, is_typing }: { conversation_id: string; is_typing: boolean }) {
-      const [{ conversation }, members, blocked] = await Promise.all([
-        ensureAccess(models, kind, { viewer, id }),
-        models.Member.find({ conversation: id }).lean(),
+      const [participants, blocked] = await Promise.all([
+        ensureParticipants(models, kind, { viewer, id }),
         blocks.of(viewer.id),
       ]);
-      await work.pay(viewer.principal, { receivers: members.length });
-      const others = participantsOf({ conversation, members })
-        .map(({ user }) => user.toHexString())
-        .filter((user) => user !== viewer.id && !blocked.has(user));
+      await work.pay(viewer.principal, { receivers: participants.length });
+      const others = participants.filter((user) => user !== viewer.id && !blocked.has(user));
       publish(others, { event: 'typing', payload: { conversation_id: id, user: viewer.id, is_typing } });
     },
   };
