@@ -6,6 +6,7 @@ import { invalid } from '../../errors.js';
 import { toGatewayError, toRequestFailure } from '../../framework/reply.js';
 import type { RouteHandlers } from '../../framework/routes.js';
 import { isYes, parse } from '../../validation.js';
+import { createOrder, type Place } from './order.js';
 import type { EmitCall, EmitService, WhenAnswered } from './service.js';
 
 /** Route handlers of the emit API. */
@@ -24,7 +25,9 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   emitStatus: ({ params: { id } }) => service.statusOf(id),
   async emitBatch({ body: { items }, requestId, traceparent, apiKey, response }) {
     const call = { requestId, traceparent, apiKey, whenAnswered: whenAnswered(response) };
-    return { items: await service.inTurns(items, (item) => toItemAnswer(service, item, call)) };
+    // Without keys items are sent as they begin.
+    const nextPlace = items.some(hasKey) ? createOrder() : undefined;
+    return { items: await service.inTurns(items, (item) => toItemAnswer(service, item, { call, nextPlace })) };
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),
@@ -58,15 +61,27 @@ function whenAnswered(response: ServerResponse): WhenAnswered {
 }
 
 /** The reply to one item of a batch, equal to the response of a single call. */
-async function toItemAnswer(service: EmitService, item: unknown, call: EmitCall) {
+async function toItemAnswer(service: EmitService, item: unknown, { call, nextPlace }: ItemCall) {
+  let place: Place | undefined;
   try {
     const { idempotencyKey: key, ...emit } = parse(emitItem, item);
-    const { answer } = await service.toUser(toEmit(emit), call, key);
+    place = nextPlace?.(emit.userId);
+    const { answer } = await service.toUser(toEmit(emit), place === undefined ? call : { ...call, place }, key);
     return { success: true, message: 'SUCCESS', data: answer } as const;
   } catch (error) {
     return toRequestFailure(toGatewayError(error));
+  } finally {
+    place?.handOver();
   }
 }
+
+interface ItemCall {
+  readonly call: EmitCall;
+  /** Absent: the items of the batch need no places. */
+  readonly nextPlace: ((userId: string) => Place) | undefined;
+}
+
+const hasKey = (item: unknown): boolean => Object(item).idempotencyKey !== undefined;
 
 const toMs = (seconds: number | string | undefined): number | undefined =>
   seconds === undefined ? undefined : Number(seconds) * 1000;

@@ -79,6 +79,28 @@ test('a device that connects during a batch emit receives the items stored so fa
   for (const { close } of [first, device]) close();
 });
 
+test('the items of a batch to one user arrive in their order, with and without keys', async () => {
+  const { b, holdReplies } = environment;
+  const device = await openApplication(b, { user: 'mixed', deviceId: 'phone' });
+  await device.ready();
+  const release = holdReplies('delivery.keys');
+  const toItem = (payload: number) => ({
+    userId: 'mixed',
+    event: payload === 4 ? '_refused' : 'm',
+    durable: true,
+    payload,
+    ...(payload % 3 === 0 && { idempotencyKey: `mixed-${payload}` }),
+  });
+  const answer = b.call('POST', '/emit', { items: [0, 1, 2, 3, 4, 5, 6, 7].map(toItem) });
+  // What does not wait for a key is stored before this.
+  await b.call('POST', '/emit/other/m?durable=true', {});
+  release();
+  await answer;
+  await device.has(7);
+  expect(device.messages).toEqual([0, 1, 2, 3, 5, 6, 7]);
+  device.close();
+});
+
 test('every device receives the stored messages, in stored order', async () => {
   await runHistory(environment, { recipients: 3, messages: 25, seed: 7 });
 });
