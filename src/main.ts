@@ -10,6 +10,9 @@ function fail(error: unknown): never {
 
 ignoreOutputErrors();
 
+// While the gateway loads there is nothing to close. Without a listener process 1 of a container would ignore these signals.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(exitCodes.STOPPED));
+
 const problem = nodeVersionProblem(process.versions.node);
 if (problem !== undefined) fail(new StartError('NODE_VERSION', problem));
 

@@ -79,7 +79,8 @@ export async function run(): Promise<void> {
       () => end(exitCodes.FAILED),
     );
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop());
+  // In place of those of the entry, which end the process while it loads.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeAllListeners(signal).on(signal, () => stop());
   const hadTerminal = hasTerminal();
   // A terminal that is closed sends this signal too; then the gateway stops.
   process.on('SIGHUP', () => (hadTerminal && !hasTerminal() ? stop(endByHangup) : reload.now()));

@@ -17,7 +17,7 @@ export interface FailedStart {
 }
 
 /** Runs `src/main.ts` in `directory` until it ends. @param preload code that runs before it */
-async function failStart(
+export async function failStart(
   directory: string,
   env: Readonly<Record<string, string>>,
   preload?: string,

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { nodeVersionProblem, OLDEST_NODE } from '../../src/platform/node-version.js';
 import { exitCodes } from '../../src/platform/start-error.js';
 import { projectDirectory } from '../support/script.js';
-import { failures, runFailure } from './start-failures.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+import { failStart, failures, runFailure } from './start-failures.js';
 
 /** The rest is in `start.long.ts`. */
 const SAMPLE = ['an old Node.js', 'an invalid configuration', 'a DATA_DIR that is in use', 'a Redis that is away'];
@@ -17,6 +18,16 @@ test.each(failures.filter(({ name }) => SAMPLE.includes(name)))(
     expect(stderr).not.toMatch(/hunter2|\n {4}at /);
   },
 );
+
+test('a signal while the gateway loads ends the process, also as process 1 of a container', async () => {
+  // Sent as soon as there is a listener: without one process 1 ignores it.
+  const preload = `process.on('newListener', (event) => {
+    if (event === 'SIGTERM') setImmediate(() => process.kill(process.pid, 'SIGTERM'));
+  });`;
+  const directory = await temporaryDirectory();
+  const { code, stderr, stdout } = await failStart(directory, { LOG_LEVEL: 'info' }, preload);
+  expect({ code, stderr, stdout }).toEqual({ code: exitCodes.STOPPED, stderr: '', stdout: '' });
+});
 
 test('exit codes are distinct, and the page of operation has each', async () => {
   const codes = Object.values(exitCodes);
