@@ -1,13 +1,14 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
+import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 import { outsiderCalls } from './outsider-calls.js';
 
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  environment = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock: createTestClock() } });
 });
 afterAll(() => environment.close());
 

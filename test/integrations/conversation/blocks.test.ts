@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
+import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  environment = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock: createTestClock() } });
 });
 
 afterAll(async () => {

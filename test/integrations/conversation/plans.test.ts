@@ -2,6 +2,7 @@ import { type Connection, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { foldText } from '#shared/utilities/fold-text.js';
 import type { TestClient } from '../../support/client.js';
+import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 import { type Access, accessesOf, expectBoundedAccess, READ_MAX } from '../query-plans.js';
 
@@ -26,7 +27,7 @@ let about: string;
 const used = new Map<string, Set<string>>();
 
 beforeAll(async () => {
-  environment = await createTestEnvironment();
+  environment = await createTestEnvironment({ overrides: { clock: createTestClock() } });
   connection = environment.models.Member.db;
   const [ann, bob, colleague] = await environment.people('Ann', 'Bob', 'Colleague');
   [bobId, colleagueId] = [bob.id, colleague.id];

@@ -1,6 +1,7 @@
 import { type Connection, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
+import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { accessesOf, expectBoundedAccess } from '../../query-plans.js';
 import { addChat, call, type Member, members, open } from './community.js';
@@ -24,7 +25,7 @@ let chatId: string;
 let messageIds: string[];
 
 beforeAll(async () => {
-  environment = await createTestEnvironment();
+  environment = await createTestEnvironment({ overrides: { clock: createTestClock() } });
   const { models } = environment;
   connection = models.Chat.db;
   [ann, bob] = await members(environment, ['Ann', 'Bob'], { joinedGroups: [{ groupType: 'single' }] });

@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
+import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
 import { addConversation, addDepartment, expectNothing, openChat, openDepartment } from './chat.js';
@@ -8,7 +9,7 @@ import { addConversation, addDepartment, expectNothing, openChat, openDepartment
 let environment: TestEnvironment;
 
 beforeAll(async () => {
-  environment = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock: createTestClock() } });
 });
 
 afterAll(async () => {
