@@ -179,7 +179,8 @@ test("agents receive each other's presence, and a removed member is disconnected
   expect(k.received('agent_online').map(([{ userId }]) => userId)).not.toContain(kim.id);
 
   await environment.models.Department.updateOne({ _id: departmentId }, { members: [joe.id] });
-  await clock.advanceUntil(5000, () => k.socket.disconnected);
+  // One look at the members. Many would take the leases of the nodes with them on a slow machine.
+  clock.advance(5000);
   expect(await k.closed).toBe('io server disconnect');
   const back = await openDepartment(environment, joe, { departmentId });
   expect(back.socket.connected).toBe(true);
