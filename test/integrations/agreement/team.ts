@@ -40,6 +40,8 @@ const atOf = ({ last_activity, createdAt }: TeamConversation): string => last_ac
 /** A message, and what it changes of its conversation. */
 export function take(state: TeamState, message: TeamMessage): void {
   const { conversation_id: id, mentions } = message;
+  // The user was added, and is told of it later.
+  if (state.conversations.every(({ _id }) => _id !== id)) throw new UnknownError();
   const known = withEntry(state.messages.get(id) ?? [], message);
   state.messages.set(
     id,

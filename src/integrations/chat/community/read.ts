@@ -112,12 +112,30 @@ export function createRead(dependencies: Dependencies) {
     return found?.readBy?.find(({ user }) => caller._id.equals(user))?.readAt ?? new Date(clock.now());
   };
 
-  /** Sends later how far the caller has read, if that is further. @param sent `undefined`: in any case */
-  const settle = (opened: ChatAccess, sent?: string): void => {
+  /** Stores the rest when some of the messages are marked as read, and it is not known how far the caller has read. */
+  const finish = async (
+    { caller, chat }: ChatAccess,
+    messages: readonly ChatMessage[],
+    readAt: Date,
+  ): Promise<void> => {
+    const [target] = messages;
+    const marked = { _id: { $in: messages.map(({ _id }) => _id) }, chat: chat._id, 'readBy.user': caller._id };
+    if (target === undefined || (await models.ChatMessage.exists(marked)) === null) return;
+    await mark(chat._id, messages, { user: caller._id, readAt });
+    await advance(chat, caller._id, target);
+  };
+
+  /**
+   * Sends later how far the caller has read, if that is further.
+   * @param sent `undefined`: in any case
+   * @param prepare precedes the look
+   */
+  const settle = (opened: ChatAccess, sent?: string, prepare?: () => Promise<void>): void => {
     const { caller, chat } = opened;
     settling.settle(`read ${chat._id.toHexString()} ${caller.id}`, {
       sent,
       async read() {
+        await prepare?.();
         // A chat has a setting for each participant, and each of them reads.
         const own = { participantSettings: { $elemMatch: { user: { $in: storedForms(caller._id) } } } };
         const stored = await models.Chat.findById(chat._id, own).lean<Chat>();
@@ -150,7 +168,8 @@ export function createRead(dependencies: Dependencies) {
       await mark(chat._id, messages, { user: caller._id, readAt });
       return advance(chat, caller._id, target);
     };
-    if (!(await settling.change(store, () => settle(opened)))) return;
+    const settleUnknown = (): void => settle(opened, undefined, () => finish(opened, messages, readAt));
+    if (!(await settling.change(store, settleUnknown))) return;
     const messageId = target._id.toHexString();
     send(opened, messageId, readAt);
     settle(opened, messageId);

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
 import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
+import type { Document } from '../../../support/mongo-proxy.js';
 import { talk as talkInCommunity } from '../community/community.js';
 import { talk as talkInSupport } from '../support/chat.js';
 import { chatKinds } from './chats.js';
@@ -84,13 +85,15 @@ test('chat:unpin_message of the community chat', async () => {
   expect(await comesTo(a, 'chat:message_unpinned')).toMatchObject({ messageId });
 });
 
-test('chat:mark_read of the community chat', async () => {
+test.each([
+  ['the messages', 'community.messages'],
+  ['the read position', 'community.chats'],
+])('chat:mark_read of the community chat, with the reply to %s lost', async (_what, collection) => {
   const { a, b, chatId } = await talkInCommunity(environment);
   const { _id: messageId } = dataOf(await a.ask('chat:send_message', { chatId, content: 'text' }));
-  environment.proxy().rules = {
-    onReply: (reply, command) =>
-      command['update'] === 'community.chats' && JSON.stringify(command).includes('arrayFilters') ? TOO_SLOW : reply,
-  };
+  const isLost = (command: Document): boolean =>
+    command['update'] === collection && /arrayFilters|readBy/.test(JSON.stringify(command));
+  environment.proxy().rules = { onReply: (reply, command) => (isLost(command) ? TOO_SLOW : reply) };
   expect(await b.ask('chat:mark_read', { chatId, messageId })).toMatchObject({ success: false });
   environment.proxy().rules = {};
   expect(await comesTo(a, 'chat:message_read')).toMatchObject({ messageId });
