@@ -38,11 +38,14 @@ export async function attempt(client: TestClient, event: string, data: object): 
   return undefined;
 }
 
-/** Repeats a call while it is limited. */
+/** Codes of calls that may succeed in a moment. */
+const PASSING: ReadonlySet<string> = new Set(['RATE_LIMITED', 'UNAVAILABLE']);
+
+/** Repeats a call while it is limited, or the database has lost a reply to it. */
 async function patiently(make: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     const answer = await make();
-    if (answer.success === true || codeOf(answer) !== 'RATE_LIMITED') return dataOf(answer);
+    if (answer.success === true || !PASSING.has(codeOf(answer))) return dataOf(answer);
     await sleep(200);
   }
 }

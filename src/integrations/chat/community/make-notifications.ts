@@ -1,10 +1,12 @@
 import { Types } from 'mongoose';
+import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Notification } from '#shared/models/notification.js';
 import type { Context } from '../../../framework/context.js';
 import type { PushNotification } from '../../../platform/fcm/notification.js';
 import type { Settling } from '../../../platform/settling.js';
+import { rooms } from '../../../realtime/rooms.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import type { Absentee, ActiveViewers } from './active-viewers.js';
 import { type createFollowMessage, toExcerpt } from './follow-message.js';
@@ -24,7 +26,8 @@ interface SentMessage {
 }
 
 /** What notifications are made with. */
-export interface NotificationDependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
+export interface NotificationDependencies
+  extends Pick<Context, 'models' | 'clock' | 'logger' | 'push' | 'bus' | 'emitter'> {
   publisher: Publisher;
   activeViewers: ActiveViewers;
   settling: Settling;
@@ -37,7 +40,7 @@ interface Parts extends ReturnType<typeof createFollowMessage> {
 
 /** Makes notifications for users who miss a message. */
 export function createMakeNotifications(
-  { models, clock, logger, push, publisher, activeViewers, settling }: NotificationDependencies,
+  { models, clock, logger, push, bus, emitter, publisher, activeViewers, settling }: NotificationDependencies,
   { settleRead, publishCount, readExcerpt, follow }: Parts,
 ): (message: SentMessage) => Promise<void> {
   /** Participants without a socket in the chat and without a block with the sender. */
@@ -74,12 +77,25 @@ export function createMakeNotifications(
     return made.filter((one) => !hasRead(one)).map((one) => ({ ...one, message: excerpt }));
   };
 
-  /** @param away those who are not connected */
+  /**
+   * Those of users who were not connected that may be by now. To be called when their notifications are stored: users who connect
+   * later read them.
+   */
+  const findBack = async (away: ReadonlySet<string>): Promise<ReadonlySet<string>> => {
+    if (away.size === 0) return away;
+    const held = await bus.mayBeHeld(Array.from(away, rooms.user));
+    const isHere = (id: string): boolean => emitter.sizeHere([chatNamespace], rooms.user(id)) > 0;
+    return new Set([...away].filter((id) => held.has(rooms.user(id)) || isHere(id)));
+  };
+
+  /** @param away those who were not connected when the message was sent */
   const tell = async (sent: SentMessage, drafts: readonly Notification[], away: ReadonlySet<string>): Promise<void> => {
     // A concurrent change of the message missed these.
     const made = await readAgain(sent, drafts);
     if (made.length === 0) return;
-    const here = made.filter(({ recipient }) => !away.has(recipient.toHexString()));
+    const back = await findBack(away);
+    const isHere = (id: string): boolean => !away.has(id) || back.has(id);
+    const here = made.filter(({ recipient }) => isHere(recipient.toHexString()));
     for (const own of here) {
       const userIds = [own.recipient.toHexString()];
       publisher.people({ userIds }, { event: 'notification:new', payload: toWireNotification(own) });
