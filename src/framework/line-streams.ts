@@ -37,7 +37,8 @@ export interface LineSource {
 
 /**
  * Streams lines until the reader or the node ends, or the credential of the reader is not valid any more.
- * @returns begins a stream as the answer to a call, and resolves when the response has begun @throws GatewayError `RATE_LIMITED` when there are too many
+ * @returns begins a stream as the answer to a call, and resolves when the response has begun
+ *   @throws GatewayError `RATE_LIMITED` when there are too many
  */
 export function createLineStreams(clock: Clock) {
   let streams = 0;
