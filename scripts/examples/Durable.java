@@ -5,7 +5,9 @@ import io.socket.client.Socket;
 import java.net.URI;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import org.json.JSONArray;
 import org.json.JSONException;
 import org.json.JSONObject;
@@ -56,8 +58,8 @@ public final class Durable {
         socket.on(Socket.EVENT_CONNECT_ERROR, arguments -> {
             Object reason = arguments[0] instanceof Exception ? ((Exception) arguments[0]).getCause() : arguments[0];
             System.err.println("cannot connect to " + url + ": " + reason);
-            // A refusal comes as JSON and is final. Otherwise the gateway was not reached, and the client tries again.
-            if (arguments[0] instanceof JSONObject) System.exit(1);
+            // A refusal comes as JSON, and the client does not try again. Otherwise the gateway was not reached, and it does.
+            if (arguments[0] instanceof JSONObject) comeBack(socket, ((JSONObject) arguments[0]).optJSONObject("data"));
         });
         socket.connect();
     }
@@ -65,6 +67,14 @@ public final class Durable {
     /** Ask your own backend for a token here. */
     private static String fetchToken(String[] args) {
         return args[0];
+    }
+
+    /** A refusal passes when it says when to come back, or when something behind the gateway was away. */
+    private static void comeBack(Socket socket, JSONObject refusal) {
+        boolean isPassing = refusal != null && (refusal.has("retry_after") || refusal.optInt("errno") >= 500);
+        if (!isPassing) System.exit(1);
+        long seconds = refusal.optLong("retry_after", 5);
+        CompletableFuture.delayedExecutor(seconds, TimeUnit.SECONDS).execute(socket::connect);
     }
 
     private static JSONObject tokenOf(String[] args) {

@@ -45,7 +45,9 @@ socket.on('connect', () => console.log('connected'));
 socket.on('disconnected', ({ reason }) => console.log('disconnected by the platform:', reason));
 socket.on('connect_error', ({ message, data, description }) => {
   console.error(`cannot connect to ${url}:`, message, data ?? description?.error?.code ?? '');
-  // The client retries by itself when the gateway was not reached. A refusal is final unless it says when to come back.
-  if (data?.retry_after !== undefined) setTimeout(() => socket.connect(), data.retry_after * 1000);
+  // The client retries by itself when the gateway was not reached, and never after a refusal. It passes when it says when to
+  // come back, or when something behind the gateway was away. A block can last longer than a timer.
+  const seconds = data?.retry_after ?? (data?.errno >= 500 ? 5 : undefined);
+  if (seconds !== undefined) setTimeout(() => socket.connect(), Math.min(seconds, 86_400) * 1000);
   else if (!socket.active) process.exitCode = 1;
 });

@@ -11,7 +11,7 @@ socket.on('connect', () => console.log('connected'));
 socket.on('notification', (data) => console.log('received', data));
 
 socket.on('connect_error', ({ message, data, description }) => {
-  // A refusal has `data`; it is final. Otherwise the gateway was not reached, and the client tries again by itself.
+  // A refusal has `data`, and the client does not try again. Otherwise the gateway was not reached, and it does.
   console.error(`cannot connect to ${url}:`, message, data ?? description?.error?.code ?? '');
   if (!socket.active) process.exitCode = 1;
 });

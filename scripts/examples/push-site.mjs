@@ -25,5 +25,9 @@ socket.on('_resync', () => console.log('messages were dropped: load everything a
 
 socket.on('connect_error', ({ message, data, description }) => {
   console.error(`cannot connect to ${url}:`, message, data ?? description?.error?.code ?? '');
-  if (!socket.active) process.exitCode = 1;
+  // The client retries by itself when the gateway was not reached, and never after a refusal. It passes when the website was
+  // away, or when the refusal says when to come back.
+  const seconds = data?.retry_after ?? (data?.errno >= 500 ? 5 : undefined);
+  if (seconds !== undefined) setTimeout(() => socket.connect(), seconds * 1000);
+  else if (!socket.active) process.exitCode = 1;
 });

@@ -96,20 +96,6 @@ export function createSiteAuth({ client, clock, onAnswer }: Dependencies): SiteA
   };
 }
 
-/**
- * The refusal of a client of a site: a message, with the same `data` as in other namespaces.
- * @param isOldClient a client of Socket.IO 2, which gets either the message or the data, and expects the message
- */
-export function toSiteRefusal(error: GatewayError, isOldClient: boolean): Error {
-  const refusal = new Error(wordsOf(error));
-  return isOldClient ? refusal : Object.assign(refusal, { data: { errno: error.status, message: error.code } });
-}
-
-function wordsOf({ code, info: { reason, details } }: GatewayError): string {
-  if (typeof reason === 'string') return reason;
-  return `Auth error: ${details?.[0] === undefined ? code : `${details[0].path} is not valid`}`;
-}
-
 /** @param cause for the log */
 const refusal = (code: ErrorCode, reason: string, cause?: unknown): GatewayError =>
   new GatewayError(code, { reason }, { cause });

@@ -227,7 +227,7 @@ describe.each(['durable.py', 'Durable.java'].filter(isRun))('%s', (name) => {
 });
 
 describe('push-site.mjs', () => {
-  test('acknowledges queued and new messages of its website', async () => {
+  test('connects again when its website is back, and acknowledges queued and new messages', async () => {
     const website = await openWebsite();
     onTestFinished(website.close);
     website.rooms.set('12345', ['user_1']);
@@ -246,7 +246,10 @@ describe('push-site.mjs', () => {
         { 'x-api-key': '54321' },
       );
     expect((await send(4)).text).toBe('OK');
+    website.answer = (_call, response) => void response.writeHead(500).end();
     const client = run('push-site.mjs', ['12345', `${site.url}/newsite`]);
+    expect(await client.line(/^cannot connect/)).toContain('Auth 500 error');
+    website.answer = undefined;
     expect(await client.line(/^messages wait/)).toBe('messages wait for 3600 seconds');
     expect(await client.line(/^update_store/)).toBe('update_store user { age: 4 }');
     await send(5);

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createTestClock, type TestClock } from '../../support/clock.js';
 import { startEmbeddedDatabase } from '../../support/database.js';
 import type { TestGateway } from '../../support/gateway.js';
@@ -193,6 +193,16 @@ test('a refused connection is closed unless another namespace uses it', async ()
   both.send('42/news,1["anything"]');
   expect(await both.next()).toContain('43/news,1[');
   both.close();
+});
+
+test('a client that is refused by a limit is told when it can come back', async () => {
+  const limited = await environment.start({ REDIS_URL: '', REFUSED_CONNECTS_MAX: '1' }, { clock });
+  onTestFinished(() => limited.close());
+  expect(await siteRefusal(limited, 'shop', { token: 'bad' })).toBe('Authentication failed');
+  await expect(connectSite(limited, 'shop', { token: 'bad' })).rejects.toMatchObject({
+    message: 'Auth error: RATE_LIMITED',
+    data: { errno: 429, message: 'RATE_LIMITED', retry_after: 10 },
+  });
 });
 
 test('a redirect is followed without sending the token to another host', async () => {
