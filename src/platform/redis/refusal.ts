@@ -95,9 +95,11 @@ export const isOfWrongServer = (error: unknown): boolean =>
 /** The reason in one line: error and code. */
 export function toReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // OpenSSL's text has the place in its source and a line break. That of an unknown command quotes its arguments.
+  // OpenSSL's text has the place in its source and a line break. That of an unknown command quotes its arguments. That of
+  // the protected mode goes on with ways out of it, of which some let everyone in.
   const text = error.message
     .replace(/, with args beginning with.*/s, '')
+    .replace(/^(DENIED .*?)\. In this mode .*/s, '$1')
     .replace(/\S*error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):.*/s, '$1');
   return text || refusalOf(error);
 }
@@ -133,7 +135,7 @@ const REMEDIES = {
   MISCONF: ' Redis cannot save its data: its log says why.',
   BUSY: ' A script of another client blocks Redis: SCRIPT KILL ends it.',
   [TOO_MANY_CLIENTS]: ' Redis accepts no more connections (maxclients). Each node needs three.',
-  DENIED: ' Redis is in protected mode: give it a password, or let it listen on the loopback address only.',
+  DENIED: ' Give Redis a password, and name it in REDIS_URL.',
   MOVED: CLUSTER_REMEDY,
   CROSSSLOT: CLUSTER_REMEDY,
   CLUSTERDOWN: CLUSTER_REMEDY,

@@ -182,7 +182,8 @@ class PresenceNode {
       if (this.#events !== undefined) await this.#runTick(this.#events);
     } catch (err) {
       this.#registrations.noteFailure();
-      if (!this.#redis.commands.isReady) return;
+      // Then the log has the reason, with what to do.
+      if (!this.#redis.commands.isReady || !this.#redis.isReady()) return;
       this.#logger.warn({ err }, 'renewing presence failed; the next tick tries again');
     }
   }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect as connectTcp, createServer } from 'node:net';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
@@ -239,6 +239,18 @@ describe('a running node', () => {
     await redis.ping();
     expect(heard).toBe(1);
   });
+});
+
+test('a Redis in protected mode is named in one sentence, without the advice to open it to everyone', async () => {
+  const advice = "1) Just disable protected mode sending the command 'CONFIG SET protected-mode no'";
+  const text = `-DENIED Redis is running in protected mode. In this mode connections are only accepted from the loopback interface. ${advice}.\r\n`;
+  const refusing = createServer((socket) => void socket.on('error', () => undefined).end(text)).listen(0, '127.0.0.1');
+  await once(refusing, 'listening');
+  undo.push(() => refusing.close());
+  const { port } = refusing.address() as AddressInfo;
+  await expect(open({ url: `redis://127.0.0.1:${port}` })).rejects.toThrow(
+    `Redis at redis://127.0.0.1:${port} cannot be used: DENIED Redis is running in protected mode. Give Redis a password, and name it in REDIS_URL.`,
+  );
 });
 
 /** Connections to it lead to whatever server is its target when they are made. */

@@ -17,7 +17,8 @@ import { until } from '../../support/until.js';
 const GRACE_MS = 100;
 const LEASE_MS = 900;
 const keyPrefix = 'test:';
-const logger = pino({ enabled: false });
+const lines: string[] = [];
+const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
 const undo: (() => unknown)[] = [];
 let server: TestRedis;
 
@@ -515,4 +516,16 @@ describe('a Redis that hangs', () => {
     expect(await addAs('node', 1)).toBe(-1);
     expect(await connectionsOf(a, 'ann')).toBe(0);
   });
+});
+
+test('a node logs no failed renewals while the log says what Redis refuses', async () => {
+  const a = await startNode();
+  await a.redis.commands.sendCommand(['CONFIG', 'SET', 'maxmemory', '1']);
+  await stateOf([a], false);
+  lines.length = 0;
+  const send = vi.spyOn(a.redis.commands, 'sendCommand');
+  const renewals = () => send.mock.calls.filter(([words]) => words.includes(String(LEASE_MS)));
+  // The first two have failed by then.
+  await until(() => renewals().length === 3);
+  expect(lines).toEqual([]);
 });
