@@ -1,7 +1,7 @@
 import { createDelivery } from '../realtime/delivery/index.js';
+import { MailboxSockets } from '../realtime/delivery/outbox/sockets.js';
 import { createPush } from '../realtime/delivery/push/index.js';
 import { PushStore } from '../realtime/delivery/push/store.js';
-import { MailboxSockets } from '../realtime/delivery/sockets.js';
 import type { NodeCalls } from '../realtime/node-calls.js';
 import type { GatewayServer } from '../sockets/socket.js';
 import type { Base } from './base.js';

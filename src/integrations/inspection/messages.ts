@@ -8,9 +8,9 @@ import {
   type FoundMessage,
   type OutcomeReport,
 } from '../../realtime/delivery/diagnostics/index.js';
-import { Idempotency } from '../../realtime/delivery/idempotency.js';
+import { Idempotency } from '../../realtime/delivery/ingest/idempotency.js';
 import { GENERAL_SITE } from '../../realtime/delivery/message.js';
-import type { LoggedEntry } from '../../realtime/delivery/outcomes.js';
+import type { LoggedEntry } from '../../realtime/delivery/storage/outcomes.js';
 
 type Message = z.input<(typeof inspection)['routes']['message']['answer']>;
 type Step = Message['steps'][number];

@@ -17,20 +17,20 @@ import type { Tracing } from '../../platform/tracing.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';
 import type { NodeCalls } from '../node-calls.js';
-import { Appender } from './appender.js';
-import type { OnCut } from './cuts.js';
-import { createDeviceLifecycle } from './device-lifecycle.js';
+import type { OnCut } from './devices/cuts.js';
+import { createDeviceLifecycle } from './devices/index.js';
 import { createStatusQuery, type MessageStatus } from './diagnostics/status.js';
-import { Leaders } from './leaders.js';
+import { Appender } from './ingest/appender.js';
+import { Leaders } from './ingest/leaders.js';
+import { Sender, type SentMessage } from './ingest/sender.js';
+import { createUpkeep } from './maintenance/index.js';
 import { createDeliveryMeasures } from './measures.js';
 import { type OutgoingMessage, type Recipient, withKey } from './message.js';
-import { followAnnouncements, roomOf } from './notifications.js';
+import { createSending } from './outbox/index.js';
+import { followAnnouncements, roomOf } from './outbox/notifications.js';
+import type { MailboxSockets } from './outbox/sockets.js';
 import type { PushStore } from './push/store.js';
-import { Sender, type SentMessage } from './sender.js';
-import { createSending } from './sending.js';
-import type { MailboxSockets } from './sockets.js';
-import { createStorage } from './storage.js';
-import { createUpkeep } from './upkeep.js';
+import { createStorage } from './storage/index.js';
 
 /** Durable messages to users, over all nodes. */
 export interface Delivery {

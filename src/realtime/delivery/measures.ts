@@ -1,10 +1,10 @@
 import type { Clock } from '../../platform/clock.js';
 import type { Metrics } from '../../platform/metrics.js';
 import type { Step, Tracing } from '../../platform/tracing.js';
-import { isAcked } from './acked.js';
-import type { Cursor } from './cursor.js';
-import type { CutReason } from './cuts.js';
-import type { Entry, SentEntry } from './entry.js';
+import type { Cursor } from './devices/cursor.js';
+import type { CutReason } from './devices/cuts.js';
+import { isAcked } from './storage/acked.js';
+import type { Entry, SentEntry } from './storage/entry.js';
 
 /** Counts what becomes of durable messages on this node. Nothing is read for it. */
 export interface DeliveryMeasures {

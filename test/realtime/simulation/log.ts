@@ -1,4 +1,4 @@
-import type { StoredEntry } from '../../../src/realtime/delivery/entry.js';
+import type { StoredEntry } from '../../../src/realtime/delivery/storage/entry.js';
 import type { VirtualTime } from './virtual-time.js';
 
 type Filter = Readonly<Record<string, unknown>>;

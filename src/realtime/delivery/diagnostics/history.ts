@@ -1,9 +1,15 @@
 import type { Collection } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
-import { PURGED } from '../entry.js';
-import type { Mailbox } from '../mailboxes.js';
 import { GENERAL_SITE, keyOf, type Recipient, recipientOf } from '../message.js';
-import { type DeliveryState, type DeviceOutcome, furthestOf, type LoggedEntry, outcomesOf } from '../outcomes.js';
+import { PURGED } from '../storage/entry.js';
+import type { Mailbox } from '../storage/mailboxes.js';
+import {
+  type DeliveryState,
+  type DeviceOutcome,
+  furthestOf,
+  type LoggedEntry,
+  outcomesOf,
+} from '../storage/outcomes.js';
 
 /** Entries of one read; more than most pages need. */
 const CHUNK = 200;

@@ -8,12 +8,12 @@ import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Place, PresenceStore } from '../../presence/index.js';
-import { Mailboxes, type StoredDevice } from '../mailboxes.js';
 import { GENERAL_SITE, keyOf, type Recipient } from '../message.js';
-import { type Heartbeats, Nodes } from '../nodes.js';
-import type { DeliveryState } from '../outcomes.js';
-import { toPendingFilter } from '../pending.js';
-import { WINDOW_MAX } from '../window.js';
+import { WINDOW_MAX } from '../outbox/window.js';
+import { Mailboxes, type StoredDevice } from '../storage/mailboxes.js';
+import { type Heartbeats, Nodes } from '../storage/nodes.js';
+import type { DeliveryState } from '../storage/outcomes.js';
+import { toPendingFilter } from '../storage/pending.js';
 import { History, type HistoryQuery, type PastMessage } from './history.js';
 import { type DeviceConnections, reasonOf } from './reasons.js';
 

@@ -1,7 +1,7 @@
 import type { DeliveryReason } from '#shared/contracts/delivery-reasons.js';
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import { isHeardOn } from '../message.js';
-import type { DeviceOutcome, LoggedEntry } from '../outcomes.js';
+import type { DeviceOutcome, LoggedEntry } from '../storage/outcomes.js';
 
 /** Where a device is connected, and what it can be sent there. */
 export interface DeviceConnections {

@@ -1,9 +1,9 @@
 import type { Clock } from '../../../platform/clock.js';
-import { type Content, PURGED } from '../entry.js';
-import type { Log } from '../log.js';
-import type { Mailboxes } from '../mailboxes.js';
 import { recipientOf } from '../message.js';
-import { type DeliveryState, furthestOf, type LoggedEntry, outcomesOf } from '../outcomes.js';
+import { type Content, PURGED } from '../storage/entry.js';
+import type { Log } from '../storage/log.js';
+import type { Mailboxes } from '../storage/mailboxes.js';
+import { type DeliveryState, furthestOf, type LoggedEntry, outcomesOf } from '../storage/outcomes.js';
 
 /** What became of a message. */
 export interface MessageStatus {

@@ -1,7 +1,7 @@
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
-import type { Log } from '../log.js';
-import { type Mailboxes, toStoredDevice } from '../mailboxes.js';
 import type { KeyedRecipient } from '../message.js';
+import type { Log } from '../storage/log.js';
+import { type Mailboxes, toStoredDevice } from '../storage/mailboxes.js';
 import type { LegacyMailboxes } from './legacy-mailboxes.js';
 
 /** The ids of the devices of a recipient. */

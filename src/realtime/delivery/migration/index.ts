@@ -11,9 +11,9 @@
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
-import type { Log, LogEnd } from '../log.js';
-import type { Mailboxes } from '../mailboxes.js';
 import { type KeyedRecipient, recipientOf } from '../message.js';
+import type { Log, LogEnd } from '../storage/log.js';
+import type { Mailboxes } from '../storage/mailboxes.js';
 import { DeviceMigration, type KnownDevices } from './devices.js';
 import { LegacyMailboxes, type LegacyMessage, type LegacyRecipient } from './legacy-mailboxes.js';
 import { type LoggedMessage, toLogged } from './to-logged.js';

@@ -1,5 +1,5 @@
-import { type StoredEntry, toDocument } from '../entry.js';
 import { recipientOf } from '../message.js';
+import { type StoredEntry, toDocument } from '../storage/entry.js';
 import type { KnownDevices } from './devices.js';
 import type { LegacyMessage } from './legacy-mailboxes.js';
 

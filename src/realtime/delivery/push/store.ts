@@ -2,8 +2,8 @@ import type { Collection, Model } from 'mongoose';
 import type { DeliveryPush } from '#shared/models/delivery.js';
 import type { Clock } from '../../../platform/clock.js';
 import { type PushNotification, toFitting } from '../../../platform/fcm/notification.js';
-import { STORING_MAX_MS } from '../log.js';
 import { newId } from '../message.js';
+import { STORING_MAX_MS } from '../storage/log.js';
 
 /** Lease on a claimed push; extended while it is being sent. */
 export const LEASE_MS = 60_000;

@@ -1,0 +1,67 @@
+import type { Models } from '#shared/models/index.js';
+import type { Clock } from '../../../platform/clock.js';
+import type { TaskTracker } from '../../../platform/task-tracker.js';
+import type { Bus } from '../../bus.js';
+import type { DeviceLifecycle } from '../devices/index.js';
+import { Migration } from '../migration/index.js';
+import type { Sending } from '../outbox/index.js';
+import { announcePlaces } from '../outbox/notifications.js';
+import type { MailboxSockets } from '../outbox/sockets.js';
+import type { DeliveryStorage } from '../storage/index.js';
+import { Maintenance } from './periodic-tasks.js';
+import { LogPoll } from './poll.js';
+import { PollTurns } from './poll-turns.js';
+import { Purge } from './purge.js';
+
+/** Everything that happens without a caller: migration, poll of the log, purge and removal of devices. */
+export interface Upkeep {
+  /** Moves everything that an earlier version stored. Repeated while nodes of that version may be running. */
+  migrate(): Promise<void>;
+  start(): void;
+  stop(): void;
+}
+
+interface Dependencies {
+  readonly models: Models;
+  readonly storage: DeliveryStorage;
+  readonly lifecycle: DeviceLifecycle;
+  readonly sending: Sending;
+  readonly sockets: MailboxSockets;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly tasks: TaskTracker;
+  readonly receiptTtlMs: number;
+}
+
+/** Nothing runs before `start`, which `migrate` must precede. */
+export function createUpkeep(dependencies: Dependencies): Upkeep {
+  const { models, storage, lifecycle, sending, sockets, bus, clock, tasks, receiptTtlMs } = dependencies;
+  const { log, mailboxes, nodes } = storage;
+  const { outboxes, cursors } = sending;
+  const purge = new Purge({ log, mailboxes, clock, receiptTtlMs });
+  const migration = new Migration({
+    models,
+    log,
+    mailboxes,
+    clock,
+    receiptTtlMs,
+    onAppended: (recipient, end) => {
+      outboxes.notice(recipient, end.position);
+      void announcePlaces(bus, [{ recipient, ...end }]);
+    },
+  });
+  const migrate = (): Promise<void> => migration.run();
+  const maintenance = new Maintenance({
+    sockets,
+    outboxes,
+    cursors,
+    nodes,
+    clock,
+    tasks,
+    migrate,
+    expiry: lifecycle.expiry,
+    pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus, clock, tasks }),
+    purge: () => purge.run(),
+  });
+  return { migrate, start: () => maintenance.start(), stop: () => maintenance.stop() };
+}
