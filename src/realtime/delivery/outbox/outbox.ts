@@ -7,10 +7,9 @@ import type { Entry, SentEntry } from '../storage/entry.js';
 import type { Log, LogChunk } from '../storage/log.js';
 import { LogReader } from '../storage/log-reader.js';
 import type { Device } from '../storage/mailboxes.js';
+import { Batches } from './batches.js';
 import { SendWindow } from './window.js';
 
-/** Bytes of one `_batch`. */
-const BATCH_MAX_BYTES = 262_144;
 /** When a failed read is repeated. */
 const RETRY_MS = 2000;
 
@@ -134,8 +133,18 @@ export class Outbox {
     this.#cursor = beginning.cursor;
     this.#reader.moveTo(beginning.position);
     if (first !== undefined) this.#reader.accept(first);
-    // No async function has entries in its variables: they would be held until the client has acknowledged.
-    return this.#sendBatches({ ...beginning, isOld }, first && this.#sendBatch(first, isOld));
+    const batches = new Batches({
+      socket: this.socket,
+      reader: this.#reader,
+      isClosed: () => this.#isClosed,
+      isOld,
+      isPending: (entry) => this.#isPending(entry),
+      onSend: (entry) => this.#markSent(entry),
+      onAcknowledged: (entries) => this.#dependencies.listener.acknowledged(this, entries),
+    });
+    return batches.send(first).then(() => {
+      if (!this.#isClosed) this.resume(beginning);
+    });
   }
 
   /** An entry was stored. */
@@ -182,17 +191,6 @@ export class Outbox {
     this.#isClosed = true;
   }
 
-  async #sendBatches({ isOld, ...beginning }: Beginning & Pick<CatchingUp, 'isOld'>, first?: SentBatch): Promise<void> {
-    const sendNext = (): Promise<SentBatch> => this.#reader.read().then((chunk) => this.#sendBatch(chunk, isOld));
-    let batch = first ?? (await sendNext());
-    await batch.acknowledgement;
-    while (!batch.isLast && !this.#isClosed) {
-      batch = await sendNext();
-      await batch.acknowledgement;
-    }
-    if (!this.#isClosed) this.resume(beginning);
-  }
-
   /** Reads the log unless there is nothing to read, or a reason to wait. */
   #readOn(): void {
     if (this.#isClosed || this.#phase !== 'live' || !this.#reader.hasMore || this.#window.isFull) return;
@@ -234,23 +232,6 @@ export class Outbox {
     return false;
   }
 
-  /** Sends as many entries as one batch may hold, at least one, up to the first that is not old. Moves the position past them. */
-  #sendBatch({ entries, isLast }: LogChunk, isOld: CatchingUp['isOld']): SentBatch {
-    if (this.#isClosed) return { isLast: true };
-    const batch: Entry[] = [];
-    let bytes = 0;
-    for (const entry of entries) {
-      if (!isOld(entry)) return this.#emitBatch(batch, true);
-      if (this.#isPending(entry)) {
-        bytes += Buffer.byteLength(entry.body);
-        if (batch.length > 0 && bytes > BATCH_MAX_BYTES) return this.#emitBatch(batch, false);
-        batch.push(entry);
-      }
-      this.#reader.moveTo(entry.position);
-    }
-    return this.#emitBatch(batch, isLast);
-  }
-
   #send(entry: Entry): void {
     const { sent } = entry;
     this.#markSent(sent);
@@ -260,39 +241,8 @@ export class Outbox {
     else this.socket.emit(event, ...args, acknowledge);
   }
 
-  #emitBatch(batch: readonly Entry[], isLast: boolean): SentBatch {
-    if (batch.length === 0) return { isLast };
-    const sent = batch.map((entry) => entry.sent);
-    for (const entry of sent) this.#markSent(entry);
-    const { acknowledge, acknowledgement } = this.#toAcknowledge(sent);
-    const contents = batch.map(({ content }) => content);
-    const headers = { deliveryIds: sent.map(({ id }) => id) };
-    if (this.socket.data.wantsDeliveryIds) this.socket.emit('_batch', contents, headers, acknowledge);
-    else this.socket.emit('_batch', contents, acknowledge);
-    return { isLast, acknowledgement };
-  }
-
-  #toAcknowledge(sent: readonly SentEntry[]) {
-    let resolve = (): void => undefined;
-    const acknowledgement = new Promise<void>((resolveIt) => {
-      resolve = resolveIt;
-    });
-    const acknowledge = (): void => {
-      this.#dependencies.listener.acknowledged(this, sent);
-      resolve();
-    };
-    return { acknowledge, acknowledgement };
-  }
-
   #markSent(entry: SentEntry): void {
     this.#window.add(entry);
     if (this.#cursor !== undefined) this.#dependencies.listener.sent(this.#cursor, entry);
   }
-}
-
-interface SentBatch {
-  /** There are no further batches. */
-  readonly isLast: boolean;
-  /** Without one of the client it never resolves; absent: nothing was to be sent. */
-  readonly acknowledgement?: Promise<void>;
 }
