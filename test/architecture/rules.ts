@@ -124,6 +124,20 @@ export const rules: readonly Rule[] = [
     violation: { path: 'src/realtime/x.ts', text: "import type { x } from '../transport/dispatch.js';" },
   },
   {
+    name: 'each folder of durable delivery imports only folders below it, types included',
+    findIn: (source) => {
+      const folder = deliveryFolderOf(source.path);
+      if (folder === undefined) return [];
+      const place = DELIVERY_FOLDERS.indexOf(folder);
+      if (place === -1) return [`${folder} is not in the list of folders`];
+      return importsThat(source, (target) => DELIVERY_FOLDERS.indexOf(deliveryFolderOf(target) ?? '') > place);
+    },
+    violation: {
+      path: 'src/realtime/delivery/storage/x.ts',
+      text: "import type { Outbox } from '../outbox/outbox.js';",
+    },
+  },
+  {
     name: 'what is shared with other services stands alone',
     findIn: (source) =>
       source.path.startsWith('shared/')
@@ -253,6 +267,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   main: ['run', 'platform'],
   testing: ['shared', 'platform', 'embedded', 'config', 'realtime', 'framework', 'app'],
 };
+
+/** The folders of durable delivery from bottom to top. */
+const DELIVERY_FOLDERS = ['storage', 'push', 'devices', 'outbox', 'ingest', 'diagnostics', 'migration', 'maintenance'];
+
+/** `src/realtime/delivery/outbox/window.ts` → `outbox`; `undefined` for what is in no folder of delivery. */
+const deliveryFolderOf = (path: string): string | undefined => /^src\/realtime\/delivery\/([^/]+)\//.exec(path)?.[1];
 
 /** `src/auth/scope.ts` → `auth`; `undefined` for what is neither `src` nor `shared`. */
 function layerOf(path: string): string | undefined {

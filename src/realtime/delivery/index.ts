@@ -1,12 +1,13 @@
 /**
- * Durable delivery. `README.md` says how it works. Its parts: what is stored (`storage.ts`), the devices (`device-lifecycle.ts`),
- * sending to them (`sending.ts`), and what happens at intervals (`upkeep.ts`). A message takes four steps:
+ * Durable delivery. `README.md` says how it works. A message takes four steps:
  *
- * 1. **Store** (`sender.ts`, `appender.ts`): it is inserted at the next position of its recipient's log. Then the caller gets
- *    its response.
- * 2. **Offer** (`outboxes.ts`, `notifications.ts`): the outboxes of this node get it, and the other nodes are notified.
- * 3. **Send** (`outbox.ts`): an outbox sends position after position over its socket. What is missing it reads from the log.
- * 4. **Acknowledge** (`acknowledgements.ts`, `cursors.ts`): the cursor of the device moves, and is stored a moment later.
+ * 1. **Store** (`ingest/sender.ts`, `ingest/appender.ts`): it is inserted at the next position of its recipient's log. Then the
+ *    caller gets its response.
+ * 2. **Offer** (`outbox/outboxes.ts`, `outbox/notifications.ts`): the outboxes of this node get it, and the other nodes are
+ *    notified.
+ * 3. **Send** (`outbox/outbox.ts`): an outbox sends position after position over its socket. It reads from the log what is missing.
+ * 4. **Acknowledge** (`outbox/acknowledgements.ts`, `devices/cursors.ts`): the cursor of the device moves, and is stored a moment
+ *    later.
  */
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
@@ -23,7 +24,7 @@ import { createStatusQuery, type MessageStatus } from './diagnostics/status.js';
 import { Appender } from './ingest/appender.js';
 import { Leaders } from './ingest/leaders.js';
 import { Sender, type SentMessage } from './ingest/sender.js';
-import { createUpkeep } from './maintenance/index.js';
+import { createMaintenance } from './maintenance/index.js';
 import { createDeliveryMeasures } from './measures.js';
 import { type OutgoingMessage, type Recipient, withKey } from './message.js';
 import { createSending } from './outbox/index.js';
@@ -31,6 +32,7 @@ import { followAnnouncements, roomOf } from './outbox/notifications.js';
 import type { MailboxSockets } from './outbox/sockets.js';
 import type { PushStore } from './push/store.js';
 import { createStorage } from './storage/index.js';
+import type { Device } from './storage/mailboxes.js';
 
 /** Durable messages to users, over all nodes. */
 export interface Delivery {
@@ -96,7 +98,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
 
   const storage = createStorage({ models, clock }, measures.read);
   const { log, mailboxes, positions } = storage;
-  const lifecycle = createDeviceLifecycle({ storage, sockets, clock, onCut, settings });
+  const isHere = (device: Device): boolean => sockets.ofDevice(device).length > 0;
+  const lifecycle = createDeviceLifecycle({ storage, isHere, clock, onCut, settings });
   const { devices, expiry, limits } = lifecycle;
   const sending = createSending({
     storage,
@@ -127,7 +130,17 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     tasks,
     measures,
   });
-  const upkeep = createUpkeep({ models, storage, lifecycle, sending, sockets, bus, clock, tasks, receiptTtlMs });
+  const maintenance = createMaintenance({
+    models,
+    storage,
+    lifecycle,
+    sending,
+    sockets,
+    bus,
+    clock,
+    tasks,
+    receiptTtlMs,
+  });
   metrics.durableWaiting.observe({}, () => outboxes.waiting);
 
   return {
@@ -139,13 +152,13 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       tasks.run(devices.noteConnection({ recipient: withKey(recipient), deviceId: socket.data.deviceId }));
     },
     async start() {
-      await upkeep.migrate();
+      await maintenance.migrate();
       followAnnouncements(bus, { positions, outboxes });
       clearing.start();
-      upkeep.start();
+      maintenance.start();
     },
     async stop() {
-      upkeep.stop();
+      maintenance.stop();
       await tasks.ended();
       await cursors.flush();
     },

@@ -16,7 +16,7 @@ import type { QueueLimits } from '../../../src/realtime/delivery/devices/queue-l
 import { Appender } from '../../../src/realtime/delivery/ingest/appender.js';
 import { Leaders } from '../../../src/realtime/delivery/ingest/leaders.js';
 import { Sender } from '../../../src/realtime/delivery/ingest/sender.js';
-import { Maintenance } from '../../../src/realtime/delivery/maintenance/periodic-tasks.js';
+import { PeriodicTasks } from '../../../src/realtime/delivery/maintenance/periodic-tasks.js';
 import { LogPoll } from '../../../src/realtime/delivery/maintenance/poll.js';
 import { PollTurns } from '../../../src/realtime/delivery/maintenance/poll-turns.js';
 import { type KeyedRecipient, type Recipient, withKey } from '../../../src/realtime/delivery/message.js';
@@ -241,7 +241,7 @@ function createDeliveryParts(options: { io: GatewayServer; cluster: Cluster; clo
     measures: { stored: () => undefined },
   });
   followAnnouncements(cluster.bus, { positions, outboxes });
-  const maintenance = new Maintenance({
+  const maintenance = new PeriodicTasks({
     sockets,
     outboxes,
     cursors,

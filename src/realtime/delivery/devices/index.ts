@@ -1,5 +1,4 @@
 import type { Clock } from '../../../platform/clock.js';
-import type { MailboxSockets } from '../outbox/sockets.js';
 import type { DeliveryStorage } from '../storage/index.js';
 import type { Device } from '../storage/mailboxes.js';
 import type { OnCut } from './cuts.js';
@@ -16,16 +15,16 @@ export interface DeviceLifecycle {
 
 interface Dependencies {
   readonly storage: DeliveryStorage;
-  readonly sockets: MailboxSockets;
   readonly clock: Clock;
   readonly onCut: OnCut;
+  /** Whether the device is connected to this node. */
+  isHere(device: Device): boolean;
   readonly settings: { readonly deviceTtlMs: number; readonly mailboxMax: number };
 }
 
 /** @param onCut called for each device that loses messages by a limit or by its time */
-export function createDeviceLifecycle({ storage, sockets, clock, onCut, settings }: Dependencies): DeviceLifecycle {
+export function createDeviceLifecycle({ storage, isHere, clock, onCut, settings }: Dependencies): DeviceLifecycle {
   const { log, mailboxes, nodes } = storage;
-  const isHere = (device: Device): boolean => sockets.ofDevice(device).length > 0;
   const expiry = new DeviceExpiry({ mailboxes, log, nodes, clock, ttlMs: settings.deviceTtlMs, isHere, onCut });
   return {
     devices: new Devices({ mailboxes, log, nodes, expiry, clock, isHere }),

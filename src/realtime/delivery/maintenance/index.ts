@@ -8,13 +8,13 @@ import type { Sending } from '../outbox/index.js';
 import { announcePlaces } from '../outbox/notifications.js';
 import type { MailboxSockets } from '../outbox/sockets.js';
 import type { DeliveryStorage } from '../storage/index.js';
-import { Maintenance } from './periodic-tasks.js';
+import { PeriodicTasks } from './periodic-tasks.js';
 import { LogPoll } from './poll.js';
 import { PollTurns } from './poll-turns.js';
 import { Purge } from './purge.js';
 
 /** Everything that happens without a caller: migration, poll of the log, purge and removal of devices. */
-export interface Upkeep {
+export interface Maintenance {
   /** Moves everything that an earlier version stored. Repeated while nodes of that version may be running. */
   migrate(): Promise<void>;
   start(): void;
@@ -34,7 +34,7 @@ interface Dependencies {
 }
 
 /** Nothing runs before `start`, which `migrate` must precede. */
-export function createUpkeep(dependencies: Dependencies): Upkeep {
+export function createMaintenance(dependencies: Dependencies): Maintenance {
   const { models, storage, lifecycle, sending, sockets, bus, clock, tasks, receiptTtlMs } = dependencies;
   const { log, mailboxes, nodes } = storage;
   const { outboxes, cursors } = sending;
@@ -51,7 +51,7 @@ export function createUpkeep(dependencies: Dependencies): Upkeep {
     },
   });
   const migrate = (): Promise<void> => migration.run();
-  const maintenance = new Maintenance({
+  const periodicTasks = new PeriodicTasks({
     sockets,
     outboxes,
     cursors,
@@ -63,5 +63,5 @@ export function createUpkeep(dependencies: Dependencies): Upkeep {
     pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus, clock, tasks }),
     purge: () => purge.run(),
   });
-  return { migrate, start: () => maintenance.start(), stop: () => maintenance.stop() };
+  return { migrate, start: () => periodicTasks.start(), stop: () => periodicTasks.stop() };
 }

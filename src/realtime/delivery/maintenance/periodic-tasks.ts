@@ -25,7 +25,7 @@ interface Dependencies {
 }
 
 /** What a node does at intervals. */
-export class Maintenance {
+export class PeriodicTasks {
   readonly #dependencies: Dependencies;
   readonly #startedAt: number;
   readonly #stops: (() => void)[] = [];
