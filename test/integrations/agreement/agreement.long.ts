@@ -19,11 +19,12 @@ const seeds = Array.from({ length: 2 }, () => Math.floor(Math.random() * 2 ** 31
 
 // Some delays are longer than the time after which what was sent is compared.
 const databases = [
-  { name: 'often a little slow', delays: { chance: 0.1, longestMs: 200 } },
-  { name: 'at times very slow', delays: { chance: 0.02, longestMs: 3000 } },
+  { name: 'often a little slow', faults: { chance: 0.1, longestMs: 200 } },
+  { name: 'at times very slow', faults: { chance: 0.02, longestMs: 3000 } },
+  { name: 'losing replies', faults: { chance: 0.05, longestMs: 100, lostChance: 0.02 } },
 ];
 
 test.each(databases.flatMap((database) => seeds.map((seed) => ({ ...database, seed }))))(
   'after any history every client shows what is stored, with a database that is $name (seed $seed)',
-  ({ delays, seed }) => expectAgreement(environment, { seed, acts: ACTS, delays }),
+  ({ faults, seed }) => expectAgreement(environment, { seed, acts: ACTS, faults }),
 );

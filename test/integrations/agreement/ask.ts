@@ -12,6 +12,8 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'VALIDATION_ERROR',
   'RATE_LIMITED',
 ]);
+/** What may be stored or not: the database was away. */
+const UNKNOWN = 'UNAVAILABLE';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
 type Answer = any;
@@ -27,19 +29,23 @@ const ask = async (client: TestClient, event: string, data: object): Promise<Ans
   return answer;
 };
 
-/** Makes a call that may be refused. @returns its data; `undefined` for a refusal. @throws Error for any other failure */
+/** Makes a call that may be refused, or whose outcome may stay unknown. @returns its data; `undefined` otherwise. @throws Error for any other failure */
 export async function attempt(client: TestClient, event: string, data: object): Promise<Answer> {
   const answer = await ask(client, event, data);
   if (answer.success === true) return answer.data ?? {};
-  if (!REFUSALS.has(codeOf(answer))) throw new Error(`${event}: ${JSON.stringify(answer)}`);
+  if (codeOf(answer) !== UNKNOWN && !REFUSALS.has(codeOf(answer)))
+    throw new Error(`${event}: ${JSON.stringify(answer)}`);
   return undefined;
 }
 
-/** Repeats a call while it is limited. */
+/** Codes of calls that may succeed in a moment. */
+const PASSING: ReadonlySet<string> = new Set(['RATE_LIMITED', 'UNAVAILABLE']);
+
+/** Repeats a call while it is limited, or the database has lost a reply to it. */
 async function patiently(make: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     const answer = await make();
-    if (answer.success === true || codeOf(answer) !== 'RATE_LIMITED') return dataOf(answer);
+    if (answer.success === true || !PASSING.has(codeOf(answer))) return dataOf(answer);
     await sleep(200);
   }
 }

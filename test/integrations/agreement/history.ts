@@ -5,7 +5,7 @@ import { type Play, pickAct } from './acts.js';
 import { GoneError } from './ask.js';
 import { expectCounted, expectPresence, expectReads, expectSame } from './compare.js';
 import { type Connection, createDevice, openConnection } from './device.js';
-import { createDelays, createScene } from './scene.js';
+import { createFaults, createScene, type Faults } from './scene.js';
 
 /** How long clients may take to end with what is stored. */
 const SETTLED_MS = 60_000;
@@ -15,12 +15,12 @@ const TOGETHER_MAX = 12;
 interface Options {
   readonly seed: number;
   readonly acts: number;
-  readonly delays: Parameters<typeof createDelays>[1];
+  readonly faults: Faults;
 }
 
 /** Plays a random history on two nodes, and compares what each client ends with, what is read then, and what is stored. */
 export async function expectAgreement(environment: TestEnvironment, options: Options): Promise<void> {
-  const { seed, acts, delays } = options;
+  const { seed, acts, faults } = options;
   const random = createRandom(seed);
   const scene = await createScene(environment);
   const devices = scene.people.flatMap((user, index) =>
@@ -28,7 +28,7 @@ export async function expectAgreement(environment: TestEnvironment, options: Opt
   );
   const play: Play = { environment, scene, random, devices };
   await Promise.all(devices.map((device, index) => device.connect(index % 2)));
-  for (const proxy of environment.proxies) proxy.rules = createDelays(random, delays);
+  for (const proxy of environment.proxies) proxy.rules = createFaults(random, faults);
   await act(play, acts);
   for (const proxy of environment.proxies) proxy.rules = {};
   await compare(play, `seed ${seed}`);

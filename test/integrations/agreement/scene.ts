@@ -1,25 +1,47 @@
 import { mongo, Types } from 'mongoose';
 import { dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
-import type { ProxyRules } from '../../support/mongo-proxy.js';
+import { type Document, nameOf, type ProxyRules } from '../../support/mongo-proxy.js';
 import type { Random } from '../../support/random.js';
 import { addDepartment } from '../chat/support/chat.js';
 
-/** Delays commands and their replies, each by a time of its own: a slow database, in which changes overtake each other. */
-export const createDelays = (
-  random: Random,
-  { chance, longestMs }: { chance: number; longestMs: number },
-): ProxyRules => {
+/** How a database behaves. */
+export interface Faults {
+  /** How often a command or a reply is late, and by how much at most. */
+  readonly chance: number;
+  readonly longestMs: number;
+  /** How often the reply to a write is lost; then that to its repetition is lost half of the time. */
+  readonly lostChance?: number;
+}
+
+/** What the driver repeats under the same number is the same write. */
+const toWriteKey = ({ lsid, txnNumber, autocommit }: Document): string | undefined =>
+  txnNumber === undefined || autocommit !== undefined ? undefined : `${JSON.stringify(lsid)} ${String(txnNumber)}`;
+
+/**
+ * Delays commands and their replies, each by a time of its own: a slow database, in which changes overtake each other. Replies of
+ * writes can be lost when they are done.
+ */
+export const createFaults = (random: Random, { chance, longestMs, lostChance = 0 }: Faults): ProxyRules => {
   const delay = async (): Promise<void> => {
     if (random.chance(chance)) await new Promise((resolve) => setTimeout(resolve, random.integer(longestMs)));
+  };
+  const repeated = new Set<string>();
+  const isLost = (command: Document): boolean => {
+    if (lostChance === 0) return false;
+    const isWrite = ['insert', 'update', 'findAndModify', 'bulkWrite', 'commitTransaction'].includes(nameOf(command));
+    const key = toWriteKey(command);
+    if (!isWrite || !random.chance(key !== undefined && repeated.has(key) ? 0.5 : lostChance)) return false;
+    if (key !== undefined) repeated.add(key);
+    return true;
   };
   return {
     async onCommand() {
       await delay();
       return undefined;
     },
-    async onReply(reply) {
+    async onReply(reply, command) {
       await delay();
-      return reply;
+      return isLost(command) ? 'cut' : reply;
     },
   };
 };
