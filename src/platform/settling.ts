@@ -43,6 +43,8 @@ export interface Settling {
    * and up to twice as late.
    */
   settleEach<E, S>(key: string, states: SentEach<E, S>): void;
+  /** Makes up later for a task that failed. Of several under a key the last one counts. */
+  repeat(key: string, task: () => Promise<void>): void;
   /**
    * Makes a change.
    * @param onUnknown called when the database fails and the change may be stored: settles the state without a sent one
@@ -92,7 +94,7 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
     waiting.set(key, { look, isYoung: false, cancel });
   };
 
-  /** Repeats a look that fails, unless a later one is due. */
+  /** Repeats a look or a task that fails, unless a later one is due. */
   const insist = (key: string, compare: Look): Look => {
     let retries = 0;
     const look: Look = async (isLast) => {
@@ -160,6 +162,9 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
   return {
     settle,
     settleEach,
+    repeat(key, task) {
+      if (!isStopped) waitFor(key, task);
+    },
     async change(make, onUnknown) {
       try {
         return await make();

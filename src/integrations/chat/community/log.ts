@@ -31,7 +31,13 @@ export function createChatLog(context: Context, { summaries, blocks }: Sources):
   };
 
   const log = createMessageLog<ChatMessage>(context, {
-    kind: { model: Message, conversations: Chat as never, parent: 'chat', time: 'createdAt' },
+    kind: {
+      model: Message,
+      conversations: Chat as never,
+      movedAt: 'lastActivity',
+      parent: 'chat',
+      time: 'createdAt',
+    },
     topic: 'community',
     findStored,
     async toEvents(parent, messages) {

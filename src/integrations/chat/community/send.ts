@@ -39,15 +39,22 @@ export function createSend(dependencies: Dependencies) {
   const { turnWaitMs } = config.sockets;
   const store = createStoreMessage(createRules(dependencies), { log, settling, clock, turnWaitMs });
 
-  /** Nodes may run this in another order than they stored. On failure the message stays stored. */
+  const noteSent = ({ chat, position, createdAt }: PositionedMessage): void =>
+    log.noteSent(chat, { position, at: createdAt });
+
+  /** Nodes may run this in another order than they stored. */
   const storeLastMessage = async (message: PositionedMessage): Promise<void> => {
     const { filter, update } = toLastMessage(message, { sentUpTo: message.position, now: clock.now() });
-    try {
-      await models.Chat.collection.updateOne(filter, update);
-    } catch (error) {
-      logger.error({ err: error }, 'community: storing the last message of a chat failed');
-    }
+    const { matchedCount } = await models.Chat.collection.updateOne(filter, update);
+    // A later message is the last one.
+    if (matchedCount === 0) noteSent(message);
   };
+
+  const storeLastSurely = (message: PositionedMessage): Promise<void> =>
+    storeLastMessage(message).catch((error: unknown) => {
+      logger.error({ err: error }, 'community: storing the last message of a chat failed');
+      settling.repeat(`last message ${message.chat.toHexString()}`, () => storeLastMessage(message));
+    });
 
   const tell = async (stored: StoredMessage<ChatMessage, Opened>): Promise<WireMessage> => {
     const { message, isNew, isToSend, isLast, opened, announced } = stored;
@@ -57,8 +64,8 @@ export function createSend(dependencies: Dependencies) {
     const { position } = message;
     const at = message.createdAt.getTime();
     log.send({ parent: shown.chat, position, announced, at, ...toAudience(opened), ...toEvent(shown) });
-    if (isLast === true) log.noteSent(chat._id, position);
-    else await storeLastMessage(message);
+    if (isLast === true) noteSent(message);
+    else await storeLastSurely(message);
     if (isNew) await notifications.notify({ caller, chat, blocked, message });
     return shown;
   };

@@ -2,6 +2,8 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Logger } from '../../../platform/logger.js';
 import type { Write } from '../../../platform/mongo/write-together.js';
+import type { Settling } from '../../../platform/settling.js';
+import type { SupportLog } from './log.js';
 
 type Message = Pick<SupportMessage, '_id' | 'conversationId' | 'timestamp'> & { readonly position: number };
 
@@ -12,15 +14,24 @@ export interface LastMessages {
    * @param sentUpTo every message up to this position has been sent
    */
   toWrite(message: Message, sentUpTo: number): Write;
-  /** To be called after a message was stored and sent. Never rejects: failures are logged. */
+  /** To be called after a message was stored and sent. Never rejects: a failure is logged, and the write repeated later. */
   note(message: Message): Promise<void>;
+  /** To be called instead when the message was stored by the command of `toWrite`. */
+  noteSent(message: Message): void;
+}
+
+interface Dependencies {
+  models: Models;
+  log: Pick<SupportLog, 'noteSent'>;
+  settling: Pick<Settling, 'repeat'>;
+  logger: Logger;
 }
 
 /**
  * Runs one write per conversation at a time. Of messages that arrive during a write, only the last is written. So a busy
  * conversation costs no more writes than the database can do sequentially.
  */
-export function createLastMessages({ models, logger }: { models: Models; logger: Logger }): LastMessages {
+export function createLastMessages({ models, log, settling, logger }: Dependencies): LastMessages {
   const writing = new Map<string, Promise<void>>();
   const waiting = new Map<string, { message: Message; written: Promise<void> }>();
 
@@ -35,17 +46,24 @@ export function createLastMessages({ models, logger }: { models: Models; logger:
     };
   };
 
+  const noteSent = ({ conversationId, position, timestamp }: Message): void =>
+    log.noteSent(conversationId, { position, at: timestamp });
+
   const write = async (message: Message): Promise<void> => {
     const { filter, update } = toUpdate(message, message.position);
-    try {
-      await models.SupportConversation.collection.updateOne(filter, update);
-    } catch (error) {
-      logger.error({ err: error }, 'support: storing the last message of a conversation failed');
-    }
+    const { matchedCount } = await models.SupportConversation.collection.updateOne(filter, update);
+    // A later message is the last one.
+    if (matchedCount === 0) noteSent(message);
   };
 
+  const writeSurely = (message: Message): Promise<void> =>
+    write(message).catch((error: unknown) => {
+      logger.error({ err: error }, 'support: storing the last message of a conversation failed');
+      settling.repeat(`last message ${message.conversationId.toHexString()}`, () => write(message));
+    });
+
   const begin = (id: string, message: Message): Promise<void> => {
-    const written = write(message).finally(() => {
+    const written = writeSurely(message).finally(() => {
       if (writing.get(id) === written) writing.delete(id);
     });
     writing.set(id, written);
@@ -57,6 +75,7 @@ export function createLastMessages({ models, logger }: { models: Models; logger:
       collection: models.SupportConversation.collection.collectionName,
       ...toUpdate(message, sentUpTo),
     }),
+    noteSent,
     note(message) {
       const id = message.conversationId.toHexString();
       const queued = waiting.get(id);

@@ -36,6 +36,7 @@ export const createSupportLog = (context: Context, access: Pick<ConversationAcce
     kind: {
       model: context.models.SupportMessage,
       conversations: context.models.SupportConversation as never,
+      movedAt: 'updatedAt',
       parent: 'conversationId',
       time: 'timestamp',
     },

@@ -58,7 +58,7 @@ export function createSend(dependencies: Dependencies): Send {
       log.send({ parent: wire.conversationId, position, announced, at, ...opened.audience, ...toEvent(message) });
     }
     onSent?.(wire._id);
-    if (isSent && isLast === true) log.noteSent(message.conversationId, message.position);
+    if (isSent && isLast === true) lastMessages.noteSent(message);
     else if (isSent) await lastMessages.note(message);
     return wire;
   };

@@ -36,7 +36,7 @@ export function createSupportServices(context: Context, { authentication, people
   const settling = createSettling(context);
   const reads = createReads({ models, access, publisher, log, work, clock, settling });
   const states = createStates({ models, access, publisher, settling });
-  const lastMessages = createLastMessages({ models, logger });
+  const lastMessages = createLastMessages({ models, log, settling, logger });
   const send = createSend({
     access,
     log,

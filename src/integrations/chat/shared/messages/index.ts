@@ -38,7 +38,7 @@ export interface MessageLog<M> extends MessageReader<M>, WriteQueue<M>, MessageL
   readonly sentUpTo: OrderedSender['sentUpTo'];
   /** Whether a message waits for earlier ones: what is sent about it can reach clients before it. */
   isOnItsWay(parent: Types.ObjectId, message: M): boolean;
-  /** To be called when a message was sent that was stored together with its conversation. */
+  /** To be called when a message was sent that was not made the last one after that. */
   readonly noteSent: SentPositions['note'];
   /** A message that was to be stored, if it is: its reply can have been lost. */
   findOwn(message: M): Promise<M | undefined>;
@@ -78,7 +78,7 @@ export function createMessageLog<M extends OrderedMessage>(
   const positions = createPositions(kind, clock);
   const storedBefore = createStoredBefore(kind, findStored);
   const insert = createInsert({ kind, clock, positions, reader, storedBefore, write });
-  const sentPositions = createSentPositions({ conversations: kind.conversations, clock: steadyClock, logger });
+  const sentPositions = createSentPositions({ kind, clock: steadyClock, logger });
   const queue = createWriteQueue({ insert, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sender = createOrderedSender({
     topic,

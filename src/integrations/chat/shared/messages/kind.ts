@@ -13,6 +13,8 @@ export interface MessageKind<M extends OrderedMessage> {
   readonly model: Model<M>;
   /** The collection of its conversations, which have the position up to which everything was sent as `lastPosition`. */
   readonly conversations: Pick<Model<unknown>, 'collection'>;
+  /** The field of its conversations by which clients order them: no earlier than the messages that were sent. */
+  readonly movedAt: string;
   /** The field with the id of the conversation. */
   readonly parent: keyof M & string;
   /** The field with the time of the message. */
