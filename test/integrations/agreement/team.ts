@@ -69,8 +69,14 @@ const handlers = {
     // An old one, to which the user was added.
     if (conversation.last_activity !== null && !state.messages.has(conversation._id)) throw new UnknownError();
   },
-  update_conversation: (state: TeamState, { data }: { data: { conversation: TeamConversation } }) =>
-    place(state, data.conversation),
+  update_conversation(
+    state: TeamState,
+    { data: { conversation } }: { data: { conversation: TeamConversation } },
+  ): void {
+    // As with a message.
+    if (state.conversations.every(({ _id }) => _id !== conversation._id)) throw new UnknownError();
+    place(state, conversation);
+  },
   message: take,
   counters(state: TeamState, event: { channel_id: string; version: number; counters: Numbers }): void {
     const { channel_id, version, counters } = event;
