@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { toWellFormed } from '../utilities/well-formed.js';
 import { idOrTime, isoTime, objectId, opaqueId, pageLimit, shownText, storedKey, visibleText } from './primitives.js';
 
 /* What the support chat is made of: the forms that come and go under the names of `support.ts`. */
@@ -19,9 +20,17 @@ const PARTICIPANTS_MAX = 200;
 const METADATA_MAX = 20;
 const metadataValue = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
 
+type Metadata = Record<string, z.infer<typeof metadataValue>>;
+
+/** As {@link shownText}. */
+const withShownTexts = (metadata: Metadata): Metadata =>
+  Object.fromEntries(
+    Object.entries(metadata).map(([name, held]) => [name, typeof held === 'string' ? toWellFormed(held) : held]),
+  );
+
 /** Metadata of a message: flat, so that its size is bounded. Too many fields are refused before they are read. */
 const metadata = z
-  .custom<Record<string, z.infer<typeof metadataValue>>>((value) => {
+  .custom<Metadata>((value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const fields = Object.entries(value);
     return (
@@ -29,6 +38,7 @@ const metadata = z
       fields.every(([name, held]) => storedKey.safeParse(name).success && metadataValue.safeParse(held).success)
     );
   }, `must be an object of at most ${METADATA_MAX} fields that hold short text, numbers or booleans, with keys of 1 to 64 characters, without NUL, and none of $ref, $id, $db, _bsontype`)
+  .overwrite(withShownTexts)
   .meta({
     type: 'object',
     maxProperties: METADATA_MAX,

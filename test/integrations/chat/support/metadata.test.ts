@@ -35,6 +35,13 @@ test.each([
   });
 });
 
+test('is the same for those who hear of it and for those who read it, with a half of an emoji too', async () => {
+  const message = dataOf(await send({ half: 'a\ud83d', pair: '🙂' }));
+  expect(message.metadata).toEqual({ half: 'a\ufffd', pair: '🙂' });
+  const page = dataOf(await parts.b.ask('get_messages', { conversationId: parts.conversationId, limit: 1 }));
+  expect(page.messages[0]).toEqual(message);
+});
+
 test.each(['a.b', '$set', 'ключ', '🙂', '__proto__', 'constructor', 'toString', '_id', 'a$', ' ', 'x'.repeat(64)])(
   'keeps the key %j as it is',
   async (name) => {
