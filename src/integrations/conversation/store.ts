@@ -97,11 +97,11 @@ export function createStore<D extends Description, M extends WireMessage>({
     reading.catch(() => undefined);
     const conversation = await storeActivity(viewer, { id, message: draft }, session);
     const at = activeAt(conversation);
-    const message = { ...draft, createdAt: at };
     const { members } = await withMembers(models, conversation, { viewer, transaction });
     const sender = await reading;
     ensureHeard(viewer, members, sender?.blocked ?? new Set());
     const mentioned = toMentioned(members, mentions);
+    const message = { ...draft, ...(mentions.length > 0 && { mentions: mentioned }), createdAt: at };
     await pay(members.length);
 
     await kind.messages.collection.insertOne({ ...message, __v: 0 } as never, { session });
@@ -196,14 +196,10 @@ const NEXT_MOMENT = {
   $cond: [{ $eq: [{ $type: '$last_activity_at' }, 'date'] }, { $add: ['$last_activity_at', 1] }, null],
 };
 
-/** @throws GatewayError `NOT_FOUND` for a user who is not a participant */
+/** Only participants can be mentioned. One may have left while the message was written, which is no reason to refuse it. */
 function toMentioned(participants: readonly Member[], mentions: readonly string[]): Types.ObjectId[] {
   const byId = new Map(participants.map(({ user }) => [user.toHexString(), user]));
-  return [...new Set(mentions)].map((id) => {
-    const user = byId.get(id);
-    if (user === undefined) throw new GatewayError('NOT_FOUND');
-    return user;
-  });
+  return [...new Set(mentions)].flatMap((id) => byId.get(id) ?? []);
 }
 
 /** The changes that a message makes to the members of its conversation. */

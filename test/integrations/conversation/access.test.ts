@@ -163,7 +163,7 @@ test('users of another account see nothing, even with known ids', async () => {
   expect(await counts()).toEqual(before);
 });
 
-test('messages and mentions of other conversations are refused', async () => {
+test('messages of other conversations are refused, and only participants are mentioned', async () => {
   const one = await talk();
   const other = await talk();
   const { a, id } = one;
@@ -171,11 +171,20 @@ test('messages and mentions of other conversations are refused', async () => {
     ['list_message_by_id', { message_id: other.message._id }],
     ['list_message', { before: other.message._id }],
     ['read', { message_id: other.message._id }],
-    ['message', { data: 'hi', mentions: [other.bob.id] }],
   ] as const) {
     expect(await a.ask(event, { conversation_id: id, ...data }), event).toMatchObject({ message: 'NOT_FOUND' });
   }
-  expect(await environment.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+  const left = one.bob.id;
+  const mentions = [other.bob.id, one.eve.id, left, String(new Types.ObjectId())];
+  await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: left } });
+  const { message } = dataOf(await a.ask('message', { conversation_id: id, data: 'hi', mentions }));
+  expect(message.mentions).toEqual([one.eve.id]);
+  expect(
+    await environment.models.Member.find(
+      { conversation: { $in: [id, other.id] }, mentioned: true },
+      { user: 1 },
+    ).lean(),
+  ).toMatchObject([{ user: new Types.ObjectId(one.eve.id) }]);
 });
 
 test('status and typing are limited per user over tabs and nodes', async () => {

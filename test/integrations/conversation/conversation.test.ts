@@ -92,9 +92,9 @@ test('a retry is answered even when a new message would be refused, except for a
   const { ann, bob, a, id } = await talk();
   const draft = { conversation_id: id, data: '@Bob', UUID: 'u-1', mentions: [bob.id] };
   const { message } = dataOf(await a.ask('message', draft));
-  await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: bob.id } });
+  await environment.models.User.updateOne({ _id: bob.id }, { blockedUsers: [ann.id] });
   expect(dataOf(await a.ask('message', draft)).message).toEqual(message);
-  expect(await a.ask('message', { ...draft, UUID: 'u-2' })).toMatchObject({ success: false, message: 'NOT_FOUND' });
+  expect(await a.ask('message', { ...draft, UUID: 'u-2' })).toMatchObject({ success: false, message: 'FORBIDDEN' });
   await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: ann.id } });
   expect(await a.ask('message', draft)).toMatchObject({ success: false, message: 'NOT_FOUND' });
 });
