@@ -33,6 +33,8 @@ export interface Bus {
    * Never rejects.
    */
   mayBeHeld(rooms: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Whether another node may hold the room of a user. Never rejects. */
+  mayBeHeldElsewhere(room: string): Promise<boolean>;
   /** The nodes that hold a room, this one included, as far as that is known. Dead ones may be among them. Never rejects. */
   holdersOf(room: string): Promise<readonly string[]>;
   /** @param listener gets the messages of other nodes */
@@ -58,6 +60,7 @@ export const silentBus: Bus = {
   publishToRooms: async (_topic, messages) => ({ isComplete: true, areHeld: messages.map(() => false) }),
   recall: () => undefined,
   mayBeHeld: async () => NO_ROOMS,
+  mayBeHeldElsewhere: async () => false,
   holdersOf: async () => [],
   subscribe: () => undefined,
   gaps: () => 0,
@@ -115,6 +118,7 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
     },
     recall: router.recall,
     mayBeHeld: router.mayBeHeld,
+    mayBeHeldElsewhere: router.mayBeHeldElsewhere,
     holdersOf: router.holdersOf,
     gaps: router.gaps,
     subscribe(topic, listener) {

@@ -135,6 +135,27 @@ test('a message to ten in a conversation', async () => {
   expect(await commandsOf(say)).toEqual(['bulkWrite 1', 'commitTransaction 1']);
 });
 
+test('reading a conversation of ten on the only socket', async () => {
+  const [reader, sender] = team;
+  const { conversation } = dataOf(await first(team).ask('add_conversation', invite(users.slice(1))));
+  const about = { conversation_id: conversation._id };
+  dataOf(await sender?.ask('message', { ...about, data: 'Hello' }));
+  const read = () => commandsOf(async () => dataOf({ ...(await reader?.ask('read', about)), data: {} }));
+  const expected = [
+    findUsers,
+    'find conversations',
+    // The ids of the participants, the reader's own state.
+    'find conversation.members',
+    'find conversation.members',
+    'find conversation.messages',
+    'update conversation.members',
+    'commitTransaction 1',
+  ];
+  const counting = ['find conversation.counters', 'update conversation.counters'];
+  expect((await read()).sort()).toEqual([...expected, ...counting].sort());
+  expect((await read()).sort()).toEqual(expected.sort());
+});
+
 test('a conversation with ten', async () => {
   const add = async (): Promise<void> => void dataOf(await first(team).ask('add_conversation', invite(strangers)));
   const unknown = await commandsOf(add);

@@ -55,24 +55,32 @@ export async function ensureAccess(
 }
 
 /**
- * As {@link ensureAccess}, for an event to the participants: nothing of a member is read but whose it is, which one index tells.
+ * As {@link ensureAccess}, for an event to the participants.
  * @returns the ids of all participants, with the viewer's
  */
 export async function ensureParticipants(
-  { Member }: Pick<Models, 'Member'>,
+  models: Pick<Models, 'Member'>,
   { conversations }: Kind,
   { viewer, id }: { viewer: Viewer; id: string },
 ): Promise<string[]> {
-  const ofMembers = { projection: { _id: 0, user: 1 }, batchSize: MEMBERS_BATCH } as const;
-  const [conversation, members] = await Promise.all([
-    conversations.findById(id).lean(),
-    Member.collection.find({ conversation: new Types.ObjectId(id) }, ofMembers).toArray(),
-  ]);
+  const [conversation, userIds] = await Promise.all([conversations.findById(id).lean(), readMemberIds(models, id)]);
   if (conversation === null || !isAccessible(conversation, viewer)) throw new GatewayError('NOT_FOUND');
+  const participants = namedAmong(userIds, conversation);
+  if (!participants.includes(viewer.id)) throw new GatewayError('NOT_FOUND');
+  return participants;
+}
+
+/** The ids of users who have a member. Only the index is read. */
+export async function readMemberIds({ Member }: Pick<Models, 'Member'>, id: string): Promise<string[]> {
+  const options = { projection: { _id: 0, user: 1 }, batchSize: MEMBERS_BATCH } as const;
+  const members = await Member.collection.find({ conversation: new Types.ObjectId(id) }, options).toArray();
+  return members.map(({ user }) => String(user));
+}
+
+/** Those of the users that the conversation names. */
+export function namedAmong(userIds: readonly string[], conversation: Pick<Conversation, 'users'>): string[] {
   const named = namedIn(conversation);
-  const userIds = members.map(({ user }) => String(user)).filter((user) => named.has(user));
-  if (!userIds.includes(viewer.id)) throw new GatewayError('NOT_FOUND');
-  return userIds;
+  return userIds.filter((user) => named.has(user));
 }
 
 /** As {@link ensureAccess}, with all members. */

@@ -12,7 +12,7 @@ import { createMessageLists } from './messages.js';
 import { createNotify } from './notify.js';
 import { ensureAccessToShow } from './one-moment.js';
 import { createPages } from './pages.js';
-import { createFindPresent } from './presence.js';
+import { createFindPresent, createHasOtherSockets } from './presence.js';
 import { createPublish } from './publish.js';
 import { createRead } from './read.js';
 import { createRepublish } from './republish.js';
@@ -46,7 +46,8 @@ export function createConversations<D extends Description, M extends WireMessage
   const publish = createPublish(context.emitter);
   const pages = createPages(clock);
   const shared = { models, kind, counters, blocks, publish, settling, clock, logger, pages, work };
-  const basis = { ...shared, tell: createTell({ ...shared, findPresent: createFindPresent(context) }) };
+  const [findPresent, hasOtherSockets] = [createFindPresent(context), createHasOtherSockets(context)];
+  const basis = { ...shared, ...createTell({ ...shared, findPresent, hasOtherSockets }) };
   const messages = createMessageLists(basis);
   const membership = createMembership(basis);
   const snoozes = createSnoozes(basis);

@@ -8,16 +8,15 @@ import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import type { Pages } from './pages.js';
 import type { Publish } from './publish.js';
-import type { Tell } from './tell.js';
+import type { Telling } from './tell.js';
 
 /** What the operations on conversations of one kind share. */
-export interface ConversationDependencies<D extends Description, M extends WireMessage> {
+export interface ConversationDependencies<D extends Description, M extends WireMessage> extends Telling<D, M> {
   readonly models: Models;
   readonly kind: ConversationKind<D, M>;
   readonly counters: CounterStore;
   readonly blocks: Blocks;
   readonly publish: Publish;
-  readonly tell: Tell<D, M>;
   readonly settling: Settling;
   readonly pages: Pages;
   readonly work: Work;

@@ -25,6 +25,8 @@ export interface WireMessage {
   readonly _id: string;
   readonly data: string;
   readonly sent_by: { readonly name: string };
+  /** Whether the viewer has sent it. */
+  readonly is_sender: boolean;
   readonly createdAt: string;
 }
 

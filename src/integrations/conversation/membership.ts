@@ -64,7 +64,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
       const conversation = toConversation(viewer, { draft, users, now: new Date(clock.now()) });
       await work.pay(viewer.principal, amountsOfConversation(users.length, charactersOf(conversation)));
       const tellAll = async (added: readonly Member[]): Promise<ConversationView<D, M>> => {
-        const toWire = await tell({ conversation, members: added }, { toEvent: toAdded });
+        const toWire = await tell({ conversation, members: added }, toAdded);
         const [own] = added;
         if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
         return toWire(conversation, own);
@@ -88,7 +88,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
         const heard = all.filter(({ user }) => !blocked.has(user.toHexString()));
         const toEvent = (view: ConversationView<D, M>, user: string) =>
           added.has(user) ? toAdded(view) : toUpdate(view);
-        const toWire = await tell({ conversation, members: heard }, { toEvent });
+        const toWire = await tell({ conversation, members: heard }, toEvent);
         const own = all.find(({ user }) => user.equals(viewer.userId));
         if (own === undefined) throw new GatewayError('NOT_FOUND');
         return toWire(conversation, own);

@@ -20,3 +20,13 @@ export function createFindPresent({ bus, emitter }: Pick<Context, 'bus' | 'emitt
     return new Set(userIds.filter((id) => held.has(rooms.user(id)) || isHere(id)));
   };
 }
+
+/** Finds out whether a user has, or may have, more sockets than the one that asks. To be called when a change is stored. Never rejects. */
+export type HasOtherSockets = (userId: string) => Promise<boolean>;
+
+/** Those of this node are known; whether there are others is asked of the bus. */
+export const createHasOtherSockets = ({ bus, emitter }: Pick<Context, 'bus' | 'emitter'>): HasOtherSockets =>
+  async function hasOtherSockets(userId) {
+    const room = rooms.user(userId);
+    return emitter.sizeHere(conversationNamespaces, room) > 1 || bus.mayBeHeldElsewhere(room);
+  };

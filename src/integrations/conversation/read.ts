@@ -2,7 +2,7 @@ import type { ClientSession, Types } from 'mongoose';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
 import { payOnce } from '../../realtime/work.js';
-import { ensureFullAccess, type FullAccess } from './access.js';
+import { type Access, ensureAccess, namedAmong, readMemberIds } from './access.js';
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
@@ -22,7 +22,7 @@ interface Position {
  * Reading an older message than before changes nothing.
  */
 export function createRead<D extends Description, M extends WireMessage>(dependencies: ConversationDependencies<D, M>) {
-  const { models, kind, counters, blocks, publish, tell, work, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, tell, tellOtherSockets, work, clock } = dependencies;
   const settleRead = createSettleReads(dependencies);
 
   /** @throws GatewayError `NOT_FOUND` for a message of another conversation */
@@ -73,14 +73,14 @@ export function createRead<D extends Description, M extends WireMessage>(depende
     data: { conversation_id: string; message_id?: string | undefined },
   ): Promise<void> {
     const { conversation_id: id, message_id } = data;
-    const blocked = await blocks.of(viewer.id);
+    const [blocked, memberIds] = await Promise.all([blocks.of(viewer.id), readMemberIds(models, id)]);
     // Each participant is notified, and read for the viewer.
     const pay = payOnce((people) => work.pay(viewer.principal, { rows: people, receivers: people }));
     /** Sends how far the viewer has read, and later what is stored if that is further. */
-    const tellOthers = (members: readonly Member[], { conversation, user, last_read }: Member): void => {
-      const others = members
-        .map(({ user }) => user.toHexString())
-        .filter((user) => user !== viewer.id && !blocked.has(user));
+    const tellOthers = (access: Access): void => {
+      const { conversation, user, last_read } = access.member;
+      const participants = namedAmong(memberIds, access.conversation);
+      const others = participants.filter((id) => id !== viewer.id && !blocked.has(id));
       const send = (users: readonly string[], message_id: string | null): void => {
         const read_at = new Date(clock.now()).toISOString();
         const payload = { conversation_id: id, userID: viewer.id, message_id, read_at };
@@ -89,18 +89,13 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       send(others, last_read?.toHexString() ?? null);
       settleRead({ conversation, user, last_read, others, send });
     };
-    /** @param except the socket that gets an answer */
-    const tellAll = async (
-      { conversation, members, member }: FullAccess,
-      except?: { exceptSocketId: string },
-    ): Promise<void> => {
-      tellOthers(members, member);
-      await tell({ conversation, members: [member] }, except);
+    const tellLate = async (access: Access): Promise<void> => {
+      tellOthers(access);
+      await tell({ conversation: access.conversation, members: [access.member] });
     };
-    const markRead = async (transaction: CountedTransaction): Promise<FullAccess> => {
-      const { session, record } = transaction;
-      const access = await ensureFullAccess(models, kind, { viewer, id, transaction });
-      await pay(access.members.length);
+    const markRead = async ({ session, record }: CountedTransaction): Promise<Access> => {
+      const access = await ensureAccess(models, kind, { viewer, id, session });
+      await pay(access.conversation.users.length);
       const { last_activity } = access.conversation;
       const target = await findTarget({ id, last_activity }, message_id, session);
       const isEverything = message_id === undefined || last_activity?.equals(message_id) === true;
@@ -114,7 +109,8 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       record(access.member, after);
       return { ...access, member: after };
     };
-    const read = await counters.transact([id, viewer.id], markRead, (late) => tellAll(late));
-    await tellAll(read, { exceptSocketId: viewer.socketId });
+    const read = await counters.transact([id, viewer.id], markRead, tellLate);
+    tellOthers(read);
+    await tellOtherSockets(read, viewer.socketId);
   };
 }

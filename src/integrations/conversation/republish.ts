@@ -52,10 +52,10 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
     /** Sends a conversation to its participants. @param more additional fields */
     async conversation(conversation: Conversation, more: object): Promise<void> {
       const participants = await readParticipants(conversation);
-      await tell(
-        { conversation, members: participants },
-        { toEvent: (view) => ({ event: kind.events.added, payload: { ...view, ...more } }) },
-      );
+      await tell({ conversation, members: participants }, (view) => ({
+        event: kind.events.added,
+        payload: { ...view, ...more },
+      }));
     },
   };
 }

@@ -4,9 +4,9 @@ import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { chunksOf, groupBy } from '../../platform/lists.js';
 import type { Settling } from '../../platform/settling.js';
-import { namedIn } from './access.js';
+import { type Access, namedIn } from './access.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
-import type { FindPresent } from './presence.js';
+import type { FindPresent, HasOtherSockets } from './presence.js';
 import { type Publish, toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow, type Show } from './to-wire.js';
 
@@ -16,26 +16,30 @@ interface Told {
   readonly members: readonly Member[];
 }
 
-/** How it is told. */
-interface How<D extends Description, M extends WireMessage> {
-  /** Absent: as a change. */
-  readonly toEvent?: (view: ConversationView<D, M>, user: string) => { event: string; payload: unknown };
-  /** A socket to leave out. */
-  readonly exceptSocketId?: string;
-}
+/** The event by which a participant is told. */
+type ToEvent<D extends Description, M extends WireMessage> = (
+  view: ConversationView<D, M>,
+  user: string,
+) => { event: string; payload: unknown };
 
-/**
- * Tells participants how a stored conversation is for each of them: now, and later those for whom something else is stored. Each is
- * shown all others, so nothing is made for those who have no socket.
- * @returns how it is shown
- */
-export type Tell<D extends Description, M extends WireMessage> = (told: Told, how?: How<D, M>) => Promise<Show<D, M>>;
+/** Tells participants how a stored conversation is for each of them: now, and later those for whom something else is stored. */
+export interface Telling<D extends Description, M extends WireMessage> {
+  /**
+   * Each is shown all others, so nothing is made for those who have no socket.
+   * @param toEvent absent: as a change
+   * @returns how it is shown
+   */
+  tell(told: Told, toEvent?: ToEvent<D, M>): Promise<Show<D, M>>;
+  /** Tells a participant of a change on all sockets but the one that got an answer. Nothing is made for a single socket. */
+  tellOtherSockets(access: Access, socketId: string): Promise<void>;
+}
 
 interface Dependencies<D extends Description, M extends WireMessage> {
   readonly models: Models;
   readonly kind: ConversationKind<D, M>;
   readonly publish: Publish;
   readonly findPresent: FindPresent;
+  readonly hasOtherSockets: HasOtherSockets;
   readonly settling: Settling;
 }
 
@@ -45,8 +49,9 @@ export function createTell<D extends Description, M extends WireMessage>({
   kind,
   publish,
   findPresent,
+  hasOtherSockets,
   settling,
-}: Dependencies<D, M>): Tell<D, M> {
+}: Dependencies<D, M>): Telling<D, M> {
   /** Of participants of some conversations, those for whom something else is stored than they were told. */
   const readUntold = async (states: readonly ToldState[]): Promise<Told[]> => {
     const byConversation = groupBy(states, ({ conversation }) => conversation.toHexString());
@@ -85,21 +90,39 @@ export function createTell<D extends Description, M extends WireMessage>({
     });
   };
 
-  const tell: Tell<D, M> = async (told, { toEvent = toUpdate, exceptSocketId } = {}) => {
+  const tell: Telling<D, M>['tell'] = async (told, toEvent = toUpdate) => {
     const { conversation } = told;
     const [toWire, present] = await Promise.all([
       prepareToShow(models, kind, [conversation]),
       findPresent(told.members.map(({ user }) => user.toHexString())),
     ]);
     const members = told.members.filter(({ user }) => present.has(user.toHexString()));
-    for (const member of members) {
-      const user = member.user.toHexString();
-      publish([user], toEvent(toWire(conversation, member), user), exceptSocketId);
+    const events = members.map((member) => {
+      const [user, view] = [member.user.toHexString(), toWire(conversation, member)];
+      const outgoing = toEvent(view, user);
+      const isOfViewer = view.last_activity?.is_sender === true;
+      return { user, outgoing, content: `${outgoing.event} ${isOfViewer} ${ownStateOf(member)}` };
+    });
+    // Most participants are shown the same, which is much where there are many. It is encoded once for all of them.
+    for (const [first, ...others] of groupBy(events, ({ content }) => content).values()) {
+      if (first === undefined) continue;
+      const users = [first, ...others].map(({ user }) => user);
+      publish(users, first.outgoing);
     }
     if (members.length > 0) settle({ conversation, members });
     return toWire;
   };
-  return tell;
+  return {
+    tell,
+    async tellOtherSockets({ conversation, member }, socketId) {
+      const user = member.user.toHexString();
+      if (await hasOtherSockets(user)) {
+        const toWire = await prepareToShow(models, kind, [conversation]);
+        publish([user], toUpdate(toWire(conversation, member)), socketId);
+      }
+      settle({ conversation, members: [member] });
+    },
+  };
 }
 
 /** What a participant of a conversation was told. */
@@ -117,7 +140,11 @@ const READ_MAX = 1000;
 /** What of a conversation its participants can come to know by events of several nodes. @returns that of one of them, as text */
 function createStateOf({ users, title, image, channel_id, is_open, last_activity }: Conversation) {
   const shared = hash('sha1', JSON.stringify({ users, title, image, channel_id, is_open, last_activity }));
-  return function stateOf({ show_on_top, snoozed_until, archived, mentioned, unread_count }: Member): string {
-    return JSON.stringify([shared, show_on_top, snoozed_until, archived, mentioned, unread_count]);
+  return function stateOf(member: Member): string {
+    return `${shared} ${ownStateOf(member)}`;
   };
 }
+
+/** What a participant alone is shown of a conversation. */
+const ownStateOf = ({ show_on_top, snoozed_until, archived, mentioned, unread_count }: Member): string =>
+  JSON.stringify([show_on_top, snoozed_until, archived, mentioned, unread_count]);

@@ -22,6 +22,8 @@ export interface Router extends RoomRouter {
   recall(rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> | undefined;
   /** See `Bus.mayBeHeld`. */
   mayBeHeld(rooms: readonly string[]): Promise<ReadonlySet<string>>;
+  /** See `Bus.mayBeHeldElsewhere`. */
+  mayBeHeldElsewhere(room: string): Promise<boolean>;
   /** See `Bus.holdersOf`. */
   holdersOf(room: string): Promise<readonly string[]>;
   /**
@@ -55,7 +57,6 @@ export function createRouter(options: RouterOptions): Router {
   const base = toBase(keyPrefix);
   const ownChannel = `${base}to:${nodeId}`;
   const listeners = new Map<string, Listener[]>();
-  let echoDueAt = 0;
   let changes = 0;
   /** The directory cannot be used until the next renewal of the registrations. */
   let isUnusable = false;
@@ -90,13 +91,7 @@ export function createRouter(options: RouterOptions): Router {
   load();
   listeners.set(ECHO, [(sentAtMs) => onEcho(performance.now() - Number(sentAtMs))]);
 
-  /** Each message to other nodes is one that this node does not get, so it sends one to itself now and then. */
-  const echo = (): void => {
-    if (performance.now() < echoDueAt) return;
-    echoDueAt = performance.now() + ECHO_INTERVAL_MS;
-    const message = JSON.stringify([nodeId, [[ECHO, performance.now()]]]);
-    void publisher.send({ bytes: message.length, messages: 0 }, (client) => client.publish(ownChannel, message));
-  };
+  const echo = createEcho(publisher, { nodeId, channel: ownChannel });
 
   /** The first arguments of scripts that look rooms up. */
   const toHeader = (expected: number): (string | number)[] => [
@@ -140,7 +135,10 @@ export function createRouter(options: RouterOptions): Router {
     try {
       const reply = await readRooms.run(redis.commands, { base, keys, args: toHeader(publisher.expected()) });
       const [held = '', ...retained] = reply as string[];
-      for (const item of retained) if (item !== '') dispatchText(item);
+      for (const [index, item] of retained.entries()) {
+        const wasSent = registrations.isHeld(rooms[index] ?? '');
+        if (item !== '' && !wasSent) dispatchText(item);
+      }
       return new Map(held === '' || isUnusable ? [] : rooms.map((room, index) => [room, held[index] === '1']));
     } catch {
       // What they say is only a hint.
@@ -188,12 +186,27 @@ export function createRouter(options: RouterOptions): Router {
       const held = await read(unknown);
       return new Set(rooms.filter((room) => held.get(room) !== false));
     },
+    async mayBeHeldElsewhere(room) {
+      if (!redis.isReady() || !publisher.areNodesAlike()) return true;
+      return (await read([room])).get(room) !== false;
+    },
     holdersOf: (room) => readHolders(redis, base + holdersOf(room)),
     gaps: () => (redis.isReady() && registrations.isComplete ? changes + registrations.generation : undefined),
     async stop() {
       stopWatching();
       await registrations.stop();
     },
+  };
+}
+
+/** Each message to other nodes is one that a node does not get, so it sends one to its own channel now and then. */
+function createEcho(publisher: Redis['publisher'], { nodeId, channel }: { nodeId: string; channel: string }) {
+  let dueAt = 0;
+  return function echo(): void {
+    if (performance.now() < dueAt) return;
+    dueAt = performance.now() + ECHO_INTERVAL_MS;
+    const message = JSON.stringify([nodeId, [[ECHO, performance.now()]]]);
+    void publisher.send({ bytes: message.length, messages: 0 }, (client) => client.publish(channel, message));
   };
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 import { parseMetrics } from '../../support/prometheus.js';
-import { until } from '../../support/until.js';
 
 let environment: TestEnvironment;
 
@@ -34,8 +34,8 @@ test('a change is sent to the participants who have a socket on any node, and no
   const closed = { data: { conversation: { _id: id, is_open: false } } };
   for (const client of [a, b]) expect(await client.next('update_conversation')).toMatchObject([closed]);
   for (const client of [a, b]) await client.next('counters');
-  // The conversation and the counters of two channels, for two people.
-  expect((await sentEvents()) - before).toBe(6);
+  // The conversation for both, who are shown the same, and the counters of two channels for each.
+  expect((await sentEvents()) - before).toBe(5);
 
   const late = await environment.open(people[2] as TestUser, { node: 1 });
   dataOf(await a.ask('edit_conversation', { conversation_id: id, title: 'Launch' }));
@@ -49,9 +49,40 @@ test('while the nodes do not know who is connected where, a change is sent to al
   const keys = (await command('KEYS', '*:routes:holders')) as string[];
   expect(keys).toHaveLength(1);
   await command('DEL', ...keys);
-  const before = await sentEvents();
   dataOf(await a.ask('edit_conversation', { conversation_id: id, title: 'Launch' }));
   const edited = { data: { conversation: { _id: id, title: 'Launch' } } };
   for (const client of [a, b]) expect(await client.next('update_conversation')).toMatchObject([edited]);
-  await until(async () => (await sentEvents()) - before >= 20);
+});
+
+test('participants who are shown something of their own are sent an event of their own', async () => {
+  const { people, a, b, id } = await talk();
+  const c = await environment.open(people[2] as TestUser, { node: 1 });
+  dataOf(await b.ask('message', { conversation_id: id, data: 'Hello' }));
+  dataOf(await c.ask('show_on_top', { conversation_id: id }));
+  for (const name of ['counters', 'update_conversation']) await c.next(name);
+  dataOf(await a.ask('edit_conversation', { conversation_id: id, title: 'Launch' }));
+  const shownTo = async (client: TestClient) => {
+    const [{ data }] = await client.next('update_conversation');
+    const { title, unread_count, show_on_top, last_activity } = data.conversation;
+    return { title, unread_count, show_on_top, isOwn: last_activity.is_sender };
+  };
+  const shown = { title: 'Launch', unread_count: 1, show_on_top: false, isOwn: false };
+  expect(await shownTo(a)).toEqual(shown);
+  expect(await shownTo(b)).toEqual({ ...shown, unread_count: 0, isOwn: true });
+  expect(await shownTo(c)).toEqual({ ...shown, show_on_top: true });
+});
+
+test('a reader is shown what was read on other sockets, on any node, and not on the one that asked', async () => {
+  const { people, a, b, id } = await talk();
+  const [here, there] = [await environment.open(people[1] as TestUser), b];
+  dataOf(await a.ask('message', { conversation_id: id, data: 'Hello' }));
+  const tabs = [
+    [here, there],
+    [there, here],
+  ] as const;
+  for (const [asking, other] of tabs) {
+    dataOf({ ...(await asking.ask('read', { conversation_id: id })), data: {} });
+    expect((await other.next('update_conversation'))[0].data.conversation).toMatchObject({ _id: id, unread_count: 0 });
+    expect(asking.received('update_conversation')).toEqual([]);
+  }
 });

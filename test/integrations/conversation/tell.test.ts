@@ -22,7 +22,7 @@ function setUp() {
       ({ title }: { title: string }) => ({ title, image: [] }),
     describeMessages: async () => () => undefined,
   };
-  const tell = createTell({
+  const { tell } = createTell({
     models: { Member: { find: () => answer(members) }, User: { collection: { find: () => ({ toArray: () => [] }) } } },
     kind,
     publish: (_users: unknown, { payload }: { payload: unknown }) => sent.push(payload),

@@ -13,6 +13,8 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.close());
 
+const never = async (): Promise<boolean> => false;
+
 const node = (index: number): RouterNode => nodes[index] as RouterNode;
 
 async function hold(index: number, room: string): Promise<void> {
@@ -280,7 +282,7 @@ test('sends to all nodes from when a node of an earlier version is subscribed, b
 test('a node that begins to hold a room gets the last retained message, and another one by a recall', async () => {
   const item = JSON.stringify(['text', 'content']);
   const retained = JSON.stringify(['text', 'position']);
-  await node(0).router.send([{ item, retained, routes: ['user:a'] }], async () => false);
+  await node(0).router.send([{ item, retained, routes: ['user:a'] }], never);
   await hold(1, 'user:a');
   expect(node(1).received).toEqual(['position']);
   await node(2).router.recall(['user:a', 'user:b']);
@@ -293,7 +295,7 @@ test('a node that begins to hold a room gets the last retained message, and anot
 test('an item that is retained as it is reaches the nodes that hold the room, and later ones', async () => {
   await hold(1, 'user:a');
   const item = JSON.stringify(['text', 'place']);
-  await node(0).router.send([{ item, retained: item, routes: ['user:a'] }], async () => false);
+  await node(0).router.send([{ item, retained: item, routes: ['user:a'] }], never);
   await expect.poll(() => node(1).received).toEqual(['place']);
   await hold(2, 'user:a');
   expect(node(2).received).toEqual(['place']);
@@ -327,6 +329,17 @@ test('a node can ask which rooms may be held: all of them when a node is missing
   expect(await node(2).router.mayBeHeld(rooms)).toEqual(new Set(['user:own', 'user:a']));
   await cluster.server.command('DEL', 'test:{test:members}:routes:holders');
   expect(await node(0).router.mayBeHeld(rooms)).toEqual(new Set(rooms));
+});
+
+test('a node can ask whether another node may hold a room, and gets none of its retained messages again', async () => {
+  await Promise.all([hold(0, 'user:own'), hold(0, 'user:both'), hold(1, 'user:both')]);
+  expect(await node(0).router.mayBeHeldElsewhere('user:own')).toBe(false);
+  await node(1).router.send([{ item: '["text","once"]', retained: '["text","once"]', routes: ['user:both'] }], never);
+  expect(await node(0).router.mayBeHeldElsewhere('user:both')).toBe(true);
+  await cluster.settle();
+  expect(node(0).received).toEqual(['once']);
+  await cluster.server.command('DEL', 'test:{test:members}:routes:holders');
+  expect(await node(0).router.mayBeHeldElsewhere('user:own')).toBe(true);
 });
 
 test('routes only rooms that a socket enters while it connects', () => {

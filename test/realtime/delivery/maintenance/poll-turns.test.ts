@@ -69,6 +69,7 @@ function createCluster(count: number, seed: number) {
       },
       recall: () => undefined,
       mayBeHeld: async () => new Set(),
+      mayBeHeldElsewhere: async () => false,
       holdersOf: async () => [],
       subscribe: (topic, listener) => void listeners.set(topic, listener),
       gaps: () => (node.isCut ? undefined : node.gaps),
