@@ -9,6 +9,7 @@ import { watchClock } from './clock-watch.js';
 import { readIsOnShards } from './cluster.js';
 import { type ConnectSettings, toConnectOptions } from './options.js';
 import { ensureServer } from './server.js';
+import { ensureUsableTlsFiles } from './tls-files.js';
 import { parseMongoUrl } from './url.js';
 
 /** A connection to MongoDB or the embedded database. */
@@ -76,6 +77,7 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
     if (target.ignored.length > 0) {
       logger.warn({ options: target.ignored }, 'database: MONGODB_URL names options that the gateway decides itself');
     }
+    ensureUsableTlsFiles(target);
     if (embedded === undefined) await ensureServer(target, connectOptions, options);
     // Operations before the connection fail at once instead of being buffered.
     await connection.openUri(target.url, { ...connectOptions, autoIndex: false, bufferCommands: false });
@@ -118,10 +120,15 @@ function watchStorage({ directory, logger, onStorage }: MongoOptions) {
 /** Logs when the connection is lost and when it is back. */
 function watchDependency(connection: Connection, { logger, details }: { logger: Logger; details: LogDetails }): void {
   let lostAtMs: number | undefined;
+  let reason: string | undefined;
+  // Before the listener of Mongoose, which tells of the loss without the reason.
+  connection.getClient().prependListener('serverDescriptionChanged', ({ newDescription: { error } }) => {
+    reason = error?.message;
+  });
   connection.on('disconnected', () => {
     if (lostAtMs !== undefined) return;
     lostAtMs = performance.now();
-    logger.error(details, 'dependency lost; retrying');
+    logger.error({ ...details, reason }, 'dependency lost; retrying');
   });
   connection.on('connected', () => {
     if (lostAtMs === undefined) return;

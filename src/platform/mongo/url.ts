@@ -26,6 +26,7 @@ export interface MongoUrl {
   /** Hosts as written, or the SRV name; safe to log. */
   readonly address: string;
   hasOption(name: string): boolean;
+  optionOf(name: string): string | undefined;
 }
 
 /**
@@ -43,7 +44,14 @@ export function parseMongoUrl(text: string): MongoUrl {
     const address = parsed.hosts.map(decodeURIComponent).join(',');
     const ignored = FIXED.filter((name) => parsed.searchParams.has(name));
     for (const name of ignored) parsed.searchParams.delete(name);
-    return { url: parsed.toString(), ignored, address, hasOption: (name) => parsed.searchParams.has(name) };
+    const { searchParams } = parsed;
+    return {
+      url: parsed.toString(),
+      ignored,
+      address,
+      hasOption: (name) => searchParams.has(name),
+      optionOf: (name) => searchParams.get(name) ?? undefined,
+    };
   } catch (error) {
     throw new Error(redact(error instanceof Error ? error.message : String(error), text));
   }

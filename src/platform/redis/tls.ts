@@ -1,7 +1,5 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { ConnectionTimeoutError, SocketClosedUnexpectedlyError } from 'redis';
+import { ensureAuthorities, keyPairProblem, readPemFile } from '../pem-files.js';
 
 /** Paths of PEM files. Absent: the authorities that Node.js trusts, and no client certificate. */
 export interface RedisTlsFiles {
@@ -15,7 +13,7 @@ export interface RedisTlsFiles {
 /** The setting of each file. */
 const SETTINGS = { ca: 'REDIS_TLS_CA_FILE', cert: 'REDIS_TLS_CERT_FILE', key: 'REDIS_TLS_KEY_FILE' } as const;
 
-type TlsOptions = Pick<SecureContextOptions, keyof RedisTlsFiles>;
+type TlsOptions = Partial<Record<keyof RedisTlsFiles, string>>;
 
 /**
  * Reads the files. Each connection reads them again, so that renewed certificates need no restart.
@@ -25,41 +23,19 @@ export function readTlsFiles(files: RedisTlsFiles): TlsOptions {
   const options: TlsOptions = {};
   for (const name of ['ca', 'cert', 'key'] as const) {
     const path = files[name];
-    if (path === undefined) continue;
-    try {
-      options[name] = readFileSync(path, 'utf8');
-    } catch (error) {
-      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-      throw new Error(`${SETTINGS[name]} ${path} cannot be read: ${code}`, { cause: error });
-    }
+    if (path !== undefined) options[name] = readPemFile({ setting: SETTINGS[name], path });
   }
   return options;
 }
 
 /** @throws Error with the setting and the problem when TLS cannot be used with the files */
 export function ensureUsableTlsFiles(files: RedisTlsFiles): void {
-  const { ca, cert, key } = readTlsFiles(files);
-  // Node.js ignores what it cannot read in place of an authority, and then trusts none.
-  if (ca !== undefined) {
-    const certificates = String(ca).match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
-    const isValid = certificates.length > 0 && certificates.every(isCertificate);
-    if (!isValid) throw new Error(`${SETTINGS.ca} ${files.ca} holds no valid certificate in PEM format`);
-  }
+  const { cert, key } = readTlsFiles(files);
+  if (files.ca !== undefined) ensureAuthorities({ setting: SETTINGS.ca, path: files.ca });
   if (cert === undefined || key === undefined) return;
-  try {
-    createSecureContext({ cert, key });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${SETTINGS.cert} and ${SETTINGS.key} are not a certificate and its key: ${reason}`);
-  }
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    new X509Certificate(pem);
-    return true;
-  } catch {
-    return false;
+  const problem = keyPairProblem({ cert, key });
+  if (problem !== undefined) {
+    throw new Error(`${SETTINGS.cert} and ${SETTINGS.key} are not a certificate and its key: ${problem}`);
   }
 }
 

@@ -229,7 +229,27 @@ test('creates indexes again that another service has dropped, and says which one
     const isReported = () => records.some(({ msg }) => msg.endsWith('cannot be created; messages may be lost'));
     await clock.advanceUntil(1000, isReported);
     expect(await hasUnique()).toBe(false);
+    // Tried again, and not logged again.
+    records.length = 0;
+    const looks = () => proxy.commands.filter((command) => nameOf(command) === 'dbStats').length;
+    const enough = looks() + 3;
+    await clock.advanceUntil(1000, () => looks() >= enough);
+    expect(records).toEqual([]);
     await log.deleteOne({ _id: 'second' as never });
+    await clock.advanceUntil(1000, hasUnique);
+  } finally {
+    await gateway.close();
+  }
+});
+
+test('creates dropped indexes again on a database that does not let the gateway count them', async () => {
+  proxy.rules.onCommand = (command) =>
+    nameOf(command) === 'dbStats' ? { ok: 0, code: 13, codeName: 'Unauthorized', errmsg: 'not authorized' } : undefined;
+  const clock = createTestClock();
+  const gateway = await startGateway({ MONGODB_URL: proxy.url('directConnection=true') }, { logger, clock });
+  try {
+    await db.collection('delivery.log').dropIndexes();
+    const hasUnique = async () => (await indexesOf('delivery.log')).some(({ unique }) => unique === true);
     await clock.advanceUntil(1000, hasUnique);
   } finally {
     await gateway.close();

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createConnectionType } from '../../../src/library-internals/mongodb-connection.js';
@@ -5,6 +7,8 @@ import { connectMongo, type Mongo } from '../../../src/platform/mongo/connect.js
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../../support/database.js';
 import { type Document, type MongoProxy, nameOf, startMongoProxy } from '../../support/mongo-proxy.js';
 import { freePort } from '../../support/redis-server.js';
+import { temporaryDirectory } from '../../support/temporary-directory.js';
+import { until } from '../../support/until.js';
 
 const PASSWORD = 'hunter2-secret';
 const limits = { poolMax: 10, selectionTimeoutMs: 15_000, operationTimeoutMs: 20_000 };
@@ -213,4 +217,27 @@ test('a clock that differs from that of the server is logged', async () => {
   const reply = { isWritablePrimary: true, localTime: new Date(Date.now() - 3_600_000) };
   for (let i = 0; i < 3; i += 1) client.emit('serverHeartbeatSucceeded', { reply } as never);
   expect(logged.join('')).toContain('the clock of this machine differs from that of the database');
+});
+
+test('a lost server is logged with the reason', async () => {
+  const other = await startMongoProxy(database.url);
+  await start(other.url('directConnection=true'), 60_000);
+  await other.close();
+  const lost = () => logged.find((line) => line.includes('dependency lost'));
+  await until(() => lost() !== undefined);
+  expect(JSON.parse(lost() ?? '')).toMatchObject({ dependency: 'mongo', reason: expect.stringMatching(/\S/) });
+});
+
+test.each([
+  ['tlsCAFile', undefined, 'cannot be read: ENOENT'],
+  ['tlsCAFile', 'no certificate', 'holds no valid certificate in PEM format'],
+  ['tlsCRLFile', undefined, 'cannot be read: ENOENT'],
+  ['tlsCertificateKeyFile', undefined, 'cannot be read: ENOENT'],
+  ['tlsCertificateKeyFile', 'no key', 'does not hold a certificate and its key'],
+])('names a %s that cannot be used at once', async (option, content, problem) => {
+  const path = join(await temporaryDirectory(), 'file.pem');
+  if (content !== undefined) await writeFile(path, content);
+  // The time limit of the test is shorter.
+  const failure = await failureOf(`mongodb://127.0.0.1:1/gs?tls=true&${option}=${encodeURIComponent(path)}`, 600_000);
+  expect(failure).toContain(`${option} of MONGODB_URL: ${path} ${problem}`);
 });

@@ -1,10 +1,11 @@
 import type { Connection } from 'mongoose';
 import type { Clock } from '../../clock.js';
 import type { Logger } from '../../logger.js';
+import { isDatabaseAway } from '../errors.js';
 import { createAll, type IndexOptions, reviewIndexes } from './index.js';
 import { isNeededFirst } from './wanted.js';
 
-/** How often the indexes of the database are counted, which is one small command. */
+/** How often the indexes of the database are counted, which is one small command. Where it is refused, all are compared. */
 const LOOK_MS = 30_000;
 
 /** Watches the indexes while the gateway serves. */
@@ -29,35 +30,47 @@ export function createIndexWatch(
   let isStopped = false;
   let endLooks = (): void => undefined;
 
+  /** What the last comparison has found and logged. */
+  let told: ReadonlySet<string> = new Set();
+
+  /** @returns `undefined`: the database does not say, as to a user without the right */
   const count = async (): Promise<number | undefined> => {
-    const { indexes } = (await connection.db?.command({ dbStats: 1 })) ?? {};
-    return typeof indexes === 'number' ? indexes : undefined;
+    try {
+      const { indexes } = (await connection.db?.command({ dbStats: 1 })) ?? {};
+      return typeof indexes === 'number' ? indexes : undefined;
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error;
+      return undefined;
+    }
   };
 
   /** @returns whether none was missing */
   const createMissing = async (): Promise<boolean> => {
     const { missing } = await reviewIndexes(connection, options);
     const own = missing.filter(({ isOwn }) => isOwn);
-    if (own.length === 0) return true;
     const indexes = own.map(({ collection, name }) => `${collection}: ${name}`);
-    logger.warn({ indexes }, 'database: indexes of the gateway are gone; creating them again');
-    const problems = await createAll(connection, own);
-    for (const { sentence, command } of problems.filter(({ index }) => isNeededFirst(index))) {
+    const isNew = (text: string): boolean => !told.has(text);
+    if (indexes.some(isNew)) {
+      logger.warn({ indexes }, 'database: indexes of the gateway are gone; creating them again');
+    }
+    const problems = (await createAll(connection, own)).filter(({ index }) => isNeededFirst(index));
+    for (const { sentence, command } of problems.filter((problem) => isNew(problem.sentence))) {
       logger.error({ sentence, command }, 'database: an index is gone and cannot be created; messages may be lost');
     }
-    return false;
+    told = new Set([...indexes, ...problems.map(({ sentence }) => sentence)]);
+    return own.length === 0;
   };
 
   const look = async (): Promise<void> => {
     // Before the comparison, so that one which goes meanwhile makes a difference next time.
     const found = await count();
-    if (found !== undefined && found !== known) known = (await createMissing()) ? found : undefined;
+    if (found === undefined || found !== known) known = (await createMissing()) ? found : undefined;
   };
 
   const lookAgain = async (): Promise<void> => {
     if (isLooking) return;
     isLooking = true;
-    // What fails is repeated: the database is away, or does not let the gateway count.
+    // What fails is repeated: the database is away.
     await look().catch(() => undefined);
     isLooking = false;
   };
