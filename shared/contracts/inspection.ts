@@ -145,7 +145,7 @@ export const inspection = defineContract({
       answer: message,
     },
     message: {
-      summary: 'What became of a durable message, device by device, with a time line.',
+      summary: 'What became of a durable message, device by device, with a timeline.',
       method: 'get',
       path: '/messages/:id',
       params: z.object({ id: messageId }),

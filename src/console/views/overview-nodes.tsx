@@ -15,7 +15,7 @@ const LATE_MS = 100;
 
 /** One row for each node. */
 export function Nodes({ rows, reload }: { rows: readonly NodeRow[]; reload: () => void }): JSX.Element {
-  const acts: Column<NodeRow> = { label: 'Act', cell: (row) => <Drain row={row} reload={reload} /> };
+  const acts: Column<NodeRow> = { label: 'Action', cell: (row) => <Drain row={row} reload={reload} /> };
   return (
     <Table
       caption="Nodes"

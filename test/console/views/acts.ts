@@ -20,7 +20,7 @@ export function testActs({ environment, open, connectDevice }: Setting): void {
     expect(payload).toMatchObject({ to: 'gil' });
     await tabTo(tab, 'See what becomes of it');
     await tab.page.keyboard.press('Enter');
-    await tab.sees('Time line');
+    await tab.sees('Timeline');
     // The focus is at the new page.
     expect(await tab.page.evaluate('document.activeElement?.id')).toBe('content');
     await tab.page.goBack();

@@ -24,7 +24,7 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
     await inspect(tab, 'user');
 
     await tab.page.locator('.messages ::-p-text(notification)').click();
-    await tab.sees('Time line');
+    await tab.sees('Timeline');
     // The node that stored it.
     await tab.sees(NODE_B);
     const address = tab.page.url();
@@ -36,7 +36,7 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
     ]);
     await inspect(tab, 'message');
     await tab.page.reload();
-    await tab.sees('Time line');
+    await tab.sees('Timeline');
     expect(tab.page.url()).toBe(address);
     expect(tab.takeFaults()).toEqual([]);
   });

@@ -10,7 +10,7 @@ const NAMES: Readonly<Record<string, string>> = {
   expired: 'given up',
 };
 
-/** The graphic of a time line. Its text is in the list beside it, so screen readers skip it. */
+/** The graphic of a timeline. Its text is in the list beside it, so screen readers skip it. */
 export function Lanes({ line }: { line: TimeLine }): JSX.Element {
   return (
     <div class="lanes" aria-hidden="true">
@@ -75,7 +75,8 @@ function OneLane({
   );
 }
 
-const nameOf = (deviceId: string | null): string => (deviceId === null ? 'no device known' : deviceId || 'none named');
+const nameOf = (deviceId: string | null): string =>
+  deviceId === null ? 'no device known' : deviceId || 'no device id';
 
 function OneMark({ mark: { x, what, elapsedMs } }: { mark: Mark }): JSX.Element {
   return (

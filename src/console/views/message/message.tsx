@@ -61,7 +61,7 @@ function Shell({ message }: { message: Message }): JSX.Element {
         </span>
       </PageHead>
       <Facts message={message} />
-      <Card title="Time line" note="logarithmic scale">
+      <Card title="Timeline" note="logarithmic scale">
         <Lines message={message} />
       </Card>
       <Card title="Devices" note={String(devices.length)}>
@@ -93,7 +93,7 @@ function Facts({ message }: { message: Message }): JSX.Element {
     ['Namespace', <code key="namespace">{namespace === '*' ? '* (all of users)' : namespace}</code>],
     ['Accepted', <Time key="accepted" at={acceptedAt} />],
     ['By node', node === null ? 'not recorded' : <NodeOfId key="node" id={node} />],
-    ['With key', key ?? 'not recorded'],
+    ['API key', key ?? 'not recorded'],
     ['Request', requestId === null ? 'not recorded' : <Id key="request" id={requestId} />],
     ['Expires', expiresAt === null ? 'never (no ttl)' : <Ago key="expires" at={expiresAt} />],
     ['Push', toPush(push)],

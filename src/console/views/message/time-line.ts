@@ -13,7 +13,7 @@ interface Device {
   readonly reason: string;
 }
 
-/** What a time line is made of. */
+/** What a timeline is made of. */
 export interface Told {
   readonly acceptedAt: string;
   readonly devices: readonly Device[];
@@ -50,7 +50,7 @@ interface Tick {
   readonly isFine: boolean;
 }
 
-/** A time line. Times grow by their size, so that milliseconds and days are both to be seen. */
+/** A timeline. Times grow by their size, so that milliseconds and days are both to be seen. */
 export interface TimeLine {
   readonly lanes: readonly Lane[];
   /** Devices beyond those with a lane. */
@@ -88,7 +88,7 @@ const TICKS_MS = [
 /** Devices in these states may still get the message. */
 const OPEN_STATES: readonly (string | null)[] = ['queued', 'sent', 'pushed'];
 
-/** The time line of a message. @param now Unix time in milliseconds: where the line of what still waits ends */
+/** The timeline of a message. @param now Unix time in milliseconds: where the line of what still waits ends */
 export function toTimeLine({ acceptedAt, devices, steps }: Told, now: number): TimeLine {
   const start = Date.parse(acceptedAt);
   // Clocks of nodes differ: nothing is shown before it was accepted.

@@ -135,7 +135,7 @@ function Sender({ namespace: { address, sends } }: { namespace: Namespace }): JS
           }}
           disabled={drafts.value[key] === undefined}
         >
-          Example again
+          Reset to example
         </button>
         {isOn ? null : <span class="quiet">Connect first.</span>}
         {isOn && lacksFile ? <span class="quiet">Choose a file first.</span> : null}

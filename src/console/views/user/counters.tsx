@@ -49,7 +49,7 @@ const isWrong = ({ stored, recount }: Row): boolean => recount !== null && recou
 const COLUMNS: readonly Column<Row>[] = [
   { label: 'Number of', cell: ({ name }) => name },
   { label: 'Stored', isNumber: true, cell: ({ stored }) => formatNumber(stored) },
-  { label: 'Counted again', isNumber: true, cell: ({ recount }) => formatNumber(recount) },
+  { label: 'Recounted', isNumber: true, cell: ({ recount }) => formatNumber(recount) },
   {
     label: 'Difference',
     cell: (row) =>

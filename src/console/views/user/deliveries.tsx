@@ -59,7 +59,7 @@ export function Deliveries({ userId, acts }: { userId: string; acts: number }): 
             />
           )}
         </Field>
-        <Field label="State of a device">
+        <Field label="Device state">
           {(control) => (
             <select
               {...control}
@@ -99,8 +99,8 @@ function Nothing({ isFiltered }: { isFiltered: boolean }): JSX.Element {
         'No message on this page matches the filters.'
       ) : (
         <>
-          No durable message is recorded. Events that are sent without <code>durable=true</code> are not kept, and
-          cannot be accounted for.
+          No durable message is recorded. Events that are sent without <code>durable=true</code> are not stored, and do
+          not appear here.
         </>
       )}
     </Empty>

@@ -75,7 +75,7 @@ const COLUMNS: readonly Column<Device>[] = [
 ];
 
 const toActs = (context: ActContext): Column<Device> => ({
-  label: 'Acts',
+  label: 'Actions',
   cell: (device) => (
     <div class="buttons">
       <ClearQueue {...context} device={device} />
@@ -101,8 +101,8 @@ function ClearQueue({ userId, device: { deviceId, waiting }, done }: DeviceActPr
   return (
     <Act label="Clear queue" subject={`of ${toName(deviceId)}`} isDangerous run={run}>
       <p>
-        {toCount(waiting)} for this device: they are not delivered to it any more. The device is told by{' '}
-        <code>_resync</code> to load everything again. Other devices still get them.
+        {toCount(waiting)} for this device: they are no longer delivered to it. The gateway sends the device{' '}
+        <code>_resync</code>, so that it loads everything again. Other devices still get them.
       </p>
     </Act>
   );
@@ -120,8 +120,8 @@ function Forget({ userId, device: { deviceId, waiting }, done }: DeviceActProps)
   return (
     <Act label="Forget" subject={toName(deviceId)} isDangerous run={run}>
       <p>
-        Nothing is kept for this device any more; {toCount(waiting)} for it now. Should it connect again, it is a new
-        device, and is told by <code>_resync</code> to load everything again.
+        Nothing is kept for this device any more; {toCount(waiting)} for it now. When it connects again, it is a new
+        device, and the gateway sends it <code>_resync</code>, so that it loads everything again.
       </p>
     </Act>
   );
