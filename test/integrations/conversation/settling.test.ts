@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
+import { createTestClock } from '../../support/clock.js';
 import { type Crossing, createCrossing } from '../../support/crossing.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 import type { Document } from '../../support/mongo-proxy.js';
-import { until } from '../../support/until.js';
 
+const clock = createTestClock();
 let environment: TestEnvironment;
 /** Of changes by two nodes. */
 let crossing: Crossing;
 
 beforeAll(async () => {
-  environment = await createTestEnvironment({ nodes: 2, proxyOptions: '' });
+  environment = await createTestEnvironment({ nodes: 2, proxyOptions: '', overrides: { clock } });
   crossing = createCrossing(environment.proxy());
 });
 afterAll(() => environment.close());
@@ -28,9 +29,9 @@ async function talk() {
 const isCommit = (command: Document): boolean => 'commitTransaction' in command;
 const isUpdate = (command: Document): boolean => 'update' in command;
 
-/** Waits until the last event of a kind that a client got is of that form. */
+/** Moves time until the last event of a kind that a client got is of that form. */
 const endsWith = (client: TestClient, event: string, form: object): Promise<void> =>
-  until(() => {
+  clock.advanceUntil(100, () => {
     const [last] = client.received(event).at(-1) ?? [];
     try {
       expect(last).toMatchObject(form);
@@ -84,7 +85,7 @@ test('of two read positions of one user on two nodes the further one is shown in
     () => b1.ask('read', { conversation_id: id, message_id: later }),
   );
   for (const tab of [a0, a1]) {
-    await until(() => tab.received('read').length >= 3);
+    await clock.advanceUntil(100, () => tab.received('read').length >= 3);
     expect(tab.received('read').at(-1)).toMatchObject([{ message_id: later }]);
   }
 });
@@ -100,7 +101,7 @@ test('of two statuses of one user on two nodes the stored one is shown in the en
   );
   for (const tab of [b0, b1]) {
     const own = () => tab.received('active_status').filter(([status]) => status.userID === ann.id);
-    await until(() => own().length >= 3);
+    await clock.advanceUntil(100, () => own().length >= 3);
     expect(own().at(-1)).toMatchObject([{ conversation_active_status: 'active' }]);
   }
 });
@@ -122,7 +123,7 @@ test('a client that connects while counters are on their way ends with the store
   );
   for (const client of late) {
     const general = () => client.received('counters').filter(([one]) => one.channel_id === 'general');
-    await until(() => general().length >= 2);
+    await clock.advanceUntil(100, () => general().length >= 2);
     expect(general().at(-1)).toMatchObject([{ counters: { open: 0 } }]);
   }
 });

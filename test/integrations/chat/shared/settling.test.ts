@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
+import { createTestClock } from '../../../support/clock.js';
 import { type Crossing, createCrossing } from '../../../support/crossing.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import type { Document } from '../../../support/mongo-proxy.js';
-import { until } from '../../../support/until.js';
 import {
   addChat,
   cameTo,
@@ -14,12 +14,13 @@ import {
 } from '../community/community.js';
 import { addConversation, openChat, talk as talkInSupport } from '../support/chat.js';
 
+const clock = createTestClock();
 let environment: TestEnvironment;
 /** Of changes by two nodes. */
 let crossing: Crossing;
 
 beforeAll(async () => {
-  environment = await createTestEnvironment({ nodes: 2, proxyOptions: '' });
+  environment = await createTestEnvironment({ nodes: 2, proxyOptions: '', overrides: { clock } });
   crossing = createCrossing(environment.proxy());
 });
 afterAll(() => environment.close());
@@ -32,9 +33,9 @@ const isTo =
 
 const changeOf = (collection: string) => isTo('findAndModify', collection);
 
-/** Waits for that many events of a kind. @returns the last one */
+/** Moves time until that many events of a kind have come. @returns the last one */
 async function lastOf(client: TestClient, event: string, count: number) {
-  await until(() => client.received(event).length >= count);
+  await clock.advanceUntil(100, () => client.received(event).length >= count);
   return client.received(event).at(-1)?.[0];
 }
 
