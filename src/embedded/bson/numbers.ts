@@ -202,8 +202,11 @@ function calculateDecimal(operation: Arithmetic, left: Numeric, right: Numeric):
   return toDecimal128({ isNegative: result < 0n, coefficient: result < 0n ? -result : result, exponent });
 }
 
-/** A number as an operand of decimal arithmetic. Like mongod, a double is rounded to 15 significant digits. */
-function decimalOperand(value: Numeric): number | ExactNumber {
+/**
+ * A number as an operand of decimal arithmetic. Like mongod, a double is rounded to 15 significant digits.
+ * @returns a JS number for NaN and infinities
+ */
+export function decimalOperand(value: Numeric): number | ExactNumber {
   if (value instanceof Decimal128) {
     const bits = decimalBits(value);
     return decimalSpecial(bits.high) ?? exactDecimal(bits);
@@ -215,8 +218,7 @@ function decimalOperand(value: Numeric): number | ExactNumber {
   const number = toNumber(value);
   if (!Number.isFinite(number)) return number;
   if (Number.isInteger(number)) return exactOfDouble(number);
-  const converted = decimalOperand(Decimal128.fromString(Number(number.toPrecision(15)).toString()));
-  return converted;
+  return decimalOperand(Decimal128.fromString(Number(number.toPrecision(15)).toString()));
 }
 
 /** A number of any type as a Decimal128. A double is rounded to 15 significant digits. */

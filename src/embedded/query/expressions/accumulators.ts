@@ -1,5 +1,6 @@
 import { Decimal128, Long } from 'bson';
 import type { Collation } from '../../bson/collation.js';
+import { divideDecimals } from '../../bson/decimals.js';
 import { toKeyString } from '../../bson/key-string.js';
 import { calculate, type Numeric, numericTypeOf, toBigInt, toNumber } from '../../bson/numbers.js';
 import { compareValues } from '../../bson/order.js';
@@ -77,7 +78,7 @@ class NumberSum {
   average(): unknown {
     if (this.count === 0) return null;
     const sum = this.result();
-    if (sum instanceof Decimal128) return Decimal128.fromString(String(toNumber(sum) / this.count));
+    if (sum instanceof Decimal128) return divideDecimals(sum, this.count);
     return toDouble(toNumber(sum) / this.count);
   }
 }

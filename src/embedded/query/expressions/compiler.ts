@@ -106,6 +106,10 @@ function compilePath(text: string, context: ExpressionContext): Evaluate {
     if (text === '$') return fail('Location16872', "'$' by itself is not a valid FieldPath");
     const path = text.slice(1).split('.');
     ensureFieldNames(path);
+    if (context.names.has('CURRENT')) {
+      const current = compileVariable('CURRENT', context);
+      return (scope) => readPath(current(scope), path, 0);
+    }
     return (scope) => readPath(scope.current, path, 0);
   }
   const [name = '', ...rest] = text.slice(2).split('.');
@@ -152,14 +156,17 @@ function compileVariable(name: string, context: ExpressionContext): Evaluate {
   return fail('Location17276', `Use of undefined variable: ${name}`);
 }
 
-/** Reads a path in an expression. Through an array it returns the array of the values found; it has no array positions. */
+/**
+ * Reads a path in an expression. Through an array it returns the array of the values found in the documents of the array. It has
+ * no array positions, and arrays in arrays are left out.
+ */
 function readPath(value: unknown, path: readonly string[], depth: number): unknown {
   let current = value;
   for (let index = depth; index < path.length; index += 1) {
     if (Array.isArray(current)) {
       const found: unknown[] = [];
       for (const element of current) {
-        const inner = isDocument(element) || Array.isArray(element) ? readPath(element, path, index) : undefined;
+        const inner = isDocument(element) ? readPath(element, path, index) : undefined;
         if (inner !== undefined) found.push(inner);
       }
       return found;

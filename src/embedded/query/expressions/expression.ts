@@ -6,6 +6,7 @@ import { arrayOperators } from './operators/array.js';
 import { bitwiseOperators } from './operators/bitwise.js';
 import { comparisonOperators } from './operators/comparison.js';
 import { dateOperators } from './operators/date.js';
+import { dateCalculations } from './operators/date-calculation.js';
 import { dateTextOperators } from './operators/date-text.js';
 import { objectOperators } from './operators/object.js';
 import { setOperators } from './operators/set.js';
@@ -66,6 +67,7 @@ export function evaluateVariables(
 const OPERATORS: ReadonlyMap<string, OperatorCompiler> = new Map<string, OperatorCompiler>([
   ...bitwiseOperators,
   ...dateOperators,
+  ...dateCalculations,
   ...dateTextOperators,
   ...trigonometryOperators,
   ...variableOperators,

@@ -1,11 +1,11 @@
-import { integerOf, toNumber } from '../../bson/numbers.js';
-import { compareValues } from '../../bson/order.js';
+import { toNumber } from '../../bson/numbers.js';
 import { type Document, isDocument, isNumeric, toDouble } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import { sortDocuments } from '../sort.js';
 import { ACCUMULATORS } from './accumulators.js';
 import { compile, type Evaluate, type ExpressionContext, type Scope, scopeOf } from './compiler.js';
 import { readParameters } from './operators/define.js';
+import { countOf, PICKS, type Pick } from './pick.js';
 
 /** An accumulator of a group, with documents as input. */
 export interface GroupAccumulator {
@@ -55,11 +55,6 @@ function compileCount(operand: unknown): GroupAccumulatorFactory {
 
 type ParametricCompiler = (operand: unknown, context: ExpressionContext) => GroupAccumulatorFactory;
 
-function countOf(name: string, value: unknown): number {
-  const count = integerOf(value) ?? 0;
-  return count > 0 ? count : fail('Location5787908', `'n' must be greater than 0 for ${name}`);
-}
-
 /** Collects all values and computes the result at the end. */
 function gather(
   evaluate: Evaluate,
@@ -78,18 +73,15 @@ function gather(
   };
 }
 
-function compilePick(
-  name: string,
-  pick: (values: unknown[], count: number, context: ExpressionContext) => unknown[],
-): ParametricCompiler {
-  return function compileOperand(operand, context) {
+const compilePick =
+  (name: string, pick: Pick): ParametricCompiler =>
+  (operand, context) => {
     const { input, n } = readParameters(name, operand, { required: ['input', 'n'], optional: [] });
     const count = compile(n, context);
-    return gather(compile(input, context), (values, last) => pick(values, countOf(name, last && count(last)), context));
+    return gather(compile(input, context), (values, last) =>
+      pick(values, countOf(last && count(last)), context.collation),
+    );
   };
-}
-
-const present = (values: unknown[]): unknown[] => values.filter((value) => value !== null);
 
 function compileTop(name: string, end: 'top' | 'bottom', hasCount: boolean): ParametricCompiler {
   return function compileOperand(operand, context) {
@@ -106,7 +98,7 @@ function compileTop(name: string, end: 'top' | 'bottom', hasCount: boolean): Par
         const byDocument = new Map<Document, Scope>();
         for (const scope of scopes as Scope[]) byDocument.set({ ...(scope.current as Document) }, scope);
         const sorted = sortDocuments(byDocument.keys(), sortBy, context.collation);
-        const wanted = hasCount ? countOf(name, last && count(last)) : 1;
+        const wanted = hasCount ? countOf(last && count(last)) : 1;
         const chosen = end === 'top' ? sorted.slice(0, wanted) : sorted.slice(-wanted);
         const values = chosen.map((document) => evaluate(byDocument.get(document) ?? scopeOf(document)) ?? null);
         return hasCount ? values : values[0];
@@ -150,24 +142,7 @@ function compilePercentile(name: '$percentile' | '$median'): ParametricCompiler 
 }
 
 const PARAMETRIC: ReadonlyMap<string, ParametricCompiler> = new Map([
-  ['$firstN', compilePick('$firstN', (values, count) => values.slice(0, count))],
-  ['$lastN', compilePick('$lastN', (values, count) => values.slice(-count))],
-  [
-    '$minN',
-    compilePick('$minN', (values, count, { collation }) =>
-      present(values)
-        .sort((a, b) => compareValues(a, b, collation))
-        .slice(0, count),
-    ),
-  ],
-  [
-    '$maxN',
-    compilePick('$maxN', (values, count, { collation }) =>
-      present(values)
-        .sort((a, b) => compareValues(b, a, collation))
-        .slice(0, count),
-    ),
-  ],
+  ...PICKS.map(([name, pick]) => [name, compilePick(name, pick)] as const),
   ['$top', compileTop('$top', 'top', false)],
   ['$topN', compileTop('$topN', 'top', true)],
   ['$bottom', compileTop('$bottom', 'bottom', false)],

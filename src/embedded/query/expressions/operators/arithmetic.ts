@@ -1,12 +1,19 @@
-import { Decimal128, Double, Long } from 'bson';
+import { Decimal128, Long } from 'bson';
+import {
+  decimalOf,
+  divideDecimals,
+  type Rounding,
+  remainderOfDecimals,
+  roundDecimal,
+  roundToPlace,
+} from '../../../bson/decimals.js';
 import {
   calculate,
+  exactOfDouble,
+  formatExact,
   type Numeric,
   numericTypeOf,
   toBigInt,
-  toDecimal,
-  toDecimal128,
-  toExact,
   toNumber,
 } from '../../../bson/numbers.js';
 import { isInt32, isNumeric, toDouble, typeOf } from '../../../bson/values.js';
@@ -39,14 +46,23 @@ function add(values: readonly unknown[]): unknown {
       return fail('TypeMismatch', `$add only supports numeric or date types, not ${typeOf(value)}`);
     }
   }
-  return date === undefined ? sum : new Date(date.getTime() + Math.round(toNumber(sum)));
+  return date === undefined ? sum : moved(date, toNumber(sum));
+}
+
+/** A date moved by milliseconds, which are rounded half away from zero. */
+function moved(date: Date, milliseconds: number): Date {
+  const by = Math.sign(milliseconds) * Math.round(Math.abs(milliseconds));
+  const result = new Date(date.getTime() + by);
+  return Number.isNaN(result.getTime()) ? fail('Overflow', 'date overflow') : result;
 }
 
 function subtract(left: unknown, right: unknown): unknown {
   if (isNullish(left) || isNullish(right)) return null;
   if (left instanceof Date) {
     if (right instanceof Date) return Long.fromNumber(left.getTime() - right.getTime());
-    return new Date(left.getTime() - Math.round(toNumber(ensureNumber('$subtract', right))));
+    return isNumeric(right)
+      ? moved(left, -toNumber(right))
+      : fail('TypeMismatch', `can't $subtract ${typeOf(right)} from date`);
   }
   if (!isNumeric(left) || !isNumeric(right)) {
     return fail('TypeMismatch', `can't $subtract ${typeOf(right)} from ${typeOf(left)}`);
@@ -73,122 +89,128 @@ function divide(left: unknown, right: unknown): unknown {
   return toDouble(toNumber(left) / toNumber(right));
 }
 
-/** Digits of a decimal quotient before it is rounded to the 34 digits of a Decimal128. */
-const QUOTIENT_DIGITS = 70;
-
-function divideDecimals(left: Numeric, right: Numeric): unknown {
-  const [a, b] = [decimalParts(left), decimalParts(right)];
-  if (a === undefined || b === undefined) return Decimal128.fromString(String(toNumber(left) / toNumber(right)));
-  const scaled = (a.coefficient * 10n ** BigInt(QUOTIENT_DIGITS)) / b.coefficient;
-  const digits = scaled.toString().replace(/0+$/, '');
-  const dropped = scaled === 0n ? 0 : scaled.toString().length - digits.length;
-  return toDecimal128({
-    isNegative: a.isNegative !== b.isNegative,
-    coefficient: scaled / 10n ** BigInt(dropped),
-    exponent: a.exponent - b.exponent - QUOTIENT_DIGITS + dropped,
-  });
-}
-
-function decimalParts(value: Numeric): { isNegative: boolean; coefficient: bigint; exponent: number } | undefined {
-  const text = toDecimal(value).toString();
-  const match = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/.exec(text);
-  if (match === null) return undefined;
-  const [, sign, whole = '', fraction = '', exponent = '0'] = match;
-  return {
-    isNegative: sign === '-',
-    coefficient: BigInt(whole + fraction),
-    exponent: Number(exponent) - fraction.length,
-  };
-}
-
 function modulo(left: unknown, right: unknown): unknown {
   if (isNullish(left) || isNullish(right)) return null;
   if (!isNumeric(left) || !isNumeric(right)) {
-    return fail('TypeMismatch', `$mod only supports numeric types, not ${typeOf(left)} and ${typeOf(right)}`);
+    return fail('Location16611', `$mod only supports numeric types, not ${typeOf(left)} and ${typeOf(right)}`);
   }
-  if (toNumber(right) === 0) return fail('Location16610', "can't $mod by zero");
   const types = [numericTypeOf(left), numericTypeOf(right)];
-  if (types.includes('decimal')) return Decimal128.fromString(String(toNumber(left) % toNumber(right)));
+  const isDecimal = types.includes('decimal');
+  if (toNumber(right) === 0) return fail(isDecimal ? 'Location5733415' : 'Location16610', "can't $mod by zero");
+  if (isDecimal) return remainderOfDecimals(left, right);
   if (types.includes('double')) return toDouble(toNumber(left) % toNumber(right));
   const remainder = toBigInt(left) % toBigInt(right);
   return types.includes('long') ? Long.fromBigInt(remainder) : Number(remainder);
 }
 
-/** An operator on one number. With `keepsIntegers` the result for an integer has the type of the integer. */
-const unary = (name: string, apply: (value: number) => number, keepsIntegers: boolean): OperatorEntry =>
-  defineOperator(name, 1, ([value]) => {
-    if (isNullish(value)) return null;
-    const number = ensureNumber(name, value, 'Location28765');
-    const type = numericTypeOf(number);
-    if (keepsIntegers && (type === 'int' || type === 'long') && name !== '$abs') return number;
-    const result = apply(toNumber(number));
-    if (type === 'decimal') return Decimal128.fromString(String(result));
-    if (!keepsIntegers || type === 'double') return toDouble(result);
-    return type === 'long' ? Long.fromNumber(result) : isInt32(result) ? result : Long.fromNumber(result);
+const unary = (name: string, calculate: (value: Numeric) => unknown): OperatorEntry =>
+  defineOperator(name, 1, ([value]) =>
+    isNullish(value) ? null : calculate(ensureNumber(name, value, 'Location28765')),
+  );
+
+/** An operator whose result is a double, or a decimal for a decimal. */
+const irrational = (name: string, apply: (value: number) => number): OperatorEntry =>
+  unary(name, (value) => {
+    const result = apply(toNumber(value));
+    return value instanceof Decimal128 ? decimalOf(result) : toDouble(result);
   });
 
-const positive = (name: string, apply: (value: number) => number, code: number): OperatorEntry =>
-  unary(
-    name,
-    (value) =>
-      value <= 0
-        ? fail(`Location${code}`, `${name}'s argument must be a positive number, but is ${value}`)
-        : apply(value),
-    false,
+const toWhole = (name: '$ceil' | '$floor', rounding: Rounding, apply: (value: number) => number): OperatorEntry =>
+  unary(name, (value) => {
+    if (value instanceof Decimal128) return roundDecimal(value, 0, rounding);
+    return numericTypeOf(value) === 'double' ? toDouble(apply(toNumber(value))) : value;
+  });
+
+const LONG_MIN = -(2n ** 63n);
+
+function absolute(value: Numeric): Numeric {
+  if (value instanceof Long) {
+    const integer = value.toBigInt();
+    if (integer === LONG_MIN) return fail('Location28680', "can't take $abs of long long min");
+    return integer < 0n ? Long.fromBigInt(-integer) : value;
+  }
+  if (value instanceof Decimal128) return Decimal128.fromString(value.toString().replace(/^-/, ''));
+  const result = Math.abs(toNumber(value));
+  if (numericTypeOf(value) === 'double') return toDouble(result);
+  return isInt32(result) ? result : Long.fromNumber(result);
+}
+
+const logarithm = (name: string, apply: (value: number) => number, code: number): OperatorEntry =>
+  irrational(name, (value) =>
+    value <= 0
+      ? fail(`Location${code}`, `${name}'s argument must be a positive number, but is ${value}`)
+      : apply(value),
   );
+
+function logarithmOf(value: unknown, base: unknown): unknown {
+  if (isNullish(value) || isNullish(base)) return null;
+  if (!isNumeric(value)) return fail('Location28756', `$log's argument must be numeric, not ${typeOf(value)}`);
+  if (!isNumeric(base)) return fail('Location28757', `$log's base must be numeric, not ${typeOf(base)}`);
+  const [number, root] = [toNumber(value), toNumber(base)];
+  if (number <= 0) return fail('Location28758', `$log's argument must be a positive number, but is ${number}`);
+  if (root <= 0 || root === 1)
+    return fail('Location28759', `$log's base must be a positive number not equal to 1, but is ${root}`);
+  const result = Math.log(number) / Math.log(root);
+  return value instanceof Decimal128 || base instanceof Decimal128 ? decimalOf(result) : toDouble(result);
+}
+
+/** No integer but -1, 0 and 1 has a 64-bit power with a larger exponent. */
+const MAX_INTEGER_EXPONENT = 63n;
 
 function power(base: unknown, exponent: unknown): unknown {
   if (isNullish(base) || isNullish(exponent)) return null;
-  const [a, b] = [ensureNumber('$pow', base, 'Location28762'), ensureNumber('$pow', exponent, 'Location28763')];
-  if (toNumber(a) === 0 && toNumber(b) < 0)
-    return fail('Location28764', '$pow cannot take a base of 0 and a negative exponent');
-  const result = toNumber(a) ** toNumber(b);
-  const types = [numericTypeOf(a), numericTypeOf(b)];
-  if (types.includes('decimal')) return Decimal128.fromString(String(result));
-  if (types.includes('double') || !Number.isSafeInteger(result)) return toDouble(result);
-  return !types.includes('long') && isInt32(result) ? result : Long.fromNumber(result);
+  if (!isNumeric(base)) return fail('Location28762', `$pow's base must be numeric, not ${typeOf(base)}`);
+  if (!isNumeric(exponent)) return fail('Location28763', `$pow's exponent must be numeric, not ${typeOf(exponent)}`);
+  const [a, b] = [toNumber(base), toNumber(exponent)];
+  if (a === 0 && b < 0) return fail('Location28764', '$pow cannot take a base of 0 and a negative exponent');
+  const types = [numericTypeOf(base), numericTypeOf(exponent)];
+  if (types.includes('decimal')) return decimalOf(a ** b);
+  if (types.includes('double')) return toDouble(a ** b);
+  const result = integerPower(toBigInt(base), toBigInt(exponent));
+  if (result === undefined || result !== BigInt.asIntN(64, result)) return toDouble(a ** b);
+  return !types.includes('long') && result === BigInt.asIntN(32, result) ? Number(result) : Long.fromBigInt(result);
+}
+
+function integerPower(base: bigint, exponent: bigint): bigint | undefined {
+  if (base === 1n) return 1n;
+  if (base === -1n) return exponent % 2n === 0n ? 1n : -1n;
+  if (base === 0n) return exponent === 0n ? 1n : 0n;
+  return exponent < 0n || exponent > MAX_INTEGER_EXPONENT ? undefined : base ** exponent;
 }
 
 /** `$round` (half to even) or `$trunc` (towards zero) at a decimal place. */
-function atPlace(name: string, [value, place]: readonly unknown[], mode: 'round' | 'trunc'): unknown {
-  if (isNullish(value) || place === null) return null;
+function atPlace(name: string, values: readonly unknown[], rounding: 'round' | 'trunc'): unknown {
+  const [value, place = values.length > 1 ? null : 0] = values;
+  if (isNullish(value)) return null;
   const number = ensureNumber(name, value, 'Location51081');
-  const digits = place === undefined ? 0 : toNumber(ensureNumber(name, place, 'Location51082'));
-  if (!Number.isInteger(digits) || digits < -20 || digits > 100) {
-    return fail('Location51083', `cannot apply ${name} with precision value ${digits} value must be in [-20, 100]`);
+  if (place === null) return null;
+  const digits = placeOf(name, place);
+  if (number instanceof Decimal128) return roundDecimal(number, digits, rounding);
+  if (numericTypeOf(number) === 'double') return toDouble(roundDouble(toNumber(number), digits, rounding));
+  if (digits >= 0) return number;
+  const integer = toBigInt(number);
+  const exact = { isNegative: integer < 0n, coefficient: integer < 0n ? -integer : integer, exponent: 0 };
+  const { isNegative, coefficient, exponent } = roundToPlace(exact, digits, rounding);
+  const result = (isNegative ? -coefficient : coefficient) * 10n ** BigInt(exponent);
+  if (result !== BigInt.asIntN(64, result)) {
+    return fail('Location51080', `invalid conversion from Decimal128 result in ${name}`);
   }
-  const type = numericTypeOf(number);
-  if ((type === 'int' || type === 'long') && digits >= 0) return number;
-  const exact = toExact(number);
-  if (typeof exact === 'number' && !Number.isFinite(exact)) return number;
-  const rounded = roundText(toPlainText(number), digits, mode);
-  if (type === 'decimal') return Decimal128.fromString(rounded);
-  const result = Number(rounded);
-  if (type === 'double') return toDouble(result);
-  return type === 'int' && isInt32(result) ? result : Long.fromNumber(result);
+  return !(number instanceof Long) && result === BigInt.asIntN(32, result) ? Number(result) : Long.fromBigInt(result);
 }
 
-/** The decimal text of a number, without an exponent. */
-function toPlainText(value: Numeric): string {
-  const parts = decimalParts(value instanceof Double ? value.value : value);
-  if (parts === undefined) return '0';
-  const digits = parts.coefficient.toString().padStart(Math.max(1, 1 - parts.exponent), '0');
-  const split = digits.length + Math.min(parts.exponent, 0);
-  const whole = digits.slice(0, split) + '0'.repeat(Math.max(parts.exponent, 0));
-  return `${parts.isNegative ? '-' : ''}${whole}.${digits.slice(split)}`;
+function placeOf(name: string, place: unknown): number {
+  if (!isNumeric(place)) return fail('Location16004', `can't convert from BSON type ${typeOf(place)} to long`);
+  const digits = toNumber(place);
+  if (!isInt32(digits)) return fail('Location51082', `precision argument to  ${name} must be a integral value`);
+  if (digits >= -20 && digits <= 100) return digits;
+  return fail('Location51083', `cannot apply ${name} with precision value ${digits} value must be in [-20, 100]`);
 }
 
-function roundText(text: string, place: number, mode: 'round' | 'trunc'): string {
-  const isNegative = text.startsWith('-');
-  const [whole = '0', fraction = ''] = text.replace('-', '').split('.');
-  const scaled = BigInt(whole + fraction);
-  const drop = fraction.length - place;
-  if (drop <= 0) return text.endsWith('.') ? text.slice(0, -1) : text;
-  const unit = 10n ** BigInt(drop);
-  let quotient = scaled / unit;
-  const twice = (scaled % unit) * 2n;
-  if (mode === 'round' && (twice > unit || (twice === unit && quotient % 2n === 1n))) quotient += 1n;
-  return `${isNegative ? '-' : ''}${quotient}E${-place}`;
+/** Rounds the exact value of a double, so that 2.675, which is a little less, becomes 2.67. */
+function roundDouble(value: number, place: number, rounding: Rounding): number {
+  if (!Number.isFinite(value)) return value;
+  const exact = { ...exactOfDouble(value), isNegative: value < 0 || Object.is(value, -0) };
+  return Number(formatExact(roundToPlace(exact, place, rounding)));
 }
 
 /** Arithmetic operators, with MongoDB's type promotion. */
@@ -201,27 +223,14 @@ export const arithmeticOperators: readonly OperatorEntry[] = [
   defineOperator('$pow', 2, ([base, exponent]) => power(base, exponent)),
   defineOperator('$round', { min: 1, max: 2 }, (values) => atPlace('$round', values, 'round')),
   defineOperator('$trunc', { min: 1, max: 2 }, (values) => atPlace('$trunc', values, 'trunc')),
-  unary('$abs', Math.abs, true),
-  unary('$ceil', Math.ceil, true),
-  unary('$floor', Math.floor, true),
-  unary('$exp', Math.exp, false),
-  unary(
-    '$sqrt',
-    (value) =>
-      value < 0 ? fail('Location28714', "$sqrt's argument must be greater than or equal to 0") : Math.sqrt(value),
-    false,
+  unary('$abs', absolute),
+  toWhole('$ceil', 'ceil', Math.ceil),
+  toWhole('$floor', 'floor', Math.floor),
+  irrational('$exp', Math.exp),
+  irrational('$sqrt', (value) =>
+    value < 0 ? fail('Location28714', "$sqrt's argument must be greater than or equal to 0") : Math.sqrt(value),
   ),
-  positive('$ln', Math.log, 28766),
-  positive('$log10', Math.log10, 28761),
-  defineOperator('$log', 2, ([value, base]) => {
-    if (isNullish(value) || isNullish(base)) return null;
-    const [number, root] = [
-      toNumber(ensureNumber('$log', value, 'Location28756')),
-      toNumber(ensureNumber('$log', base, 'Location28757')),
-    ];
-    if (number <= 0) return fail('Location28758', `$log's argument must be a positive number, but is ${number}`);
-    if (root <= 0 || root === 1)
-      return fail('Location28759', `$log's base must be a positive number not equal to 1, but is ${root}`);
-    return toDouble(Math.log(number) / Math.log(root));
-  }),
+  logarithm('$ln', Math.log, 28766),
+  logarithm('$log10', Math.log10, 28761),
+  defineOperator('$log', 2, ([value, base]) => logarithmOf(value, base)),
 ];

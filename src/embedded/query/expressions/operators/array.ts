@@ -1,22 +1,40 @@
-import { integerOf, toNumber } from '../../../bson/numbers.js';
-import { compareValues, isEqual } from '../../../bson/order.js';
-import { isDocument, isNumeric, typeOf } from '../../../bson/values.js';
+import { toNumber } from '../../../bson/numbers.js';
+import { isEqual } from '../../../bson/order.js';
+import { type Document, isDocument, isInt32, isNumeric, typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
-import { sortElements } from '../../sort.js';
+import { parseSort, sortElements } from '../../sort.js';
 import { isTruthy } from '../../truthiness.js';
 import { bind, compile, type OperatorCompiler, withNames } from '../compiler.js';
-import { ANY_NUMBER, defineNamed, defineOperator, isNullish, type OperatorEntry, readParameters } from './define.js';
+import { countOf, PICKS, type Pick } from '../pick.js';
+import {
+  ANY_NUMBER,
+  defineNamed,
+  defineOperator,
+  ensureIndex,
+  isNullish,
+  type OperatorEntry,
+  readParameters,
+} from './define.js';
 import { ensureName } from './variable.js';
 
 const ensureArray = (value: unknown, code: number, message: string): unknown[] =>
   Array.isArray(value) ? value : fail(`Location${code}`, message);
 
-const ensureInteger = (value: unknown, code: number, message: string): number =>
-  integerOf(value) ?? fail(`Location${code}`, message);
+/** An argument that must be an int32. The codes are those of a value that is no number, and of another number. */
+function ensureInt32(value: unknown, codes: readonly [number, number], what: string): number {
+  if (!isNumeric(value)) return fail(`Location${codes[0]}`, `${what} must be a numeric value, but is ${typeOf(value)}`);
+  const number = toNumber(value);
+  return isInt32(number + 0)
+    ? number + 0
+    : fail(`Location${codes[1]}`, `${what} must be representable as a 32-bit integer: ${number}`);
+}
+
+/** The name of the variable for an element. */
+const elementName = (as: unknown): string => ensureName(as === undefined ? 'this' : typeof as === 'string' ? as : '');
 
 const compileMap: OperatorCompiler = (operand, context) => {
   const parameters = readParameters('$map', operand, { required: ['input', 'in'], optional: ['as'] });
-  const name = typeof parameters.as === 'string' ? ensureName(parameters.as) : 'this';
+  const name = elementName(parameters.as);
   const input = compile(parameters.input, context);
   const body = compile(parameters.in, withNames(context, [name]));
   return function evaluateMap(scope) {
@@ -29,7 +47,7 @@ const compileMap: OperatorCompiler = (operand, context) => {
 
 const compileFilter: OperatorCompiler = (operand, context) => {
   const parameters = readParameters('$filter', operand, { required: ['input', 'cond'], optional: ['as', 'limit'] });
-  const name = typeof parameters.as === 'string' ? ensureName(parameters.as) : 'this';
+  const name = elementName(parameters.as);
   const input = compile(parameters.input, context);
   const condition = compile(parameters.cond, withNames(context, [name]));
   const limit = parameters.limit === undefined ? undefined : compile(parameters.limit, context);
@@ -37,9 +55,9 @@ const compileFilter: OperatorCompiler = (operand, context) => {
     const value = input(scope);
     if (isNullish(value)) return null;
     const array = ensureArray(value, 28651, `input to $filter must be an array not ${typeOf(value)}`);
-    const most = limit?.(scope) ?? Number.POSITIVE_INFINITY;
-    const max =
-      most === Number.POSITIVE_INFINITY ? most : ensureInteger(most, 327391, '$filter: limit must be an integer');
+    const most = limit?.(scope) ?? null;
+    const max = most === null ? Number.POSITIVE_INFINITY : ensureInt32(most, [327391, 327391], '$filter: limit');
+    if (max < 1) return fail('Location327392', `$filter: limit must be greater than 0, found: ${max}`);
     const kept: unknown[] = [];
     for (const element of array) {
       if (kept.length >= max) break;
@@ -67,37 +85,34 @@ const compileReduce: OperatorCompiler = (operand, context) => {
 function elementAt(name: string, array: unknown, position: unknown): unknown {
   if (isNullish(array) || isNullish(position)) return null;
   const list = ensureArray(array, 28689, `${name}'s first argument must be an array, but is ${typeOf(array)}`);
-  const index = ensureInteger(
-    position,
-    28690,
-    `${name}'s second argument must be a numeric value, but is ${typeOf(position)}`,
-  );
+  const index = ensureInt32(position, [28690, 28691], `${name}'s second argument`);
   return list[index < 0 ? list.length + index : index];
 }
 
-function indexOf([array, wanted, from, to]: unknown[], collation: Parameters<typeof isEqual>[2]): unknown {
+function indexOf(values: unknown[], collation: Parameters<typeof isEqual>[2]): unknown {
+  const [array, wanted, from, to] = values;
   if (isNullish(array)) return null;
   const list = ensureArray(
     array,
     40090,
     `$indexOfArray requires an array as a first argument, found: ${typeOf(array)}`,
   );
-  const start =
-    from === undefined ? 0 : ensureInteger(from, 40096, '$indexOfArray requires an integral starting index');
-  const end =
-    to === undefined ? list.length : ensureInteger(to, 40096, '$indexOfArray requires an integral ending index');
+  const start = values.length > 2 ? ensureIndex('$indexOfArray', from, 'starting index') : 0;
+  const end = values.length > 3 ? ensureIndex('$indexOfArray', to, 'ending index') : list.length;
   for (let index = start; index < Math.min(end, list.length); index += 1) {
     if (isEqual(list[index], wanted, collation)) return index;
   }
   return -1;
 }
 
-function slice([array, first, second]: unknown[]): unknown {
-  if (isNullish(array) || isNullish(first) || second === null) return null;
+function slice(values: unknown[]): unknown {
+  const [array, first, second] = values;
+  if (isNullish(array) || isNullish(first)) return null;
   const list = ensureArray(array, 28724, `First argument to $slice must be an array, but is of type: ${typeOf(array)}`);
-  const start = ensureInteger(first, 28725, 'Second argument to $slice must be a numeric value');
-  if (second === undefined) return start >= 0 ? list.slice(0, start) : list.slice(start);
-  const count = ensureInteger(second, 28727, 'Third argument to $slice must be numeric');
+  const start = ensureInt32(first, [28725, 28726], 'Second argument to $slice');
+  if (values.length === 2) return start >= 0 ? list.slice(0, start) : list.slice(start);
+  if (isNullish(second)) return null;
+  const count = ensureInt32(second, [28727, 28728], 'Third argument to $slice');
   if (count <= 0) return fail('Location28729', `Third argument to $slice must be positive: ${count}`);
   const from = start < 0 ? Math.max(list.length + start, 0) : start;
   return list.slice(from, from + count);
@@ -105,14 +120,11 @@ function slice([array, first, second]: unknown[]): unknown {
 
 const MAX_RANGE = 8_000_000;
 
-function range([start, end, step]: unknown[]): unknown {
-  const from = ensureInteger(
-    start,
-    34443,
-    '$range requires a starting value that can be represented as a 32-bit integer',
-  );
-  const to = ensureInteger(end, 34445, '$range requires an ending value that can be represented as a 32-bit integer');
-  const by = step === undefined ? 1 : ensureInteger(step, 34447, '$range requires a step that is a 32-bit integer');
+function range(arguments_: unknown[]): unknown {
+  const [start, end, step] = arguments_;
+  const from = ensureInt32(start, [34443, 34444], "$range's starting value");
+  const to = ensureInt32(end, [34445, 34446], "$range's ending value");
+  const by = arguments_.length === 2 ? 1 : ensureInt32(step, [34447, 34448], "$range's step value");
   if (by === 0) return fail('Location34449', '$range requires a non-zero step value');
   if ((to - from) / by > MAX_RANGE) return fail('ExceededMemoryLimit', '$range would use too much memory');
   const values: number[] = [];
@@ -120,47 +132,72 @@ function range([start, end, step]: unknown[]): unknown {
   return values;
 }
 
-function zip({ inputs, useLongestLength, defaults }: Record<string, unknown>): unknown {
-  const lists = ensureArray(inputs, 34461, 'inputs must be an array of expressions');
-  if (lists.some(isNullish)) return null;
-  const arrays = lists.map((list) =>
-    ensureArray(list, 34468, `$zip found a non-array expression in input: ${typeOf(list)}`),
-  );
-  const lengths = arrays.map((array) => array.length);
-  const length = useLongestLength === true ? Math.max(...lengths) : Math.min(...lengths);
-  const fillers = Array.isArray(defaults) ? defaults : [];
-  return Array.from({ length }, (_, index) =>
-    arrays.map((array, position) => array[index] ?? fillers[position] ?? null),
-  );
-}
-
-function createPick(name: string, pick: (array: unknown[], count: number) => unknown[]) {
-  return function pickElements({ input, n }: Record<string, unknown>): unknown {
-    if (isNullish(input)) return null;
-    const count = ensureInteger(n, 5787903, `${name}: 'n' must be an integer`);
-    if (count <= 0) return fail('Location5787908', `'n' must be greater than 0, found ${count}`);
-    return pick(ensureArray(input, 5788200, `${name}: 'input' must be an array`), count);
+const compileZip: OperatorCompiler = (operand, context) => {
+  const { inputs, useLongestLength = false, defaults = [] } = readParameters('$zip', operand, ZIP);
+  if (!Array.isArray(inputs)) return fail('Location34461', `inputs must be an array of expressions`);
+  if (!Array.isArray(defaults)) return fail('Location34462', 'defaults must be an array of expressions');
+  if (typeof useLongestLength !== 'boolean') return fail('Location34463', 'useLongestLength must be a bool');
+  if (inputs.length === 0) return fail('Location34465', '$zip requires at least one input array');
+  if (defaults.length > 0 && !useLongestLength)
+    return fail('Location34466', 'cannot specify defaults unless useLongestLength is true');
+  if (defaults.length > 0 && defaults.length !== inputs.length)
+    return fail('Location34467', 'defaults and inputs must have the same length');
+  const lists = inputs.map((input) => compile(input, context));
+  const fillers = defaults.map((value) => compile(value, context));
+  return function evaluateZip(scope) {
+    const arrays: unknown[][] = [];
+    for (const evaluate of lists) {
+      const list = evaluate(scope);
+      if (isNullish(list)) return null;
+      arrays.push(ensureArray(list, 34468, `$zip found a non-array expression in input: ${typeOf(list)}`));
+    }
+    const lengths = arrays.map((array) => array.length);
+    const length = useLongestLength ? Math.max(...lengths) : Math.min(...lengths);
+    const values = fillers.map((evaluate) => evaluate(scope));
+    return Array.from({ length }, (_, index) =>
+      arrays.map((array, position) => (index < array.length ? array[index] : (values[position] ?? null))),
+    );
   };
-}
+};
 
-function sortArray(input: unknown, sortBy: unknown, collation: Parameters<typeof isEqual>[2]): unknown {
+const ZIP: { required: ['inputs']; optional: ['useLongestLength', 'defaults'] } = {
+  required: ['inputs'],
+  optional: ['useLongestLength', 'defaults'],
+};
+
+const definePick = ([name, pick]: readonly [string, Pick]): OperatorEntry =>
+  defineNamed(name, { required: ['input', 'n'], optional: [] }, ({ input, n }, { collation }) => {
+    const count = countOf(n);
+    return pick(ensureArray(input, 5788200, 'Input must be an array'), count, collation);
+  });
+
+function sortArray(input: unknown, sortBy: number | Document, collation: Parameters<typeof isEqual>[2]): unknown {
   if (isNullish(input)) return null;
   const array = ensureArray(
     input,
     2942504,
     `The input argument to $sortArray must be an array, but was of type: ${typeOf(input)}`,
   );
-  if (!isNumeric(sortBy) && !isDocument(sortBy)) return fail('Location2942505', 'The $sortArray argument is invalid');
-  return sortElements(array, isDocument(sortBy) ? sortBy : toNumber(sortBy), collation);
+  return sortElements(array, sortBy, collation);
+}
+
+function sortOrderOf(sortBy: unknown): number | Document {
+  if (isDocument(sortBy)) {
+    parseSort(sortBy);
+    return sortBy;
+  }
+  const direction = isNumeric(sortBy) ? toNumber(sortBy) : 0;
+  return direction === 1 || direction === -1
+    ? direction
+    : fail('Location2942507', 'The $sortArray sortBy must be 1, -1, or a sort by fields');
 }
 
 const compileSortArray: OperatorCompiler = (operand, context) => {
   const { input, sortBy } = readParameters('$sortArray', operand, { required: ['input', 'sortBy'], optional: [] });
   const evaluate = compile(input, context);
-  return (scope) => sortArray(evaluate(scope), sortBy, context.collation);
+  const order = sortOrderOf(sortBy);
+  return (scope) => sortArray(evaluate(scope), order, context.collation);
 };
-
-const INPUT_AND_N: { required: ['input', 'n']; optional: [] } = { required: ['input', 'n'], optional: [] };
 
 /** Array operators. */
 export const arrayOperators: readonly OperatorEntry[] = [
@@ -172,10 +209,12 @@ export const arrayOperators: readonly OperatorEntry[] = [
   defineOperator('$first', 1, ([array]) => elementAt('$first', array, 0)),
   defineOperator('$last', 1, ([array]) => elementAt('$last', array, -1)),
   defineOperator('$concatArrays', ANY_NUMBER, (values) => {
-    if (values.some(isNullish)) return null;
-    return values.flatMap((value) =>
-      ensureArray(value, 28664, `$concatArrays only supports arrays, not ${typeOf(value)}`),
-    );
+    const lists: unknown[][] = [];
+    for (const value of values) {
+      if (isNullish(value)) return null;
+      lists.push(ensureArray(value, 28664, `$concatArrays only supports arrays, not ${typeOf(value)}`));
+    }
+    return lists.flat();
   }),
   defineOperator('$in', 2, ([value, array], { collation }) => {
     if (!Array.isArray(array))
@@ -202,28 +241,6 @@ export const arrayOperators: readonly OperatorEntry[] = [
           ),
         ].reverse(),
   ),
-  defineNamed('$zip', { required: ['inputs'], optional: ['useLongestLength', 'defaults'] }, zip),
-  defineNamed(
-    '$firstN',
-    INPUT_AND_N,
-    createPick('$firstN', (array, count) => array.slice(0, count)),
-  ),
-  defineNamed(
-    '$lastN',
-    INPUT_AND_N,
-    createPick('$lastN', (array, count) => array.slice(-count)),
-  ),
-  defineNamed(
-    '$minN',
-    INPUT_AND_N,
-    createPick('$minN', (array, count) => sorted(array).slice(0, count)),
-  ),
-  defineNamed(
-    '$maxN',
-    INPUT_AND_N,
-    createPick('$maxN', (array, count) => sorted(array).reverse().slice(0, count)),
-  ),
+  ['$zip', compileZip],
+  ...PICKS.map(definePick),
 ];
-
-const sorted = (array: unknown[]): unknown[] =>
-  array.filter((value) => !isNullish(value)).sort((a, b) => compareValues(a, b));

@@ -6,10 +6,10 @@ import { ANY_NUMBER, defineOperator, isNullish, type OperatorEntry } from './def
 
 const define = (name: string, start: bigint, combine: (left: bigint, right: bigint) => bigint): OperatorEntry =>
   defineOperator(name, ANY_NUMBER, (values) => {
-    if (values.some(isNullish)) return null;
     let bits = start;
     let hasLong = false;
     for (const value of values) {
+      if (isNullish(value)) return null;
       bits = combine(bits, integerOf(name, value));
       hasLong ||= value instanceof Long;
     }
@@ -31,6 +31,7 @@ export const bitwiseOperators: readonly OperatorEntry[] = [
   define('$bitXor', 0n, (left, right) => left ^ right),
   defineOperator('$bitNot', 1, ([value]) => {
     if (isNullish(value)) return null;
+    if (!isNumeric(value)) return fail('Location28765', `$bitNot only supports numeric types, not ${typeOf(value)}`);
     const bits = ~integerOf('$bitNot', value);
     return value instanceof Long ? Long.fromBigInt(bits) : Number(bits);
   }),

@@ -52,17 +52,23 @@ function zoneFormat(zone: string): Intl.DateTimeFormat {
   }
 }
 
-const OFFSET = /^(?:GMT|UTC)?(?:([+-])(\d{2}):?(\d{2})?)?$/;
+/** An offset as a client writes it. */
+const OFFSET = /^([+-])(\d{2}):?(\d{2})?$/;
+
+/** The offset that the name of a zone ends with; for times before standard time it has seconds. */
+const NAMED_OFFSET = /([+-])(\d{2}):(\d{2})(?::(\d{2}))?$/;
+
+/** Whether a time zone is that of UTC by its name. */
+export const isUtc = (zone: unknown): boolean => zone === undefined || zone === 'UTC' || zone === 'GMT' || zone === 'Z';
 
 /** The offset of a time zone (an Olson name or an offset) from UTC at a time, in milliseconds. */
 export function zoneOffsetMs(zone: unknown, at: number): number {
-  if (zone === undefined || zone === 'UTC' || zone === 'GMT' || zone === 'Z') return 0;
+  if (isUtc(zone)) return 0;
   if (typeof zone !== 'string')
     return fail('Location40517', `timezone must evaluate to a string, found ${typeOf(zone)}`);
-  const fixed = OFFSET.exec(zone);
-  const match = fixed ?? OFFSET.exec(zoneName(zone, at));
-  const [, sign, hours = '0', minutes = '0'] = match ?? [];
-  const offset = (Number(hours) * 60 + Number(minutes)) * UNIT_MS.minute;
+  const match = OFFSET.exec(zone) ?? NAMED_OFFSET.exec(zoneName(zone, at));
+  const [, sign, hours = '0', minutes = '0', seconds = '0'] = match ?? [];
+  const offset = Number(hours) * UNIT_MS.hour + Number(minutes) * UNIT_MS.minute + Number(seconds) * UNIT_MS.second;
   return sign === '-' ? -offset : offset;
 }
 
@@ -82,9 +88,13 @@ export function fromLocal(local: number, zone: unknown): Date {
   return new Date(local - zoneOffsetMs(zone, guess));
 }
 
+/** A day as a time in UTC. Unlike `Date.UTC`, it takes the years before 100 as they are. */
+export const utcDay = (year: number, month: number, day: number): number =>
+  new Date(0).setUTCFullYear(year, month, day);
+
 /** The day of the year; 1 January is day 1. */
 export const dayOfYear = (date: Date): number =>
-  Math.floor((startOfDay(date) - Date.UTC(date.getUTCFullYear(), 0, 1)) / DAY_MS) + 1;
+  Math.floor((startOfDay(date) - utcDay(date.getUTCFullYear(), 0, 1)) / DAY_MS) + 1;
 
 const startOfDay = (date: Date): number => Math.floor(date.getTime() / DAY_MS) * DAY_MS;
 
@@ -108,17 +118,26 @@ export const weekOfYear = (date: Date): number => Math.floor((dayOfYear(date) + 
 export function addMonths(date: Date, months: number): number {
   const year = date.getUTCFullYear();
   const month = date.getUTCMonth() + months;
-  const lastDay = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+  const lastDay = new Date(utcDay(year, month + 1, 0)).getUTCDate();
   const time = date.getTime() - startOfDay(date);
-  return Date.UTC(year, month, Math.min(date.getUTCDate(), lastDay)) + time;
+  return utcDay(year, month, Math.min(date.getUTCDate(), lastDay)) + time;
 }
 
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 
 /** The number of a weekday from its name or the first three letters of the name; 0 is Sunday. */
 export function weekdayNumber(name: unknown): number {
-  if (name === undefined || name === null) return 0;
-  const text = typeof name === 'string' ? name.toLowerCase() : '';
+  if (name === undefined) return 0;
+  if (typeof name !== 'string')
+    return fail('Location5439015', `the parameter 'startOfWeek' must be a string, but got ${typeOf(name)}`);
+  const text = name.toLowerCase();
   const found = WEEKDAYS.findIndex((day) => day === text || day.slice(0, 3) === text);
-  return found === -1 ? fail('Location5439015', `unknown day of week value: ${String(name)}`) : found;
+  return found === -1 ? fail('Location5439016', `value cannot be recognized as a day of a week: ${name}`) : found;
+}
+
+/** The time of the first day of an ISO week, moved by weekdays. */
+export function isoDay(year: number, week: number, weekday: number): number {
+  // 4 January is always in week 1.
+  const fourth = new Date(utcDay(year, 0, 4));
+  return fourth.getTime() + ((week - 1) * 7 + weekday - isoDayOfWeek(fourth)) * DAY_MS;
 }

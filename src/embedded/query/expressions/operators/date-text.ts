@@ -3,12 +3,14 @@ import { fail } from '../../../errors.js';
 import {
   dayOfYear,
   fromLocal,
+  isoDay,
   isoDayOfWeek,
   isoWeek,
   isoWeekYear,
+  isUtc,
   toDate,
-  toLocal,
   UNIT_MS,
+  utcDay,
   weekOfYear,
   zoneOffsetMs,
 } from './calendar.js';
@@ -55,31 +57,47 @@ const FORMATTERS: Readonly<Record<string, (moment: Moment) => string>> = {
   B: ({ local }) => MONTHS[local.getUTCMonth()] ?? '',
   z: ({ offsetMinutes }) => {
     const minutes = Math.abs(offsetMinutes);
-    return `${offsetMinutes < 0 ? '-' : '+'}${padded(Math.floor(minutes / 60), 2)}${padded(minutes % 60, 2)}`;
+    return `${offsetMinutes < 0 ? '-' : '+'}${padded(Math.floor(minutes / 60), 2)}${padded(Math.trunc(minutes % 60), 2)}`;
   },
-  Z: ({ offsetMinutes }) => `${offsetMinutes < 0 ? '' : '+'}${offsetMinutes}`,
+  Z: ({ offsetMinutes }) => `${offsetMinutes < 0 ? '' : '+'}${Math.trunc(offsetMinutes)}`,
   '%': () => '%',
 };
 
-const formatDate = (format: string, moment: Moment): string =>
-  format.replace(/%(.?)/gs, (_, specifier: string) => {
-    const formatter = Object.hasOwn(FORMATTERS, specifier) ? FORMATTERS[specifier] : undefined;
-    return formatter?.(moment) ?? fail('Location18536', `Invalid format character '%${specifier}' in format string`);
-  });
+const SPECIFIER = /%(.?)/gs;
+
+/** The format of a date text. @throws DatabaseError with the code for another type, or for an unknown specifier */
+function ensureFormat(format: unknown, specifiers: object, code: number, name: string): string {
+  if (typeof format !== 'string')
+    return fail(`Location${code}`, `${name} requires that 'format' be a string, found: ${typeOf(format)}`);
+  for (const [, specifier = ''] of format.matchAll(SPECIFIER)) {
+    if (specifier === '') fail('Location18535', "Unmatched '%' at end of format string");
+    if (!Object.hasOwn(specifiers, specifier))
+      fail('Location18536', `Invalid format character '%${specifier}' in format string`);
+  }
+  return format;
+}
 
 const UTC_FORMAT = '%Y-%m-%dT%H:%M:%S.%LZ';
 const LOCAL_FORMAT = '%Y-%m-%dT%H:%M:%S.%L';
 
 function dateToString({ date, format, timezone, onNull }: Record<string, unknown>): unknown {
+  const pattern = isNullish(format) ? format : ensureFormat(format, FORMATTERS, 18533, '$dateToString');
   if (isNullish(date)) return onNull ?? null;
-  if (format === null || timezone === null) return null;
+  if (pattern === null || timezone === null) return null;
   const moment = toDate(date);
   const offsetMs = zoneOffsetMs(timezone, moment.getTime());
-  const isUtc = timezone === undefined || timezone === 'UTC' || timezone === 'GMT' || timezone === 'Z';
-  const pattern = format ?? (isUtc ? UTC_FORMAT : LOCAL_FORMAT);
-  if (typeof pattern !== 'string')
-    return fail('Location18533', `$dateToString requires that 'format' be a string, found: ${typeOf(pattern)}`);
-  return formatDate(pattern, { local: toLocal(moment, timezone), offsetMinutes: offsetMs / UNIT_MS.minute });
+  const local = new Date(moment.getTime() + offsetMs);
+  const year = local.getUTCFullYear();
+  if (year < 0 || year > 9999)
+    return fail(
+      'Location18537',
+      `Could not convert date to string: date component was outside the supported range of 0-9999: ${year}`,
+    );
+  const text = pattern ?? (isUtc(timezone) ? UTC_FORMAT : LOCAL_FORMAT);
+  return text.replace(
+    SPECIFIER,
+    (_, specifier: string) => FORMATTERS[specifier]?.({ local, offsetMinutes: offsetMs / UNIT_MS.minute }) ?? '',
+  );
 }
 
 /** The pattern of each format specifier, with a named group. */
@@ -96,7 +114,7 @@ const PARSERS: Readonly<Record<string, string>> = {
   B: '(?<monthName>[A-Za-z]+)',
   z: '(?<zone>Z|[+-]\\d{2}:?(?:\\d{2})?)',
   Z: '(?<zoneMinutes>[+-]\\d{1,4})',
-  G: '(?<isoYear>\\d{4})',
+  G: '(?<isoYear>\\d{1,4})',
   V: '(?<isoWeek>\\d{1,2})',
   u: '(?<isoDay>\\d)',
   '%': '%',
@@ -105,8 +123,7 @@ const PARSERS: Readonly<Record<string, string>> = {
 function parserOf(format: string): RegExp {
   const body = format.replace(/%(.?)|[\\^$.*+?()[\]{}|/]/gs, (text, specifier: string | undefined) => {
     if (specifier === undefined) return `\\${text}`;
-    const parser = Object.hasOwn(PARSERS, specifier) ? PARSERS[specifier] : undefined;
-    return parser ?? fail('Location18536', `Invalid format character '%${specifier}' in format string`);
+    return PARSERS[specifier] ?? '';
   });
   return new RegExp(`^${body}$`);
 }
@@ -123,27 +140,46 @@ function parseWithFormat(text: string, format: string, zone: unknown): Date {
     part('second', 0) * UNIT_MS.second +
     part('millisecond', 0);
   const local = calendarDay(groups, part) + time;
+  const hasZone = groups['zone'] !== undefined || groups['zoneMinutes'] !== undefined;
+  if (hasZone) ensureOneZone(zone);
   if (groups['zone'] !== undefined) return new Date(local - zoneOffsetMs(groups['zone'], local));
-  if (groups['zoneMinutes'] !== undefined) return new Date(local - part('zoneMinutes', 0) * UNIT_MS.minute);
+  if (hasZone) return new Date(local - part('zoneMinutes', 0) * UNIT_MS.minute);
   return fromLocal(local, zone);
 }
 
+/** @throws DatabaseError ConversionFailure when a text with a zone comes with another zone */
+function ensureOneZone(zone: unknown): void {
+  if (isUtc(zone)) return;
+  fail('ConversionFailure', 'you cannot pass in a date/time string with GMT offset together with a timezone argument');
+}
+
+const ISO_PARTS = ['isoYear', 'isoWeek', 'isoDay'];
+const NATURAL_PARTS = ['year', 'month', 'monthName', 'day', 'dayOfYear'];
+
 function calendarDay(groups: Record<string, string>, part: (name: string, standard: number) => number): number {
-  if (groups['isoYear'] !== undefined) {
-    const fourth = new Date(Date.UTC(part('isoYear', 1970), 0, 4));
-    return fourth.getTime() + ((part('isoWeek', 1) - 1) * 7 + part('isoDay', 1) - isoDayOfWeek(fourth)) * UNIT_MS.day;
+  const has = (names: readonly string[]): boolean => names.some((name) => groups[name] !== undefined);
+  if (has(ISO_PARTS)) {
+    if (has(NATURAL_PARTS)) fail('ConversionFailure', 'Mixing of ISO dates with natural dates is not allowed');
+    if (groups['isoYear'] === undefined) fail('ConversionFailure', 'The parsed date was invalid');
+    return isoDay(part('isoYear', 1970), part('isoWeek', 1), part('isoDay', 1));
   }
   const year = part('year', 1970);
-  if (groups['dayOfYear'] !== undefined) return Date.UTC(year, 0, part('dayOfYear', 1));
-  const name = groups['monthName']?.toLowerCase();
-  const month =
-    name === undefined ? part('month', 1) - 1 : MONTHS.findIndex((full) => full.toLowerCase().startsWith(name));
-  return Date.UTC(year, month, part('day', 1));
+  if (groups['dayOfYear'] !== undefined) return utcDay(year, 0, part('dayOfYear', 1));
+  return utcDay(year, monthOf(groups) ?? part('month', 1) - 1, part('day', 1));
+}
+
+function monthOf({ monthName }: Record<string, string>): number | undefined {
+  if (monthName === undefined) return undefined;
+  const name = monthName.toLowerCase();
+  const month = MONTHS.map((full) => full.toLowerCase()).findIndex(
+    (full) => full === name || full.slice(0, 3) === name,
+  );
+  return month === -1 ? fail('ConversionFailure', `Error parsing date string; unknown month '${monthName}'`) : month;
 }
 
 function dateFromString({ dateString, format, timezone, onNull, ...rest }: Record<string, unknown>): unknown {
+  const pattern = isNullish(format) ? format : ensureFormat(format, PARSERS, 40684, '$dateFromString');
   if (isNullish(dateString)) return onNull ?? null;
-  if (timezone === null || format === null) return null;
   try {
     if (typeof dateString !== 'string') {
       return fail(
@@ -151,10 +187,12 @@ function dateFromString({ dateString, format, timezone, onNull, ...rest }: Recor
         `$dateFromString requires that 'dateString' be a string, found: ${typeOf(dateString)}`,
       );
     }
-    if (typeof format === 'string') return parseWithFormat(dateString, format, timezone);
+    if (timezone === null || pattern === null) return null;
+    if (pattern !== undefined) return parseWithFormat(dateString, pattern, timezone);
     const date = convert(dateString, 'date') as Date;
-    const hasZone = /(?:Z|[+-]\d{2}:?(?:\d{2})?)$/i.test(dateString.slice(10));
-    return hasZone ? date : fromLocal(date.getTime(), timezone);
+    if (!/(?:Z|[+-]\d{2}:?(?:\d{2})?)$/i.test(dateString.slice(10))) return fromLocal(date.getTime(), timezone);
+    ensureOneZone(timezone);
+    return date;
   } catch (error) {
     if ('onError' in rest && isConversionFailure(error)) return rest['onError'];
     throw error;

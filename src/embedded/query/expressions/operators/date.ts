@@ -1,139 +1,107 @@
 import { Long } from 'bson';
-import { toNumber } from '../../../bson/numbers.js';
-import { isDocument, isNumeric, typeOf } from '../../../bson/values.js';
+import { integerOf } from '../../../bson/numbers.js';
+import { isDocument, typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
-import { compile } from '../compiler.js';
+import { compile, type OperatorCompiler } from '../compiler.js';
 import {
-  addMonths,
-  DAY_MS,
   dayOfYear,
   fromLocal,
-  isFixedUnit,
-  isMonthUnit,
+  isoDay,
   isoDayOfWeek,
   isoWeek,
   isoWeekYear,
   toDate,
   toLocal,
-  UNIT_MONTHS,
   UNIT_MS,
-  weekdayNumber,
+  utcDay,
   weekOfYear,
 } from './calendar.js';
-import { defineNamed, isNullish, type OperatorEntry } from './define.js';
+import { defineNamed, isNull, isNullish, type OperatorEntry } from './define.js';
 
 /** An operator that reads a part of a date: `{ $year: date }` or `{ $year: { date, timezone } }`. */
 const definePart = (name: string, read: (local: Date) => unknown): OperatorEntry => [
   name,
   (operand, context) => {
-    const only = Array.isArray(operand) && operand.length === 1 ? operand[0] : operand;
-    const isNamed = isDocument(only) && Object.hasOwn(only, 'date');
-    const date = compile(isNamed ? only['date'] : only, context);
-    const hasZone = isNamed && Object.hasOwn(only, 'timezone');
-    const zone = compile(hasZone ? only['timezone'] : undefined, context);
+    const parameters = readPartParameters(name, operand);
+    const date = compile(parameters.date, context);
+    const hasZone = 'timezone' in parameters;
+    const zone = compile(parameters.timezone, context);
     return function evaluatePart(scope) {
       const value = date(scope);
+      if (isNullish(value)) return null;
+      const start = toDate(value);
       const zoneName = zone(scope);
-      if (isNullish(value) || (hasZone && isNullish(zoneName))) return null;
-      return read(toLocal(toDate(value), zoneName));
+      return hasZone && isNullish(zoneName) ? null : read(toLocal(start, zoneName));
     };
   },
 ];
 
-function integer(name: string, value: unknown): number {
-  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
-  return Number.isInteger(number)
-    ? number
-    : fail('Location40515', `${name} must evaluate to an integer, found ${typeOf(value)}`);
-}
-
-function ensureUnit(unit: unknown): string {
-  if (typeof unit === 'string' && (isFixedUnit(unit) || isMonthUnit(unit))) return unit;
-  return fail('FailedToParse', `unknown time unit value: ${String(unit)}`);
-}
-
-function createDateAdd(sign: 1 | -1) {
-  return function addToDate({ startDate, unit, amount, timezone }: Record<string, unknown>): unknown {
-    if (isNullish(startDate) || isNullish(unit) || isNullish(amount) || timezone === null) return null;
-    const start = toDate(startDate);
-    const by = sign * integer('amount', amount);
-    const name = ensureUnit(unit);
-    if (isMonthUnit(name)) return fromLocal(addMonths(toLocal(start, timezone), by * UNIT_MONTHS[name]), timezone);
-    const length = isFixedUnit(name) ? UNIT_MS[name] : 0;
-    // Days are calendar days in the time zone; an hour always has 60 minutes.
-    if (length >= DAY_MS) return fromLocal(toLocal(start, timezone).getTime() + by * length, timezone);
-    return new Date(start.getTime() + by * length);
-  };
-}
-
-/** The number of months since year 0. */
-const monthNumber = (date: Date): number => date.getUTCFullYear() * 12 + date.getUTCMonth();
-
-/** The number of the week since 1970-01-01, which was a Thursday. */
-const weekNumber = (local: number, firstDay: number): number =>
-  Math.floor((Math.floor(local / DAY_MS) + 4 - firstDay) / 7);
-
-function dateDiff({ startDate, endDate, unit, timezone, startOfWeek }: Record<string, unknown>): unknown {
-  if (isNullish(startDate) || isNullish(endDate) || isNullish(unit) || timezone === null) return null;
-  const name = ensureUnit(unit);
-  const start = toLocal(toDate(startDate), timezone);
-  const end = toLocal(toDate(endDate), timezone);
-  if (isMonthUnit(name)) {
-    const months = UNIT_MONTHS[name];
-    return Long.fromNumber(Math.floor(monthNumber(end) / months) - Math.floor(monthNumber(start) / months));
+function readPartParameters(name: string, operand: unknown): { date: unknown; timezone?: unknown } {
+  if (Array.isArray(operand) && operand.length !== 1) {
+    fail('Location40536', `${name} accepts exactly one argument if given an array, but was given ${operand.length}`);
   }
-  if (name === 'week') {
-    const firstDay = weekdayNumber(startOfWeek);
-    return Long.fromNumber(weekNumber(end.getTime(), firstDay) - weekNumber(start.getTime(), firstDay));
+  const only = Array.isArray(operand) ? operand[0] : operand;
+  if (!isDocument(only) || Object.keys(only)[0]?.startsWith('$') === true) return { date: only };
+  for (const key of Object.keys(only)) {
+    if (key !== 'date' && key !== 'timezone') fail('Location40535', `unrecognized option to ${name}: "${key}"`);
   }
-  const length = isFixedUnit(name) ? UNIT_MS[name] : 1;
-  return Long.fromNumber(Math.floor(end.getTime() / length) - Math.floor(start.getTime() / length));
+  if (!Object.hasOwn(only, 'date')) return fail('Location40539', `missing 'date' argument to ${name}`);
+  return only as { date: unknown; timezone?: unknown };
 }
 
-/** The reference date of the bins of `$dateTrunc`. */
-const REFERENCE = Date.UTC(2000, 0, 1);
+const MAX_PART = 32_767;
 
-function dateTrunc({ date, unit, binSize, timezone, startOfWeek }: Record<string, unknown>): unknown {
-  if (isNullish(date) || isNullish(unit) || binSize === null || timezone === null) return null;
-  const name = ensureUnit(unit);
-  const size = binSize === undefined ? 1 : integer('binSize', binSize);
-  if (size < 1)
-    return fail('Location5439017', `$dateTrunc requires 'binSize' to be greater than 0, but got value ${size}`);
-  const local = toLocal(toDate(date), timezone);
-  if (isMonthUnit(name)) {
-    const bin = size * UNIT_MONTHS[name];
-    const months = Math.floor((monthNumber(local) - 24_000) / bin) * bin;
-    return fromLocal(Date.UTC(2000, months, 1), timezone);
-  }
-  const bin = size * (isFixedUnit(name) ? UNIT_MS[name] : 1);
-  // Weeks count from the first matching weekday on or after 2000-01-01, a Saturday.
-  const reference = name === 'week' ? REFERENCE + ((weekdayNumber(startOfWeek) + 1) % 7) * DAY_MS : REFERENCE;
-  return fromLocal(reference + Math.floor((local.getTime() - reference) / bin) * bin, timezone);
+/** The parts of a date that have bounds. */
+const BOUNDED_PARTS: ReadonlySet<string> = new Set(['hour', 'minute', 'month', 'day', 'isoWeek', 'isoDayOfWeek']);
+
+function partOf(parts: Record<string, unknown>, name: string, standard: number): number {
+  const value = parts[name];
+  if (value === undefined) return standard;
+  const number = integerOf(value);
+  if (number === undefined)
+    return fail('Location40515', `'${name}' must evaluate to an integer, found ${typeOf(value)}`);
+  if (BOUNDED_PARTS.has(name) && (number > MAX_PART || number < -MAX_PART - 1))
+    return fail(
+      'Location31034',
+      `'${name}' must evaluate to a value in the range [-32768, 32767]; value ${number} is not in range`,
+    );
+  return number;
 }
+
+const ensureYear = (name: string, year: number, code: number): number =>
+  year >= 1 && year <= 9999
+    ? year
+    : fail(`Location${code}`, `'${name}' must evaluate to an integer in the range 1 to 9999, found ${year}`);
 
 function dateFromParts(parts: Record<string, unknown>): unknown {
-  for (const value of Object.values(parts)) if (isNullish(value)) return null;
-  const part = (name: string, standard: number): number =>
-    parts[name] === undefined ? standard : integer(`'${name}'`, parts[name]);
+  if (Object.values(parts).some(isNull)) return null;
+  const part = (name: string, standard: number): number => partOf(parts, name, standard);
   const time =
     part('hour', 0) * UNIT_MS.hour +
     part('minute', 0) * UNIT_MS.minute +
     part('second', 0) * UNIT_MS.second +
     part('millisecond', 0);
-  if (parts['isoWeekYear'] === undefined && parts['year'] === undefined) {
-    return fail('Location40516', "$dateFromParts requires either 'year' or 'isoWeekYear' to be present");
-  }
   const day =
     parts['isoWeekYear'] === undefined
-      ? Date.UTC(part('year', 0), part('month', 1) - 1, part('day', 1))
-      : isoDay(part('isoWeekYear', 0), part('isoWeek', 1), part('isoDayOfWeek', 1));
+      ? utcDay(ensureYear('year', part('year', 1970), 40523), part('month', 1) - 1, part('day', 1))
+      : isoDay(
+          ensureYear('isoWeekYear', part('isoWeekYear', 1970), 31095),
+          part('isoWeek', 1),
+          part('isoDayOfWeek', 1),
+        );
   return fromLocal(day + time, parts['timezone']);
 }
 
-function isoDay(year: number, week: number, weekday: number): number {
-  // 4 January is always in week 1.
-  const fourth = new Date(Date.UTC(year, 0, 4));
-  return fourth.getTime() + ((week - 1) * 7 + weekday - isoDayOfWeek(fourth)) * DAY_MS;
+/** Rejects parts of natural dates beside parts of ISO weeks. */
+function ensureOneCalendar(operand: unknown): void {
+  if (!isDocument(operand)) return;
+  const has = (...names: string[]): boolean => names.some((name) => Object.hasOwn(operand, name));
+  if (!has('year', 'isoWeekYear'))
+    fail('Location40516', "$dateFromParts requires either 'year' or 'isoWeekYear' to be present");
+  if (has('year') && has('isoWeekYear', 'isoWeek', 'isoDayOfWeek'))
+    fail('Location40489', '$dateFromParts does not allow mixing natural dates with ISO dates');
+  if (has('isoWeekYear') && has('month', 'day'))
+    fail('Location40525', '$dateFromParts does not allow mixing ISO dates with natural dates');
 }
 
 const timeParts = (local: Date): Record<string, number> => ({
@@ -144,7 +112,10 @@ const timeParts = (local: Date): Record<string, number> => ({
 });
 
 function dateToParts({ date, timezone, iso8601 }: Record<string, unknown>): unknown {
-  if (isNullish(date) || timezone === null || iso8601 === null) return null;
+  if (isNull(timezone) || isNull(iso8601)) return null;
+  if (iso8601 !== undefined && typeof iso8601 !== 'boolean')
+    return fail('Location40521', `iso8601 must evaluate to a bool, found ${typeOf(iso8601)}`);
+  if (isNull(date)) return null;
   const local = toLocal(toDate(date), timezone);
   if (iso8601 === true) {
     return {
@@ -157,12 +128,29 @@ function dateToParts({ date, timezone, iso8601 }: Record<string, unknown>): unkn
   return { year: local.getUTCFullYear(), month: local.getUTCMonth() + 1, day: local.getUTCDate(), ...timeParts(local) };
 }
 
-const ADD: { required: ['startDate', 'unit', 'amount']; optional: ['timezone'] } = {
-  required: ['startDate', 'unit', 'amount'],
-  optional: ['timezone'],
+const PARTS = [
+  'year',
+  'month',
+  'day',
+  'isoWeekYear',
+  'isoWeek',
+  'isoDayOfWeek',
+  'hour',
+  'minute',
+  'second',
+  'millisecond',
+  'timezone',
+] as const;
+
+const [, compileParts] = defineNamed('$dateFromParts', { required: [], optional: PARTS }, dateFromParts);
+
+const compileDateFromParts: OperatorCompiler = (operand, context) => {
+  const evaluate = compileParts(operand, context);
+  ensureOneCalendar(operand);
+  return evaluate;
 };
 
-/** Operators that read parts of dates and calculate with dates. */
+/** Operators that read parts of dates, and make dates of parts. */
 export const dateOperators: readonly OperatorEntry[] = [
   definePart('$year', (local) => local.getUTCFullYear()),
   definePart('$month', (local) => local.getUTCMonth() + 1),
@@ -177,37 +165,6 @@ export const dateOperators: readonly OperatorEntry[] = [
   definePart('$isoWeek', isoWeek),
   definePart('$isoWeekYear', (local) => Long.fromNumber(isoWeekYear(local))),
   definePart('$isoDayOfWeek', isoDayOfWeek),
-  defineNamed('$dateAdd', ADD, createDateAdd(1)),
-  defineNamed('$dateSubtract', ADD, createDateAdd(-1)),
-  defineNamed(
-    '$dateDiff',
-    { required: ['startDate', 'endDate', 'unit'], optional: ['timezone', 'startOfWeek'] },
-    dateDiff,
-  ),
-  defineNamed(
-    '$dateTrunc',
-    { required: ['date', 'unit'], optional: ['binSize', 'timezone', 'startOfWeek'] },
-    dateTrunc,
-  ),
-  defineNamed(
-    '$dateFromParts',
-    {
-      required: [],
-      optional: [
-        'year',
-        'month',
-        'day',
-        'isoWeekYear',
-        'isoWeek',
-        'isoDayOfWeek',
-        'hour',
-        'minute',
-        'second',
-        'millisecond',
-        'timezone',
-      ],
-    },
-    dateFromParts,
-  ),
+  ['$dateFromParts', compileDateFromParts],
   defineNamed('$dateToParts', { required: ['date'], optional: ['timezone', 'iso8601'] }, dateToParts),
 ];

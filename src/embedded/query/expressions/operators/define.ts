@@ -1,6 +1,8 @@
-import { isDocument } from '../../../bson/values.js';
-import { fail } from '../../../errors.js';
+import { toNumber } from '../../../bson/numbers.js';
+import { isDocument, isInt32, isNumeric, typeOf } from '../../../bson/values.js';
+import { type CodeName, fail } from '../../../errors.js';
 import { compile, type Evaluate, type ExpressionContext, type OperatorCompiler } from '../compiler.js';
+import { PARAMETER_CODES } from './parameter-codes.js';
 
 /** The name of an operator and its compiler. */
 export type OperatorEntry = readonly [name: string, compiler: OperatorCompiler];
@@ -72,25 +74,28 @@ export interface Parameters<Required extends string, Optional extends string> {
 
 /**
  * Reads the named parameters of an operand without compiling them.
- * @throws DatabaseError FailedToParse for a missing or an unknown parameter
+ * @throws DatabaseError for a missing or an unknown parameter, with the code of {@link PARAMETER_CODES} or FailedToParse
  */
 export function readParameters<Required extends string, Optional extends string>(
   name: string,
   operand: unknown,
   { required, optional }: Parameters<Required, Optional>,
 ): Record<Required, unknown> & Partial<Record<Optional, unknown>> {
-  if (!isDocument(operand)) return fail('FailedToParse', `${name} only supports an object as its argument`);
+  const codes = PARAMETER_CODES.get(name);
+  if (!isDocument(operand)) return fail(codeOf(codes?.operand), `${name} only supports an object as its argument`);
   const known: readonly string[] = [...required, ...optional];
   for (const key of Object.keys(operand)) {
-    if (!known.includes(key)) fail('FailedToParse', `Unrecognized argument to ${name}: ${key}`);
+    if (!known.includes(key)) fail(codeOf(codes?.unknown), `Unrecognized argument to ${name}: ${key}`);
   }
-  for (const key of required) {
-    if (!Object.hasOwn(operand, key)) fail('FailedToParse', `Missing '${key}' parameter to ${name}`);
+  for (const [index, key] of required.entries()) {
+    if (!Object.hasOwn(operand, key)) fail(codeOf(codes?.missing[index]), `Missing '${key}' parameter to ${name}`);
   }
   return operand as Record<Required, unknown> & Partial<Record<Optional, unknown>>;
 }
 
-/** Defines an operator on named, evaluated parameters. Omitted parameters are `undefined`. */
+const codeOf = (code: number | undefined): CodeName => (code === undefined ? 'FailedToParse' : `Location${code}`);
+
+/** Defines an operator on named, evaluated parameters. Omitted parameters are `undefined`, missing values null. */
 export const defineNamed = <Required extends string, Optional extends string>(
   name: string,
   parameters: Parameters<Required, Optional>,
@@ -103,11 +108,23 @@ export const defineNamed = <Required extends string, Optional extends string>(
     );
     return function evaluateNamed(scope) {
       const values: Record<string, unknown> = {};
-      for (const [key, evaluate] of given) values[key] = evaluate(scope);
+      for (const [key, evaluate] of given) values[key] = evaluate(scope) ?? null;
       return calculate(values as Record<Required | Optional, unknown>, context);
     };
   },
 ];
 
+/** Whether a named parameter is given and null or missing. */
+export const isNull = (value: unknown): value is null => value === null;
+
 /** Whether a value is null or missing, for which most operators return null. */
 export const isNullish = (value: unknown): value is null | undefined => value === null || value === undefined;
+
+/** The index argument of an operator that searches. @throws DatabaseError when it is no int32 or negative */
+export function ensureIndex(name: string, value: unknown, what: string): number {
+  const index = isNumeric(value) ? toNumber(value) + 0 : Number.NaN;
+  if (!isInt32(index)) {
+    return fail('Location40096', `${name} requires an integral ${what}, found a value of type: ${typeOf(value)}`);
+  }
+  return index >= 0 ? index : fail('Location40097', `${name} requires a nonnegative ${what}, found: ${index}`);
+}

@@ -22,26 +22,52 @@ function arrayToObject(value: unknown): unknown {
   if (isNullish(value)) return null;
   if (!Array.isArray(value))
     return fail('Location40386', `$arrayToObject requires an array input, found: ${typeOf(value)}`);
+  const isPairs = Array.isArray(value[0]);
+  if (value.length > 0 && !isPairs && !isDocument(value[0]))
+    return fail('Location40398', `Unrecognised input type format for $arrayToObject: ${typeOf(value[0])}`);
   const document: Document = {};
   for (const entry of value) {
-    const [key, field] = Array.isArray(entry)
-      ? entry
-      : isDocument(entry)
-        ? [entry['k'], entry['v']]
-        : [undefined, undefined];
-    if (typeof key !== 'string') {
-      return fail(
-        'Location40394',
-        `$arrayToObject requires an array of key-value pairs, where the key must be of type string`,
-      );
-    }
-    setField(document, key, field ?? null);
+    const [key, field] = isPairs ? pairOf(entry) : keyAndValueOf(entry);
+    if (key.includes('\0'))
+      return fail(isPairs ? 'Location4940400' : 'Location4940401', 'Key field cannot contain an embedded null byte');
+    setField(document, key, field);
   }
   return document;
 }
 
+function pairOf(entry: unknown): [string, unknown] {
+  if (!Array.isArray(entry))
+    return fail('Location40396', `$arrayToObject requires a consistent input format, now found: ${typeOf(entry)}`);
+  if (entry.length !== 2)
+    return fail(
+      'Location40397',
+      `$arrayToObject requires an array of size 2 arrays, found array of size: ${entry.length}`,
+    );
+  const [key, field] = entry;
+  return typeof key === 'string'
+    ? [key, field]
+    : fail('Location40395', `$arrayToObject requires keys of type string. Found key type: ${typeOf(key)}`);
+}
+
+function keyAndValueOf(entry: unknown): [string, unknown] {
+  if (!isDocument(entry))
+    return fail('Location40391', `$arrayToObject requires a consistent input format, now found: ${typeOf(entry)}`);
+  const fields = Object.keys(entry).length;
+  if (fields !== 2)
+    return fail(
+      'Location40392',
+      `$arrayToObject requires an object keys of 'k' and 'v'. Found number of keys: ${fields}`,
+    );
+  const { k, v } = entry;
+  if (k === undefined || v === undefined)
+    return fail('Location40393', "$arrayToObject requires an object with keys 'k' and 'v'");
+  return typeof k === 'string'
+    ? [k, v]
+    : fail('Location40394', `$arrayToObject requires 'k' to be of type string. Found type: ${typeOf(k)}`);
+}
+
 const compileGetField: OperatorCompiler = (operand, context) => {
-  const isShort = !isDocument(operand) || !Object.hasOwn(operand, 'field');
+  const isShort = !isDocument(operand) || Object.keys(operand)[0]?.startsWith('$') === true;
   const { field, ...rest } = isShort
     ? { field: operand }
     : readParameters('$getField', operand, { required: ['field'], optional: ['input'] });

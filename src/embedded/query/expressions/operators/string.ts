@@ -1,72 +1,113 @@
-import { integerOf } from '../../../bson/numbers.js';
+import { toNumber } from '../../../bson/numbers.js';
 import { compareCodePoints } from '../../../bson/order.js';
-import { typeOf } from '../../../bson/values.js';
-import { fail } from '../../../errors.js';
+import { type BsonType, isInt32, isNumeric, typeOf } from '../../../bson/values.js';
+import { DatabaseError, fail } from '../../../errors.js';
 import { compileRegExp, isRegExp, type RegExpSource, toRegExpSource } from '../../regular-expression.js';
 import { compile, type OperatorCompiler } from '../compiler.js';
 import { convertToString } from './convert.js';
-import { ANY_NUMBER, defineNamed, defineOperator, isNullish, type OperatorEntry, readParameters } from './define.js';
+import {
+  ANY_NUMBER,
+  defineNamed,
+  defineOperator,
+  ensureIndex,
+  isNullish,
+  type OperatorEntry,
+  readParameters,
+} from './define.js';
 
-const ensureString = (name: string, value: unknown): string =>
-  typeof value === 'string'
-    ? value
-    : fail('Location34471', `${name} requires a string argument, found: ${typeOf(value)}`);
+const ensureString = (value: unknown, code: number, what: string): string =>
+  typeof value === 'string' ? value : fail(`Location${code}`, `${what} must be a string, found: ${typeOf(value)}`);
 
-const ensureIndex = (name: string, value: unknown): number =>
-  integerOf(value) ?? fail('Location16034', `${name}: starting index must be a numeric type`);
+const ensureNumber = (value: unknown, code: number, what: string): number =>
+  isNumeric(value)
+    ? toNumber(value)
+    : fail(`Location${code}`, `${what} must be a numeric type, found: ${typeOf(value)}`);
+
+const TEXT_TYPES: ReadonlySet<BsonType> = new Set(['string', 'int', 'long', 'double', 'decimal', 'date']);
 
 /** The text of an operand: numbers and dates as text, null as the empty string. */
-const toText = (value: unknown): string => (isNullish(value) ? '' : convertToString(value));
+function toText(value: unknown): string {
+  if (isNullish(value)) return '';
+  const type = typeOf(value);
+  if (TEXT_TYPES.has(type)) return convertToString(value);
+  return fail('Location16007', `can't convert from BSON type ${type} to String`);
+}
+
+/** Like mongod, which changes the case of ASCII letters alone. */
+const toLower = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+const toUpper = (text: string): string => text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 
 function concat(values: readonly unknown[]): unknown {
-  if (values.some(isNullish)) return null;
-  return values
-    .map((value) =>
-      typeof value === 'string' ? value : fail('Location16702', `$concat only supports strings, not ${typeOf(value)}`),
-    )
-    .join('');
+  let text = '';
+  for (const value of values) {
+    if (isNullish(value)) return null;
+    if (typeof value !== 'string') return fail('Location16702', `$concat only supports strings, not ${typeOf(value)}`);
+    text += value;
+  }
+  return text;
 }
+
+const isContinuationByte = (byte = 0): boolean => (byte & 0xc0) === 0x80;
 
 function substringOfBytes(name: string, [value, from, count]: unknown[]): string {
   const bytes = Buffer.from(toText(value));
-  const start = ensureIndex(name, from);
-  const length = ensureIndex(name, count);
-  if (start < 0) return '';
+  const start = Math.trunc(ensureNumber(from, 16034, `${name}: starting index`));
+  const length = Math.trunc(ensureNumber(count, 16035, `${name}: length`));
+  if (start < 0) return fail('Location50752', `${name}: starting index must be non-negative (got: ${start})`);
   const end = length < 0 ? bytes.length : Math.min(start + length, bytes.length);
-  const isInside = (position: number): boolean => ((bytes[position] ?? 0) & 0xc0) === 0x80;
-  if (isInside(start))
+  if (isContinuationByte(bytes[start]))
     return fail('Location28656', `${name}: Invalid range, starting index is a UTF-8 continuation byte.`);
-  if (isInside(end))
+  if (isContinuationByte(bytes[end]))
     return fail('Location28657', `${name}: Invalid range, ending index is in the middle of a UTF-8 character.`);
   return bytes.toString('utf8', start, end);
 }
 
 function substringOfPoints([value, from, count]: unknown[]): string {
-  const start = ensureIndex('$substrCP', from);
-  return [...toText(value)].slice(start, start + ensureIndex('$substrCP', count)).join('');
+  const text = toText(value);
+  const start = ensureNumber(from, 34450, '$substrCP: starting index');
+  if (!isInt32(start + 0)) return fail('Location34451', '$substrCP: starting index must be a 32-bit integer');
+  const length = ensureNumber(count, 34452, '$substrCP: length');
+  if (!isInt32(length + 0)) return fail('Location34453', '$substrCP: length must be a 32-bit integer');
+  if (length < 0) return fail('Location34454', '$substrCP: length must be a nonnegative integer.');
+  if (start < 0) return fail('Location34455', '$substrCP: the starting index must be nonnegative integer.');
+  return [...text].slice(start, start + length).join('');
 }
 
-/** How `$indexOfBytes` and `$indexOfCP` count. */
-interface Units {
+/** How `$indexOfBytes` and `$indexOfCP` count, and the codes for arguments that are no strings. */
+interface Search {
+  readonly name: string;
+  readonly codes: readonly [number, number];
   readonly split: (text: string) => readonly unknown[];
   readonly count: (text: string) => number;
 }
 
-const BYTES: Units = { split: (text) => [...Buffer.from(text)], count: (text) => Buffer.byteLength(text) };
-const POINTS: Units = { split: (text) => [...text], count: (text) => [...text].length };
+const BYTES: Search = {
+  name: '$indexOfBytes',
+  codes: [40091, 40092],
+  split: (text) => [...Buffer.from(text)],
+  count: (text) => Buffer.byteLength(text),
+};
 
-function indexOf(name: string, { split, count }: Units, [value, part, from, to]: unknown[]): unknown {
+const POINTS: Search = {
+  name: '$indexOfCP',
+  codes: [40093, 40094],
+  split: (text) => [...text],
+  count: (text) => [...text].length,
+};
+
+function indexOf({ name, codes, split, count }: Search, values: unknown[]): unknown {
+  const [value, part, from, to] = values;
   if (isNullish(value)) return null;
-  const text = ensureString(name, value);
-  const wantedText = ensureString(name, part);
-  if (from === undefined && to === undefined) {
+  const text = ensureString(value, codes[0], `The first argument of ${name}`);
+  const wantedText = ensureString(part, codes[1], `The second argument of ${name}`);
+  if (values.length === 2) {
     const index = text.indexOf(wantedText);
     return index <= 0 ? index : count(text.slice(0, index));
   }
   const units = split(text);
   const wanted = split(wantedText);
-  const start = from === undefined ? 0 : ensureIndex(name, from);
-  const end = Math.min(to === undefined ? units.length : ensureIndex(name, to), units.length);
+  const start = ensureIndex(name, from, 'starting index');
+  const end = values.length === 3 ? units.length : Math.min(ensureIndex(name, to, 'ending index'), units.length);
   for (let index = start; index + wanted.length <= end; index += 1) {
     if (wanted.every((unit, offset) => units[index + offset] === unit)) return index;
   }
@@ -79,9 +120,10 @@ const WHITESPACE = new Set(
 
 function createTrim(name: string, { isLeft, isRight }: { isLeft: boolean; isRight: boolean }) {
   return function trimText({ input, chars }: Record<string, unknown>): unknown {
-    if (isNullish(input) || chars === null) return null;
-    const set = chars === undefined ? WHITESPACE : new Set(ensureString(name, chars));
-    const points = [...ensureString(name, input)];
+    if (isNullish(input)) return null;
+    const points = [...ensureString(input, 50699, `The input of ${name}`)];
+    if (chars === null) return null;
+    const set = chars === undefined ? WHITESPACE : new Set(ensureString(chars, 50700, `The chars of ${name}`));
     let start = 0;
     let end = points.length;
     while (isLeft && start < end && set.has(points[start] as string)) start += 1;
@@ -98,8 +140,10 @@ const REPLACE: { required: ['input', 'find', 'replacement']; optional: [] } = {
 
 function createReplace(name: string, isAll: boolean) {
   return function replaceText({ input, find, replacement }: Record<string, unknown>): unknown {
-    if (isNullish(input) || isNullish(find) || isNullish(replacement)) return null;
-    const [text, wanted, next] = [ensureString(name, input), ensureString(name, find), ensureString(name, replacement)];
+    const text = isNullish(input) ? null : ensureString(input, 51746, `The input of ${name}`);
+    const wanted = isNullish(find) ? null : ensureString(find, 51745, `The 'find' of ${name}`);
+    const next = isNullish(replacement) ? null : ensureString(replacement, 51744, `The replacement of ${name}`);
+    if (text === null || wanted === null || next === null) return null;
     return isAll ? text.replaceAll(wanted, () => next) : text.replace(wanted, () => next);
   };
 }
@@ -117,24 +161,45 @@ function defineRegExp(
     const options = compile(parameters.options, context);
     const cache = new Map<string, RegExp>();
     return function evaluateRegExp(scope) {
-      const text = input(scope);
-      const pattern = regex(scope);
-      if (isNullish(text) || isNullish(pattern)) return whenNull;
-      const source = toSource(name, pattern, options(scope));
+      const value = input(scope);
+      const text = isNullish(value) ? null : ensureString(value, 51104, `The input of ${name}`);
+      const source = toSource(name, regex(scope), options(scope));
+      if (text === null || source === undefined) return whenNull;
       const key = `${source.options}/${source.pattern}`;
-      const expression = cache.get(key) ?? compileRegExp(source, name);
+      const expression = cache.get(key) ?? compileSource(source, name);
       cache.set(key, expression);
-      return apply(expression, ensureString(name, text));
+      return apply(expression, text);
     };
   };
   return [name, compiler];
 }
 
-function toSource(name: string, pattern: unknown, options: unknown): RegExpSource {
-  if (!isNullish(options) && typeof options !== 'string')
-    return fail('Location51106', `${name} needs 'options' to be of type string`);
-  const source = isRegExp(pattern) ? toRegExpSource(pattern) : { pattern: ensureString(name, pattern), options: '' };
-  return isNullish(options) ? source : { pattern: source.pattern, options };
+function compileSource(source: RegExpSource, name: string): RegExp {
+  for (const [part, code] of [[source.pattern, 51109] as const, [source.options, 51110] as const]) {
+    if (part.includes('\0'))
+      fail(`Location${code}`, `${name}: regular expression cannot contain an embedded null byte`);
+  }
+  try {
+    return compileRegExp(source, name);
+  } catch (error) {
+    // In a filter the same failure has another code.
+    const isInvalid = error instanceof DatabaseError && error.codeName === 'Location51091';
+    if (isInvalid) return fail('Location51111', error.message);
+    throw error;
+  }
+}
+
+/** The pattern and options of a regular expression; `undefined` when it is null. */
+function toSource(name: string, pattern: unknown, options: unknown): RegExpSource | undefined {
+  const flags = isNullish(options) ? '' : ensureString(options, 51106, `The options of ${name}`);
+  if (isRegExp(pattern)) {
+    const source = toRegExpSource(pattern);
+    if (source.options !== '' && flags !== '')
+      return fail('Location51107', `${name}: found regex option(s) specified in both 'regex' and 'option' fields`);
+    return { pattern: source.pattern, options: source.options || flags };
+  }
+  if (isNullish(pattern)) return undefined;
+  return { pattern: ensureString(pattern, 51105, `The regex of ${name}`), options: flags };
 }
 
 const toMatch = (match: RegExpMatchArray): unknown => ({
@@ -148,24 +213,25 @@ const globally = (expression: RegExp): RegExp => new RegExp(expression.source, `
 /** String operators. */
 export const stringOperators: readonly OperatorEntry[] = [
   defineOperator('$concat', ANY_NUMBER, concat),
-  defineOperator('$toLower', 1, ([value]) => toText(value).toLowerCase()),
-  defineOperator('$toUpper', 1, ([value]) => toText(value).toUpperCase()),
+  defineOperator('$toLower', 1, ([value]) => toLower(toText(value))),
+  defineOperator('$toUpper', 1, ([value]) => toUpper(toText(value))),
   defineOperator('$strcasecmp', 2, ([left, right]) =>
-    Math.sign(compareCodePoints(toText(left).toUpperCase(), toText(right).toUpperCase())),
+    Math.sign(compareCodePoints(toUpper(toText(left)), toUpper(toText(right)))),
   ),
-  defineOperator('$strLenBytes', 1, ([value]) => Buffer.byteLength(ensureString('$strLenBytes', value))),
-  defineOperator('$strLenCP', 1, ([value]) => [...ensureString('$strLenCP', value)].length),
+  defineOperator('$strLenBytes', 1, ([value]) =>
+    Buffer.byteLength(ensureString(value, 34473, 'The argument of $strLenBytes')),
+  ),
+  defineOperator('$strLenCP', 1, ([value]) => [...ensureString(value, 34471, 'The argument of $strLenCP')].length),
   defineOperator('$substr', 3, (values) => substringOfBytes('$substr', values)),
   defineOperator('$substrBytes', 3, (values) => substringOfBytes('$substrBytes', values)),
   defineOperator('$substrCP', 3, substringOfPoints),
-  defineOperator('$indexOfBytes', { min: 2, max: 4 }, (values) => indexOf('$indexOfBytes', BYTES, values)),
-  defineOperator('$indexOfCP', { min: 2, max: 4 }, (values) => indexOf('$indexOfCP', POINTS, values)),
+  defineOperator('$indexOfBytes', { min: 2, max: 4 }, (values) => indexOf(BYTES, values)),
+  defineOperator('$indexOfCP', { min: 2, max: 4 }, (values) => indexOf(POINTS, values)),
   defineOperator('$split', 2, ([value, separator]) => {
     if (isNullish(value) || isNullish(separator)) return null;
-    const by = ensureString('$split', separator);
-    return by === ''
-      ? fail('Location40087', '$split requires a non-empty separator')
-      : ensureString('$split', value).split(by);
+    const text = ensureString(value, 40085, 'The first argument of $split');
+    const by = ensureString(separator, 40086, 'The separator of $split');
+    return by === '' ? fail('Location40087', '$split requires a non-empty separator') : text.split(by);
   }),
   defineNamed('$trim', TRIM, createTrim('$trim', { isLeft: true, isRight: true })),
   defineNamed('$ltrim', TRIM, createTrim('$ltrim', { isLeft: true, isRight: false })),

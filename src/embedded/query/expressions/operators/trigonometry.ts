@@ -1,16 +1,15 @@
 import { Decimal128 } from 'bson';
+import { decimalOf } from '../../../bson/decimals.js';
 import { toNumber } from '../../../bson/numbers.js';
 import { isNumeric, toDouble, typeOf } from '../../../bson/values.js';
-import { fail } from '../../../errors.js';
+import { type CodeName, fail } from '../../../errors.js';
 import { defineOperator, isNullish, type OperatorEntry } from './define.js';
 
-const numberOf = (name: string, value: unknown): number =>
-  isNumeric(value)
-    ? toNumber(value)
-    : fail('Location28765', `${name} only supports numeric types, not ${typeOf(value)}`);
+const numberOf = (name: string, value: unknown, code: CodeName = 'Location28765'): number =>
+  isNumeric(value) ? toNumber(value) : fail(code, `${name} only supports numeric types, not ${typeOf(value)}`);
 
 const resultOf = (value: number, operands: readonly unknown[]): unknown =>
-  operands.some((operand) => operand instanceof Decimal128) ? Decimal128.fromString(String(value)) : toDouble(value);
+  operands.some((operand) => operand instanceof Decimal128) ? decimalOf(value) : toDouble(value);
 
 interface Bounds {
   readonly min: number;
@@ -26,7 +25,8 @@ const define = (name: string, apply: (value: number) => number, { min, max }: Bo
     if (isNullish(value)) return null;
     const number = numberOf(name, value);
     if (number < min || number > max) {
-      return fail('Location50989', `cannot apply ${name} to ${number}, value must be in [${min},${max}]`);
+      const range = min === FINITE.min ? '(-inf,inf)' : `[${min},${max === Number.POSITIVE_INFINITY ? 'inf' : max}]`;
+      return fail('Location50989', `cannot apply ${name} to ${number}, value must be in ${range}`);
     }
     return resultOf(apply(number), [value]);
   });
@@ -45,11 +45,12 @@ export const trigonometryOperators: readonly OperatorEntry[] = [
   define('$asinh', Math.asinh, EVERYWHERE),
   define('$acosh', Math.acosh, { min: 1, max: Number.POSITIVE_INFINITY }),
   define('$atanh', Math.atanh, UNIT),
-  define('$degreesToRadians', (value) => (value * Math.PI) / 180, EVERYWHERE),
-  define('$radiansToDegrees', (value) => (value * 180) / Math.PI, EVERYWHERE),
+  define('$degreesToRadians', (value) => value * (Math.PI / 180), EVERYWHERE),
+  define('$radiansToDegrees', (value) => value * (180 / Math.PI), EVERYWHERE),
   defineOperator('$atan2', 2, (values) => {
     const [y, x] = values;
-    if (isNullish(y) || isNullish(x)) return null;
-    return resultOf(Math.atan2(numberOf('$atan2', y), numberOf('$atan2', x)), values);
+    if (isNullish(y)) return null;
+    const opposite = numberOf('$atan2', y, 'Location51044');
+    return isNullish(x) ? null : resultOf(Math.atan2(opposite, numberOf('$atan2', x, 'Location51045')), values);
   }),
 ];

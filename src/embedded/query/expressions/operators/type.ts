@@ -5,17 +5,21 @@ import { compile, type OperatorCompiler } from '../compiler.js';
 import { convert, isConversionFailure } from './convert.js';
 import { defineOperator, isNullish, type OperatorEntry, readParameters } from './define.js';
 
-function typeName(value: unknown): string {
-  if (typeof value === 'string') return Object.hasOwn(BSON_TYPE_NUMBERS, value) ? value : unknownType(value);
-  if (isNumeric(value)) {
-    const found = Object.entries(BSON_TYPE_NUMBERS).find(([, number]) => number === toNumber(value));
-    if (found !== undefined) return found[0];
+/** The type name of the `to` of `$convert`; `undefined` when it is null. */
+function targetOf(to: unknown): string | undefined {
+  const type = isDocument(to) ? to['type'] : to;
+  if (isNullish(type)) return undefined;
+  if (typeof type === 'string') {
+    return Object.hasOwn(BSON_TYPE_NUMBERS, type) ? type : fail('BadValue', `Unknown type name: ${type}`);
   }
-  if (isDocument(value)) return typeName(value['type']);
-  return unknownType(value);
+  if (!isNumeric(type))
+    return fail('FailedToParse', `$convert's 'to' argument must be a string or number, but is ${typeOf(type)}`);
+  const found = Object.entries(BSON_TYPE_NUMBERS).find(([, number]) => number === toNumber(type));
+  return (
+    found?.[0] ??
+    fail('FailedToParse', `In $convert, numeric value for 'to' does not correspond to a BSON type: ${toNumber(type)}`)
+  );
 }
-
-const unknownType = (value: unknown): never => fail('BadValue', `Unknown type name: ${String(value)}`);
 
 const compileConvert: OperatorCompiler = (operand, context) => {
   const parameters = readParameters('$convert', operand, {
@@ -28,12 +32,12 @@ const compileConvert: OperatorCompiler = (operand, context) => {
   const hasOnError = 'onError' in parameters;
   const onError = compile(parameters.onError, context);
   return function evaluateConvert(scope) {
+    const type = targetOf(to(scope));
     const value = input(scope);
     if (isNullish(value)) return onNull(scope);
-    const type = to(scope);
-    if (isNullish(type)) return null;
+    if (type === undefined) return null;
     try {
-      return convert(value, typeName(type));
+      return convert(value, type);
     } catch (error) {
       if (hasOnError && isConversionFailure(error)) return onError(scope);
       throw error;

@@ -6,7 +6,7 @@ import { defineOperator, type OperatorEntry, readParameters } from './define.js'
 
 const compileLet: OperatorCompiler = (operand, context) => {
   const parameters = readParameters('$let', operand, { required: ['vars', 'in'], optional: [] });
-  if (!isDocument(parameters.vars)) return fail('Location16876', 'invalid parameter: expected an object (vars)');
+  if (!isDocument(parameters.vars)) return fail('Location10065', 'invalid parameter: expected an object (vars)');
   const variables = Object.entries(parameters.vars).map(
     ([name, value]) => [ensureName(name), compile(value, context)] as const,
   );
@@ -27,6 +27,7 @@ const compileLet: OperatorCompiler = (operand, context) => {
 /** Checks the name of a variable, which must start with a lower-case letter. @throws DatabaseError FailedToParse */
 export function ensureName(name: string): string {
   if (name === 'CURRENT') return name;
+  if (name === '') return fail('FailedToParse', 'empty variable names are not allowed');
   if (/^[a-z\u0080-\uffff][\w\u0080-\uffff]*$/.test(name)) return name;
   return fail('FailedToParse', `'${name}' starts with an invalid character for a user variable name`);
 }
@@ -59,7 +60,7 @@ const compileSwitch: OperatorCompiler = (operand, context) => {
   if (!Array.isArray(branches)) return fail('Location40061', "$switch expected an array for 'branches'");
   if (branches.length === 0) return fail('Location40068', '$switch requires at least one branch.');
   const compiled = branches.map((branch) => {
-    const parts = readParameters('$switch', branch, { required: ['case', 'then'], optional: [] });
+    const parts = readParameters('$switch branch', branch, { required: ['case', 'then'], optional: [] });
     return { condition: compile(parts.case, context), consequence: compile(parts.then, context) };
   });
   const otherwise = 'default' in rest ? compile(rest.default, context) : undefined;
