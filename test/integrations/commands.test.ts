@@ -72,6 +72,7 @@ async function commandsOf(work: () => Promise<unknown>): Promise<string[]> {
 }
 
 const findUsers = 'find _users';
+const COUNT = 'notification:unread_count';
 
 test('a connect to the chats', async () => {
   const [newcomer] = await environment.people('Newcomer');
@@ -106,6 +107,31 @@ test('a message to ten in the community chat', async () => {
   };
   expect(await commandsOf(say)).toHaveLength(5);
   expect(await commandsOf(say)).toEqual(['bulkWrite 1']);
+});
+
+test('a message that many miss, and its deletion', async () => {
+  const _id = new Types.ObjectId();
+  const participants = [...users, ...strangers].map(({ id }) => new Types.ObjectId(id));
+  await environment.models.Chat.create({ _id, participants, type: 'group' });
+  const chatId = _id.toHexString();
+  const [sender, ...others] = chatters;
+  for (const other of others) expect(await other.ask('chat:leave', { chatId })).toMatchObject({ success: true });
+  /** Each of those who are connected is told how many are unread. */
+  const countsOf = async (work: () => Promise<unknown>): Promise<number[]> => {
+    const commands = await commandsOf(async () => {
+      await work();
+      const counts = await Promise.all(others.map((other) => other.next('notification:unread_count')));
+      expect(new Set(counts.map(([{ count }]) => count)).size).toBe(1);
+    });
+    const counting = (line: string): boolean => line === 'aggregate community.notifications';
+    return [commands.filter(counting).length, others.reduce((sum, one) => sum + one.received(COUNT).length, 0)];
+  };
+  let messageId = '';
+  const send = async (): Promise<void> => {
+    messageId = dataOf(await sender?.ask('chat:send_message', { chatId, content: 'Hello' }))._id;
+  };
+  expect(await countsOf(send)).toEqual([1, 0]);
+  expect(await countsOf(async () => sender?.ask('chat:delete_message', { messageId }))).toEqual([1, 0]);
 });
 
 /** The others of a new conversation. */

@@ -12,7 +12,7 @@ import { createMessageLists } from './messages.js';
 import { createNotify } from './notify.js';
 import { ensureAccessToShow } from './one-moment.js';
 import { createPages } from './pages.js';
-import { createFindPresent, createHasOtherSockets } from './presence.js';
+import { createFindHearers, createHasOtherSockets } from './presence.js';
 import { createPublish } from './publish.js';
 import { createRead } from './read.js';
 import { createRepublish } from './republish.js';
@@ -46,7 +46,7 @@ export function createConversations<D extends Description, M extends WireMessage
   const publish = createPublish(context.emitter);
   const pages = createPages(clock);
   const shared = { models, kind, counters, blocks, publish, settling, clock, logger, pages, work };
-  const [findPresent, hasOtherSockets] = [createFindPresent(context), createHasOtherSockets(context)];
+  const [findPresent, hasOtherSockets] = [createFindHearers(context), createHasOtherSockets(context)];
   const basis = { ...shared, ...createTell({ ...shared, findPresent, hasOtherSockets }) };
   const messages = createMessageLists(basis);
   const membership = createMembership(basis);

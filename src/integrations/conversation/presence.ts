@@ -1,23 +1,16 @@
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../framework/context.js';
+import { createFindPresent, type FindPresent } from '../../realtime/present-users.js';
 import { rooms } from '../../realtime/rooms.js';
-
-/**
- * Finds the users who may have a socket, on any node. To be called when a change is stored: users who connect later read it.
- * Never rejects.
- */
-export type FindPresent = (userIds: readonly string[]) => Promise<ReadonlySet<string>>;
 
 /** Of so few users all count as present: an event for them costs less than to ask. */
 const UNASKED_MAX = 10;
 
-/** More than a few users are looked up in the bus, which may name some who have just left. */
-export function createFindPresent({ bus, emitter }: Pick<Context, 'bus' | 'emitter'>): FindPresent {
-  const isHere = (userId: string): boolean => emitter.sizeHere(conversationNamespaces, rooms.user(userId)) > 0;
-  return async function findPresent(userIds) {
-    if (userIds.length <= UNASKED_MAX) return new Set(userIds);
-    const held = await bus.mayBeHeld(userIds.map(rooms.user));
-    return new Set(userIds.filter((id) => held.has(rooms.user(id)) || isHere(id)));
+/** Finds the users who may be told of a change of a conversation. */
+export function createFindHearers(context: Pick<Context, 'bus' | 'emitter'>): FindPresent {
+  const findPresent = createFindPresent(context, conversationNamespaces);
+  return async function findHearers(userIds) {
+    return userIds.length <= UNASKED_MAX ? new Set(userIds) : findPresent(userIds);
   };
 }
 

@@ -4,9 +4,10 @@ import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { chunksOf, groupBy } from '../../platform/lists.js';
 import type { Settling } from '../../platform/settling.js';
+import type { FindPresent } from '../../realtime/present-users.js';
 import { type Access, namedIn } from './access.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
-import type { FindPresent, HasOtherSockets } from './presence.js';
+import type { HasOtherSockets } from './presence.js';
 import { type Publish, toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow, type Show } from './to-wire.js';
 

@@ -2,11 +2,10 @@ import type { Types } from 'mongoose';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Context } from '../../../framework/context.js';
 import { cutText } from '../../../platform/text.js';
-import type { UserCaller } from '../shared/index.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'push'> {
-  /** Tells a user how many notifications are unread. */
-  publishCount: (recipient: Pick<UserCaller, '_id' | 'id'>) => Promise<number>;
+  /** Tells users how many notifications are unread. */
+  publishCounts: (recipients: readonly Types.ObjectId[]) => Promise<void>;
 }
 
 /** A message, where it is stored, and who may read it. */
@@ -23,7 +22,7 @@ const ATTEMPTS_MAX = 10;
 export const toExcerpt = ({ content }: Pick<ChatMessage, 'content'>): string => cutText(content ?? '', EXCERPT_MAX);
 
 /** Lets the notifications of a message follow it when it is edited or deleted. */
-export function createFollowMessage({ models, push, publishCount }: Dependencies) {
+export function createFollowMessage({ models, push, publishCounts }: Dependencies) {
   const { ChatMessage: Message, Notification } = models;
 
   /** @returns the text of a message for its notifications; `undefined`: it is deleted */
@@ -32,13 +31,10 @@ export function createFollowMessage({ models, push, publishCount }: Dependencies
     return found === null || found.isDeleted === true ? undefined : toExcerpt(found);
   };
 
-  const publishCounts = (recipients: readonly { readonly recipient: Types.ObjectId }[]) =>
-    Promise.all(recipients.map(({ recipient }) => publishCount({ _id: recipient, id: recipient.toHexString() })));
-
   const withdraw = async (relatedMessage: Types.ObjectId): Promise<void> => {
     const unread = await Notification.find({ relatedMessage, isRead: false }, { recipient: 1 }).lean();
     await Promise.all([Notification.deleteMany({ relatedMessage }), push.withdraw(relatedMessage.toHexString())]);
-    await publishCounts(unread);
+    await publishCounts(unread.map(({ recipient }) => recipient));
   };
 
   /** Users who have left a chat are not shown what a message says now, nor what it said. */
@@ -48,7 +44,7 @@ export function createFollowMessage({ models, push, publishCount }: Dependencies
     if (found.length === 0) return;
     const [ids, recipients] = [found.map(({ _id }) => _id), found.map(({ recipient }) => recipient)];
     await Notification.deleteMany({ _id: { $in: ids }, recipient: { $in: recipients } });
-    await publishCounts(found.filter(({ isRead }) => !isRead));
+    await publishCounts(found.flatMap(({ isRead, recipient }) => (isRead ? [] : recipient)));
   };
 
   return {

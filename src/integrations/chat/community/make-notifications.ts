@@ -1,12 +1,11 @@
 import { Types } from 'mongoose';
-import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Notification } from '#shared/models/notification.js';
 import type { Context } from '../../../framework/context.js';
 import type { PushNotification } from '../../../platform/fcm/notification.js';
 import type { Settling } from '../../../platform/settling.js';
-import { rooms } from '../../../realtime/rooms.js';
+import type { FindPresent } from '../../../realtime/present-users.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import type { Absentee, ActiveViewers } from './active-viewers.js';
 import { type createFollowMessage, toExcerpt } from './follow-message.js';
@@ -26,11 +25,11 @@ interface SentMessage {
 }
 
 /** What notifications are made with. */
-export interface NotificationDependencies
-  extends Pick<Context, 'models' | 'clock' | 'logger' | 'push' | 'bus' | 'emitter'> {
+export interface NotificationDependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
   publisher: Publisher;
   activeViewers: ActiveViewers;
   settling: Settling;
+  findPresent: FindPresent;
 }
 
 interface Parts extends ReturnType<typeof createFollowMessage> {
@@ -40,7 +39,7 @@ interface Parts extends ReturnType<typeof createFollowMessage> {
 
 /** Makes notifications for users who miss a message. */
 export function createMakeNotifications(
-  { models, clock, logger, push, bus, emitter, publisher, activeViewers, settling }: NotificationDependencies,
+  { models, clock, logger, push, publisher, activeViewers, settling, findPresent }: NotificationDependencies,
   { settleRead, publishCount, readExcerpt, follow }: Parts,
 ): (message: SentMessage) => Promise<void> {
   /** Participants without a socket in the chat and without a block with the sender. */
@@ -77,23 +76,11 @@ export function createMakeNotifications(
     return made.filter((one) => !hasRead(one)).map((one) => ({ ...one, message: excerpt }));
   };
 
-  /**
-   * Those of users who were not connected that may be by now. To be called when their notifications are stored: users who connect
-   * later read them.
-   */
-  const findBack = async (away: ReadonlySet<string>): Promise<ReadonlySet<string>> => {
-    if (away.size === 0) return away;
-    const held = await bus.mayBeHeld(Array.from(away, rooms.user));
-    const isHere = (id: string): boolean => emitter.sizeHere([chatNamespace], rooms.user(id)) > 0;
-    return new Set([...away].filter((id) => held.has(rooms.user(id)) || isHere(id)));
-  };
-
   /** @param away those who were not connected when the message was sent */
   const tell = async (sent: SentMessage, drafts: readonly Notification[], away: ReadonlySet<string>): Promise<void> => {
     // A concurrent change of the message missed these.
-    const made = await readAgain(sent, drafts);
+    const [made, back] = await Promise.all([readAgain(sent, drafts), findPresent([...away])]);
     if (made.length === 0) return;
-    const back = await findBack(away);
     const isHere = (id: string): boolean => !away.has(id) || back.has(id);
     const here = made.filter(({ recipient }) => isHere(recipient.toHexString()));
     for (const own of here) {

@@ -21,8 +21,13 @@ export type Notifications = ReturnType<typeof createNotifications>;
 export function createNotifications(dependencies: NotificationDependencies) {
   const { models, clock, logger, push, publisher, settling } = dependencies;
   const settleRead = createSettleRead(dependencies);
-  const { of: count, publish: publishCount, settle: settleCount } = createNotificationCount(dependencies);
-  const { readExcerpt, follow } = createFollowMessage({ models, push, publishCount });
+  const {
+    of: count,
+    publish: publishCount,
+    publishAll: publishCounts,
+    settle: settleCount,
+  } = createNotificationCount(dependencies);
+  const { readExcerpt, follow } = createFollowMessage({ models, push, publishCounts });
   const make = createMakeNotifications(dependencies, { settleRead, publishCount, readExcerpt, follow });
 
   /** @param notificationId `null`: all */

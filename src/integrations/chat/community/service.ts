@@ -1,6 +1,8 @@
+import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../../framework/context.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
 import { createSettling } from '../../../platform/settling.js';
+import { createFindPresent } from '../../../realtime/present-users.js';
 import { type ChatServices, createTyping } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createActiveViewers } from './active-viewers.js';
@@ -39,6 +41,7 @@ export function createCommunityServices(context: Context, { authentication, peop
   const rateLimits = createRateLimits(context);
   const coalescer = createCoalescer({ clock: context.clock, windowMs: NEWS_WINDOW_MS });
   const settling = createSettling(context);
+  const findPresent = createFindPresent(context, [chatNamespace]);
   const log = createChatLog(context, { summaries, blocks });
   const known = { blocks, community, authentication, people };
   const parts = {
@@ -53,6 +56,7 @@ export function createCommunityServices(context: Context, { authentication, peop
     log,
     publisher,
     typing,
+    findPresent,
   };
   const notifications = createNotifications(parts);
   const lists = createLists(parts);

@@ -7,7 +7,7 @@ import { createKeyedMutex, type KeyedMutex } from '../../../platform/keyed-mutex
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
 import type { Settling } from '../../../platform/settling.js';
-import { createFindPresent } from '../presence.js';
+import { createFindHearers } from '../presence.js';
 import { applyDifferences, countersOf, createLedger, type Ledger, type Push, talliesOf } from './ledger.js';
 import { createPushCounters } from './push.js';
 import { isSame, recount } from './recount.js';
@@ -89,7 +89,7 @@ const RECOUNT_AFTER_MS = 3_600_000;
 /** To be created once for a node: its mutex spares the database write conflicts among changes of this node. */
 export function createCounterStore(context: Context, settling: Settling): CounterStore {
   const { models, emitter, clock, logger, config } = context;
-  const pushAll = createPushCounters({ models, emitter, settling, findPresent: createFindPresent(context) });
+  const pushAll = createPushCounters({ models, emitter, settling, findPresent: createFindHearers(context) });
   const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
   const connection = models.Counter.db;
   const recounting = new Map<string, Promise<void>>();

@@ -4,8 +4,8 @@ import type { Models } from '#shared/models/index.js';
 import { chunksOf } from '../../../platform/lists.js';
 import type { Settling } from '../../../platform/settling.js';
 import type { Emitter } from '../../../realtime/emitter.js';
+import type { FindPresent } from '../../../realtime/present-users.js';
 import { rooms } from '../../../realtime/rooms.js';
-import type { FindPresent } from '../presence.js';
 import { countersOf, type Push } from './ledger.js';
 
 interface Dependencies {
