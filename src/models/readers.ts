@@ -2,7 +2,10 @@ import type { Connection, Schema } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
 import { createReader, type Reader, type StoredDocument } from './reader.js';
 
-/** Models whose collections other services write. The gateway alone writes delivery, uploads and sockets. */
+/**
+ * Models whose collections other services write, or people by hand, as revocations. The gateway alone writes delivery, uploads and
+ * sockets.
+ */
 const foreignModels = [
   'User',
   'Contact',
@@ -19,6 +22,7 @@ const foreignModels = [
   'Chat',
   'ChatMessage',
   'Notification',
+  'Revocation',
 ] as const satisfies readonly (keyof Models)[];
 
 /**

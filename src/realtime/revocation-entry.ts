@@ -80,13 +80,19 @@ export const toUnblock = (userId: string, now: number): Change => ({
   update: { $unset: { blockedUntil: '' }, $inc: NEXT_BLOCK, $currentDate: CHANGED_NOW },
 });
 
-/** Documents of earlier versions of the gateway have no version. */
-export const fromDocument = ({ _id, issuedBefore, blockedUntil, blockVersion, purgeAt }: Revocation): Entry => ({
+/** Documents of earlier versions of the gateway have no version. One that was stored by hand may lack any other field. */
+export const fromDocument = ({
+  _id,
+  issuedBefore,
+  blockedUntil,
+  blockVersion,
+  purgeAt,
+}: Partial<Revocation>): Entry => ({
   id: _id ?? '',
   issuedBefore: issuedBefore?.getTime() ?? 0,
   blockedUntil: blockedUntil?.getTime() ?? 0,
   blockVersion: blockVersion ?? 0,
-  endsAt: purgeAt.getTime(),
+  endsAt: purgeAt?.getTime() ?? NEVER,
 });
 
 /** What two states of a revocation say together. */

@@ -4,6 +4,7 @@ import { invalidToken } from '../auth/invalid-token.js';
 import type { Principal } from '../auth/principal.js';
 import type { TokenSecrets } from '../auth/token-secrets.js';
 import { GatewayError } from '../errors.js';
+import { readStored } from '../models/index.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import { isDuplicateKey } from '../platform/mongo/duplicate-key.js';
@@ -152,7 +153,8 @@ export class Revocations {
       .find({ changedAt: { $gte: since } })
       .lean<Revocation>()
       .cursor();
-    for await (const found of changed) {
+    for await (const stored of changed) {
+      const found = readStored(model, stored);
       this.#newestMs = Math.max(this.#newestMs, found.changedAt?.getTime() ?? 0);
       this.#apply(fromDocument(found));
     }

@@ -200,3 +200,22 @@ test('revocations lost on the bus are read from the database', async () => {
   );
   expect(await client.closed).toBe('io server disconnect');
 });
+
+test('a revocation that was stored by hand holds, and no other one waits for it', async () => {
+  const [first, last] = [await makeMember(), await makeMember()];
+  const clients = await Promise.all(
+    [first, last].map((user) => environment.open(user, { node: 1, namespace: '/v1/shared' })),
+  );
+  const { collection } = environment.models.Revocation;
+  const until = new Date(Date.now() + 60_000);
+  const changedAt = new Date();
+  await collection.insertMany([
+    { _id: 'user:unreadable', blockedUntil: { odd: true }, purgeAt: 'never', changedAt },
+    { _id: `user:${first.id}`, blockedUntil: until.toISOString(), blockVersion: '1', changedAt },
+    { _id: `user:${last.id}`, blockedUntil: until, purgeAt: until, changedAt },
+  ] as never[]);
+  for (const client of clients) expect(await client.next('disconnected')).toEqual([{ reason: 'blocked' }]);
+  expect((await nodeOf(0).call('GET', `/users/${first.id}`)).json.data.blockedUntil).toBe(until.toISOString());
+  // A node that starts reads them all.
+  await (await environment.startNode({})).close();
+});
