@@ -56,13 +56,11 @@ function compileCount(operand: unknown): GroupAccumulatorFactory {
 type ParametricCompiler = (operand: unknown, context: ExpressionContext) => GroupAccumulatorFactory;
 
 /** Collects all values and computes the result at the end. */
-function gather(
-  evaluate: Evaluate,
-  finish: (values: unknown[], last: Scope | undefined) => unknown,
-): GroupAccumulatorFactory {
+function gather(evaluate: Evaluate, finish: (values: unknown[], last: Scope) => unknown): GroupAccumulatorFactory {
   return function createGatherer() {
     const values: unknown[] = [];
-    let last: Scope | undefined;
+    // A window can be empty.
+    let last: Scope = scopeOf({});
     return {
       add: (scope) => {
         last = scope;
@@ -78,9 +76,7 @@ const compilePick =
   (operand, context) => {
     const { input, n } = readParameters(name, operand, { required: ['input', 'n'], optional: [] });
     const count = compile(n, context);
-    return gather(compile(input, context), (values, last) =>
-      pick(values, countOf(last && count(last)), context.collation),
-    );
+    return gather(compile(input, context), (values, last) => pick(values, countOf(count(last)), context.collation));
   };
 
 function compileTop(name: string, end: 'top' | 'bottom', hasCount: boolean): ParametricCompiler {
@@ -98,7 +94,7 @@ function compileTop(name: string, end: 'top' | 'bottom', hasCount: boolean): Par
         const byDocument = new Map<Document, Scope>();
         for (const scope of scopes as Scope[]) byDocument.set({ ...(scope.current as Document) }, scope);
         const sorted = sortDocuments(byDocument.keys(), sortBy, context.collation);
-        const wanted = hasCount ? countOf(last && count(last)) : 1;
+        const wanted = hasCount ? countOf(count(last)) : 1;
         const chosen = end === 'top' ? sorted.slice(0, wanted) : sorted.slice(-wanted);
         const values = chosen.map((document) => evaluate(byDocument.get(document) ?? scopeOf(document)) ?? null);
         return hasCount ? values : values[0];

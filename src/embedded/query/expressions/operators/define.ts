@@ -93,7 +93,8 @@ export function readParameters<Required extends string, Optional extends string>
   return operand as Record<Required, unknown> & Partial<Record<Optional, unknown>>;
 }
 
-const codeOf = (code: number | undefined): CodeName => (code === undefined ? 'FailedToParse' : `Location${code}`);
+const codeOf = (code: number | undefined): CodeName =>
+  code === undefined || code === 9 ? 'FailedToParse' : `Location${code}`;
 
 /** Defines an operator on named, evaluated parameters. Omitted parameters are `undefined`, missing values null. */
 export const defineNamed = <Required extends string, Optional extends string>(

@@ -1,7 +1,7 @@
-/** The error codes of mongod for the named parameters of an operator. */
+/** The error codes of mongod for the named parameters of an operator or a stage. */
 export interface ParameterCodes {
-  /** The operand is no document. */
-  readonly operand: number;
+  /** The operand is no document. By default this is FailedToParse. */
+  readonly operand?: number;
   /** The operand has an unknown parameter. */
   readonly unknown: number;
   /** A required parameter is missing: the codes in the order of the required parameters. */
@@ -36,7 +36,7 @@ const SET_FIELD: ParameterCodes = {
   missing: [4161102, 4161109, 4161103],
 };
 
-/** The codes by operator. Other operators use FailedToParse. */
+/** The codes by operator or stage. The others use FailedToParse. */
 export const PARAMETER_CODES: ReadonlyMap<string, ParameterCodes> = new Map<string, ParameterCodes>([
   ['$let', { operand: 16874, unknown: 16875, missing: [16876, 16877] }],
   ['$map', { operand: 16878, unknown: 16879, missing: [16880, 16882] }],
@@ -68,5 +68,9 @@ export const PARAMETER_CODES: ReadonlyMap<string, ParameterCodes> = new Map<stri
   ['$dateFromParts', { operand: 40519, unknown: 40518, missing: [] }],
   ['$dateToParts', { operand: 40524, unknown: 40520, missing: [40522] }],
   ['$dateToString', { operand: 18629, unknown: 18534, missing: [18628] }],
+  ['$bucket', { operand: 40201, unknown: 40197, missing: [40198, 40198] }],
+  ['$bucketAuto', { operand: 40240, unknown: 40245, missing: [40246, 40246] }],
+  ['$graphLookup', { unknown: 40104, missing: [9, 40105, 40105, 40105, 40105] }],
+  ['$setWindowFields', { unknown: 40415, missing: [40414] }],
   ['$dateFromString', { operand: 40540, unknown: 40541, missing: [40542] }],
 ]);

@@ -1,11 +1,11 @@
 import { Long } from 'bson';
 import { toKeyString } from '../../../bson/key-string.js';
-import { integerOf } from '../../../bson/numbers.js';
+import { toNumber } from '../../../bson/numbers.js';
 import { distinctValuesAt, toPath } from '../../../bson/path.js';
-import { type Document, isDocument } from '../../../bson/values.js';
+import { type Document, isDocument, isNumeric } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { createDraft } from '../../draft.js';
-import { compile, scopeOf } from '../../expressions/compiler.js';
+import { compile, ensureFieldNames, scopeOf } from '../../expressions/compiler.js';
 import { readParameters } from '../../expressions/operators/define.js';
 import type { StageCompiler, StageContext, StageEntry } from '../stage-context.js';
 
@@ -18,32 +18,38 @@ interface GraphOptions {
   readonly restriction: Document;
 }
 
-const text = (name: string, value: unknown): string =>
-  typeof value === 'string'
-    ? value
-    : fail('Location40103', `expected string as argument for ${name}, found: ${typeof value}`);
+function pathOf(name: string, value: unknown): string {
+  if (typeof value !== 'string') return fail('Location40103', `expected string as argument for ${name}`);
+  ensureFieldNames(value.split('.'));
+  return value;
+}
+
+function depthOf(maxDepth: unknown): number {
+  if (!isNumeric(maxDepth)) return fail('Location40100', 'maxDepth must be numeric');
+  const depth = toNumber(maxDepth);
+  if (depth < 0) return fail('Location40101', `maxDepth requires a nonnegative argument, found: ${depth}`);
+  return Number.isInteger(depth)
+    ? depth
+    : fail('Location40102', `maxDepth could not be represented as a long long: ${depth}`);
+}
 
 const compileGraphLookup: StageCompiler = (specification, context) => {
   const given = readParameters('$graphLookup', specification, {
     required: ['from', 'startWith', 'connectFromField', 'connectToField', 'as'],
     optional: ['maxDepth', 'depthField', 'restrictSearchWithMatch'],
   });
-  const { maxDepth, restrictSearchWithMatch: restriction = {} } = given;
-  const depth = maxDepth === undefined ? Number.POSITIVE_INFINITY : integerOf(maxDepth);
-  if (depth === undefined || depth < 0) {
-    return fail('Location40101', 'maxDepth requires a nonnegative integer argument');
-  }
+  const { restrictSearchWithMatch: restriction = {} } = given;
   if (!isDocument(restriction)) return fail('Location40185', 'restrictSearchWithMatch must be an object');
   const options: GraphOptions = {
-    from: text('from', given.from),
-    connectFrom: text('connectFromField', given.connectFromField),
-    connectTo: text('connectToField', given.connectToField),
-    maxDepth: depth,
-    depthField: given.depthField === undefined ? undefined : text('depthField', given.depthField),
+    from: typeof given.from === 'string' ? given.from : fail('FailedToParse', '$graphLookup from must be a string'),
+    connectFrom: pathOf('connectFromField', given.connectFromField),
+    connectTo: pathOf('connectToField', given.connectToField),
+    maxDepth: given.maxDepth === undefined ? Number.POSITIVE_INFINITY : depthOf(given.maxDepth),
+    depthField: given.depthField === undefined ? undefined : pathOf('depthField', given.depthField),
     restriction,
   };
   const startWith = compile(given.startWith, context.expressions);
-  const as = toPath(text('as', given.as));
+  const as = toPath(pathOf('as', given.as));
   return function* runGraphLookup(input) {
     for (const document of input) {
       const start = startWith(scopeOf(document));

@@ -65,13 +65,14 @@ const compileGroup: StageCompiler = (specification, context): Stage => {
 };
 
 const compileSortByCount: StageCompiler = (specification, context): Stage => {
-  const isExpression =
-    (typeof specification === 'string' && specification.startsWith('$')) || isDocument(specification);
-  if (!isExpression)
-    return fail(
-      'Location40148',
-      'the sortByCount field must be defined as a $-prefixed path or an expression inside an object',
-    );
+  const message = 'the sortByCount field must be defined as a $-prefixed path or an expression inside an object';
+  if (isDocument(specification)) {
+    if (Object.keys(specification)[0]?.startsWith('$') !== true) return fail('Location40147', message);
+  } else if (typeof specification !== 'string') {
+    return fail('Location40149', message);
+  } else if (!specification.startsWith('$')) {
+    return fail('Location40148', message);
+  }
   const id = compile(specification, context.expressions);
   const fields = compileGroupFields({ count: { $sum: 1 } }, context);
   return function* runSortByCount(input) {

@@ -33,6 +33,8 @@ function readOptions(specification: unknown): UnwindOptions {
   if (includeArrayIndex !== undefined && (typeof includeArrayIndex !== 'string' || includeArrayIndex === '')) {
     return fail('Location28810', 'expected a non-empty string for the includeArrayIndex  option to $unwind stage');
   }
+  if (typeof includeArrayIndex === 'string' && includeArrayIndex.startsWith('$'))
+    return fail('Location28822', `includeArrayIndex option to $unwind stage should not be prefixed with a '$'`);
   return {
     path: toPath(path.slice(1)),
     indexField: includeArrayIndex === undefined ? undefined : toPath(includeArrayIndex as string),
