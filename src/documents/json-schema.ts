@@ -18,13 +18,6 @@ export interface SchemaWriter {
 /** Marks a schema that has a name, until it is replaced by a reference. */
 const NAME = 'x-name';
 
-/**
- * Converts a Zod schema to JSON Schema without references. Omits checks that JSON Schema cannot express, and fields that
- * accept only `undefined`.
- */
-export const toJsonSchema = (schema: z.ZodType, dialect: SchemaDialect): JsonSchema =>
-  convert(schema, dialect, new Map());
-
 /** Creates the writer of a document. */
 export function createSchemaWriter(dialect: SchemaDialect): SchemaWriter {
   const components: Record<string, JsonSchema> = {};
@@ -33,7 +26,7 @@ export function createSchemaWriter(dialect: SchemaDialect): SchemaWriter {
   function toReference(name: string, description: unknown): JsonSchema {
     const schema = schemas.get(name);
     if (schema !== undefined && components[name] === undefined) {
-      const { [NAME]: _, ...component } = convert(schema, dialect, schemaNames);
+      const { [NAME]: _, ...component } = toJsonSchema(schema, dialect, schemaNames);
       // Reserves the place before the schemas inside are replaced.
       components[name] = component;
       components[name] = replaceNamed(component) as JsonSchema;
@@ -54,11 +47,20 @@ export function createSchemaWriter(dialect: SchemaDialect): SchemaWriter {
 
   return {
     components,
-    toSchema: (schema) => replaceNamed(convert(schema, dialect, schemaNames)) as JsonSchema,
+    toSchema: (schema) => replaceNamed(toJsonSchema(schema, dialect, schemaNames)) as JsonSchema,
   };
 }
 
-function convert(schema: z.ZodType, dialect: SchemaDialect, names: ReadonlyMap<z.ZodType, string>): JsonSchema {
+/**
+ * Converts a Zod schema to JSON Schema without references. Omits checks that JSON Schema cannot express, and fields that
+ * accept only `undefined`.
+ * @param names of schemas that are marked, to be replaced by references
+ */
+export function toJsonSchema(
+  schema: z.ZodType,
+  dialect: SchemaDialect,
+  names: ReadonlyMap<z.ZodType, string> = new Map(),
+): JsonSchema {
   const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema, {
     io: 'input',
     target: dialect,

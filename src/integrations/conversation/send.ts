@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
 import type { WriteTogether } from '../../platform/mongo/write-together.js';
-import type { BlockedUser } from '../users/index.js';
+import { type BlockedUser, NO_USERS } from '../users/index.js';
 import { ensureAccess } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
@@ -91,7 +91,5 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     return tell(viewer, draft, { stored, answered: viewer.socketId });
   };
 }
-
-const NO_USERS: ReadonlySet<string> = new Set();
 
 const blockedOf = (sender: BlockedUser | undefined): ReadonlySet<string> => sender?.blocked ?? NO_USERS;

@@ -37,7 +37,8 @@ export interface BlockedUser {
   readonly blocked: ReadonlySet<string>;
 }
 
-const NO_USERS: ReadonlySet<string> = new Set();
+/** An empty set that is shared, because most users have no block. */
+export const NO_USERS: ReadonlySet<string> = new Set();
 
 /** Which users have a block between them (`blockedUsers`), by either; ids are ObjectIds in lower case. */
 export type Blocks = ReturnType<typeof createBlocks>;

@@ -14,6 +14,7 @@ export {
   blockedUserFields,
   isBlockBetween,
   isSameAccount,
+  NO_USERS,
 } from './blocks.js';
 export { endLocked } from './lock-check.js';
 export { accountOf, nameOf, type People, type Person, type Relations, toObjectId } from './people.js';

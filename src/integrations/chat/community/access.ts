@@ -14,6 +14,7 @@ import {
   type Callers,
   ChatError,
   createKnownConversations,
+  NO_USERS,
   type UserCaller,
 } from '../shared/index.js';
 
@@ -154,8 +155,6 @@ export function ensureHeard<A extends ChatAccess>(access: A): A {
   if (access.isBlocked) throw blockedUser();
   return access;
 }
-
-const NO_USERS: ReadonlySet<string> = new Set();
 
 /** Whether a user is a participant of a chat. */
 const isIn = ({ participants }: Pick<Chat, 'participants'>, user: Types.ObjectId): boolean =>

@@ -17,6 +17,7 @@ export {
   blockedAmong,
   isBlockBetween,
   isSameAccount,
+  NO_USERS,
   nameOf,
   type People,
 } from '../../users/index.js';

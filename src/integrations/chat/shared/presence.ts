@@ -7,6 +7,7 @@ import { createCoalescer } from '../../../platform/coalescer.js';
 import { sendPresence } from '../../../realtime/presence/notify.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
+import { NO_USERS } from '../../users/index.js';
 import type { ChatServices } from './services.js';
 
 /** Maximum number of contacts of a user; those of the last conversations come first. */
@@ -171,7 +172,6 @@ export function createChatPresence(
   };
 }
 
-const NO_USERS: ReadonlySet<string> = new Set();
 const NO_CONTACTS: Known = { userIds: [], rooms: [], blocked: NO_USERS };
 
 /** User ids are opaque; a user whose id is no ObjectId is in no chat. */

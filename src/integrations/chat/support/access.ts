@@ -12,6 +12,7 @@ import {
   type Caller,
   type Callers,
   ChatError,
+  NO_USERS,
   type Question,
   type ReadCaller,
   type UserCaller,
@@ -25,7 +26,7 @@ import {
   namesIn,
   toConditions,
 } from './accounts.js';
-import { type Audience, type Excluded, NO_USERS, NOBODY, NONE_EXCLUDED, toAudience } from './audience.js';
+import { type Audience, EMPTY_AUDIENCE, type Excluded, NONE_EXCLUDED, toAudience } from './audience.js';
 import { createRememberedAccess } from './remembered-access.js';
 import { createStoredConversations, type StoredConversation } from './stored-conversations.js';
 
@@ -158,7 +159,7 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
     /** The receivers of a caller's events, read again; empty if the conversation was deleted. */
     async audienceOf(id: string, opened: Excluded): Promise<Audience> {
       const found = await stored.read(id);
-      return found === undefined ? NOBODY : toAudience(found, opened);
+      return found === undefined ? EMPTY_AUDIENCE : toAudience(found, opened);
     },
     /** The receivers of stored messages of a conversation, each as its sender relates to them now. */
     async audiencesOf(
@@ -166,7 +167,7 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
       messages: readonly Pick<SupportMessage, 'senderId' | 'senderType'>[],
     ): Promise<Audience[]> {
       const found = await stored.read(id);
-      if (found === undefined) return messages.map(() => NOBODY);
+      if (found === undefined) return messages.map(() => EMPTY_AUDIENCE);
       const [outsiders, ...blocked] = await Promise.all([
         findOutsiders(undefined, found),
         ...messages.map(({ senderId, senderType }) => (senderType === 'visitor' ? NO_USERS : blocks.of(senderId))),

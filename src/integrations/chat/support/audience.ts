@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import { rooms } from '../../../realtime/rooms.js';
+import { NO_USERS } from '../shared/index.js';
 import { namedIn } from './accounts.js';
 
 /** The receivers of a caller's events in a conversation. */
@@ -20,10 +21,7 @@ export interface Excluded {
 }
 
 /** Of a conversation that was deleted. */
-export const NOBODY: Audience = { rooms: [], except: [] };
-
-/** An empty set that is shared, because most conversations exclude no user. */
-export const NO_USERS: ReadonlySet<string> = new Set();
+export const EMPTY_AUDIENCE: Audience = { rooms: [], except: [] };
 
 /** Every participant receives the events. */
 export const NONE_EXCLUDED: Excluded = { outsiders: NO_USERS, blocked: NO_USERS };

@@ -16,12 +16,12 @@ import {
   ChatError,
   isBlockBetween,
   isSameAccount,
+  NO_USERS,
   type People,
   type UserCaller,
 } from '../shared/index.js';
 import type { Candidate, ConversationAccess } from './access.js';
 import { namesIn } from './accounts.js';
-import { NO_USERS } from './audience.js';
 import { toPage } from './page.js';
 import type { Publisher } from './publisher.js';
 import { createShow } from './show.js';

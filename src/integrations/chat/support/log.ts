@@ -5,7 +5,7 @@ import type { Context } from '../../../framework/context.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
 import { createMessageLog, type MessageLog } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
-import { NOBODY } from './audience.js';
+import { EMPTY_AUDIENCE } from './audience.js';
 import { toWireMessage } from './to-wire.js';
 
 /** The message log of the support chat. */
@@ -45,7 +45,7 @@ export const createSupportLog = (context: Context, access: Pick<ConversationAcce
     findStored: createFindSaid(context.models),
     async toEvents(parent, messages) {
       const audiences = await access.audiencesOf(parent.toHexString(), messages);
-      return messages.map((message, index) => ({ ...(audiences[index] ?? NOBODY), ...toEvent(message) }));
+      return messages.map((message, index) => ({ ...(audiences[index] ?? EMPTY_AUDIENCE), ...toEvent(message) }));
     },
   });
 
