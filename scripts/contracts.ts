@@ -5,7 +5,7 @@ import { createOpenApi } from '../src/documents/open-api.js';
 import { createReference } from '../src/documents/reference/index.js';
 import { readArguments, refuseArguments } from './arguments.js';
 
-const USAGE = `Describes the wire: REST as OpenAPI 3.1, events as AsyncAPI 3.0, both as JSON, and all of it as a page for people.
+const USAGE = `Describes the wire: REST as OpenAPI 3.1, events as AsyncAPI 3.0, both as JSON, and both together as an HTML page.
 
   npm run --silent contracts openapi     prints one of the documents
   npm run --silent contracts asyncapi

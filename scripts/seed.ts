@@ -10,7 +10,7 @@ import { readArguments } from './arguments.js';
 import { people, toDocuments } from './demo-account.js';
 import { createSignToken } from './sign-token.js';
 
-const USAGE = `Stores a demo account in the database of the gateway, whether it runs or not, and prints a token for each of its people.
+const USAGE = `Stores a demo account in the database of the gateway, whether it runs or not, and prints a token for each of its users.
 Existing documents are kept.
 
   npm run --silent seed

@@ -33,7 +33,7 @@ const connectionOfNode = connection.extend({
   userId: z.string().nullable().describe('The user, the visitor, or the user of a push site; `null`: not known.'),
 });
 
-/** What people who operate the gateway ask of it. */
+/** The routes for operators. */
 export const administration = defineContract({
   name: 'administration',
   routes: {
@@ -84,7 +84,7 @@ export const administration = defineContract({
     },
     clearDevice: {
       summary:
-        'Clears the messages that wait for a device, on every node. The device is told by `_resync`, at once if it is connected. Messages that are sent meanwhile stay.',
+        'Clears the messages that wait for a device, on every node. The device gets `_resync`, at once if it is connected. Messages that are sent meanwhile stay.',
       method: 'delete',
       path: '/users/:userId/devices/:deviceId/messages',
       params: z.object({ userId, deviceId: opaqueId }),

@@ -40,9 +40,8 @@ export const deliveryRemedies: Readonly<Record<DeliveryReason, string>> = {
   NOT_ACKNOWLEDGED: 'make the application call the acknowledgement of the event, and of `_batch`',
   NO_DEVICE_YET: 'open the application; check that it uses the id of this user',
   EXPIRED_TTL: 'send with a longer `ttl`, or without',
-  EXPIRED_OVERFLOW: 'send less, or raise `MAILBOX_MAX`; the device was told by `_resync` to load everything again',
-  EXPIRED_DEVICE:
-    'raise `DEVICE_TTL` when devices are away for longer; the device is told by `_resync` when it returns',
+  EXPIRED_OVERFLOW: 'send less, or raise `MAILBOX_MAX`; the device got `_resync`, and loads everything again',
+  EXPIRED_DEVICE: 'raise `DEVICE_TTL` when devices are away for longer; the device gets `_resync` when it returns',
   EXPIRED_RESYNC: 'nothing; the device loads the present state',
   EXPIRED_CLEARED: 'nothing; the device loads the present state',
   NO_RECORD: 'nothing for a new device; look up messages before `RECEIPT_TTL` is over',

@@ -91,7 +91,7 @@ export const operations = defineContract({
       sends: 'application/x-ndjson',
     },
     docs: {
-      summary: 'The events and routes as a page for people.',
+      summary: 'The events and routes as an HTML page.',
       method: 'get',
       path: '/docs',
       sends: 'text/html',

@@ -1,6 +1,6 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** The direct chat of two people. There is one chat for the two, because there is one pair. */
+/** The direct chat of two users. There is one chat for the two, because there is one pair. */
 export interface ChatPair {
   /** The ids of both, sorted, with a colon between them. */
   _id: string;
@@ -39,7 +39,7 @@ export interface Chat {
   lastActivity?: Date | null;
   pinnedMessages?: Types.ObjectId[];
   participantSettings?: ChatSetting[];
-  /** Both people of a direct chat, as in the id of {@link ChatPair}. */
+  /** Both users of a direct chat, as in the id of {@link ChatPair}. */
   directKey?: string;
   createdAt?: Date;
 }

@@ -13,7 +13,7 @@ export type Counters = Record<(typeof counterNames)[number], number>;
 /** Sizes of the lists of one kind of conversation. */
 export type Tally = Record<(typeof tallyNames)[number], number>;
 
-/** What is counted for one user and channel: for people over all kinds, for paging by kind. */
+/** What is counted for one user and channel: over all kinds for display, by kind for paging. */
 export interface Counter extends Counters {
   _id: Types.ObjectId;
   user: Types.ObjectId;

@@ -47,7 +47,7 @@ export const shardKeys: Readonly<Record<string, ShardKey | Unsharded>> = {
   'support.files.chunks': range('files_id', 'a file is read and deleted as a whole'),
   'support.departments': unsharded('few documents, read for every list'),
   'community.chats': hashed('_id', 'a message changes one chat, by its id'),
-  'community.pairs': hashed('_id', 'the id is the two people'),
+  'community.pairs': hashed('_id', 'the id is the pair of users'),
   'community.messages': range('chat', 'messages are stored and read by chat'),
   'community.notifications': range('recipient', 'notifications are listed and counted by recipient'),
   'sites.members': hashed('_id', 'the id is the user of a site'),

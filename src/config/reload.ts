@@ -27,9 +27,9 @@ export interface ReloadOptions {
 export interface Reload {
   /** Reads all sources, and puts the secrets in force. Of an invalid configuration nothing takes effect. */
   now(): void;
-  /** Looks at the files. Reads all sources when a file has changed since they were read, and not since the last look. */
+  /** Checks the files. Reads all sources again when a file has changed since they were read, and not since the last check. */
   look(): Promise<void>;
-  /** Looks again and again. @returns stops that */
+  /** Checks the files at an interval. @returns stops it */
   watch(): () => void;
 }
 

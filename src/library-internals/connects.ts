@@ -112,7 +112,7 @@ export function createConnects(usefulPackets: UsefulPackets): Connects {
     const { namespace: name } = internals._parseNamespace(packet);
     const pending = pendingOf(conn, name);
     const socket = nsps.get(name);
-    // Just before Socket.IO looks for it, on the next tick: each is asked for once.
+    // Just before Socket.IO reads it, on the next tick. Each acknowledgement is requested once.
     if (packet.type === ACK && socket !== undefined) process.nextTick(creditIfAskedFor, socket, packet);
     if (pending !== undefined && packet.type === DISCONNECT) {
       pending.isWanted = false;

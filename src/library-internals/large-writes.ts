@@ -1,19 +1,22 @@
 /** Packets from this size on are counted, in characters. */
 const LARGE = 65_536;
-/** Characters of large packets that are written in one turn of the event loop: the system copies them within milliseconds. */
+/** Characters of large packets that are written in one event loop iteration: the system copies them within milliseconds. */
 const TURN_MAX = 8_388_608;
 
-/** Large packets of one turn of the event loop. */
+/** Large packets of one event loop iteration. */
 interface LargeWrites<Connection> {
-  /** Whether a packet may be written in this turn. If not, the connection waits, and is flushed in one of the next turns. */
+  /**
+   * Whether a packet may be written in this iteration. If not, the connection waits, and is flushed in one of the next
+   * iterations.
+   */
   mayWrite(connection: Connection, size: number): boolean;
   /** Flushes a connection that waits, because another large packet follows: it holds no more than one for this reason. */
   endWait(connection: Connection, nextSize: number): void;
 }
 
 /**
- * Spreads large packets over turns of the event loop. An event of a megabyte to a thousand sockets is a gigabyte that the system
- * copies, and in one turn all other clients and calls would wait for it. Small packets cost a comparison.
+ * Spreads large packets over event loop iterations. An event of a megabyte to a thousand sockets is a gigabyte that the system
+ * copies. In a single iteration it would block all other clients and calls. Small packets cost a comparison.
  *
  * @param flush writes what waits of a connection
  */

@@ -6,7 +6,7 @@ export function hasAny(known: ReadonlyMap<string, unknown>, rooms: Iterable<stri
   return false;
 }
 
-/** The adapter of Socket.IO encodes an event before it looks for sockets. From now on it looks first. */
+/** The adapter of Socket.IO encodes an event before it checks for receivers. This makes it check first. */
 export function lookBeforeEncoding({ adapter }: Pick<Namespace, 'adapter'>): void {
   const { broadcast } = adapter;
   adapter.broadcast = (packet, options) => {

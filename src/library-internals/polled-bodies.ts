@@ -3,7 +3,7 @@ import type { Socket } from 'socket.io';
 
 type Connection = Socket['conn'];
 
-/** Packets of a body that are handled in one turn of the event loop. */
+/** Packets of a body that are handled in one event loop iteration. */
 const PACKETS_AT_ONCE = 100;
 /** Between the packets of a body. */
 const SEPARATOR = '\u001e';
@@ -37,7 +37,7 @@ const originalOf = (transport: PollingTransport): PollingTransport =>
 
 /**
  * Handles the packets of a new polling client some at a time. A body of a megabyte can hold half a million, and Engine.IO handles
- * all of them in one turn. Until they are handled, the request waits for its answer, and so the client sends nothing else.
+ * all of them synchronously. Until they are handled, the request waits for its answer, and so the client sends nothing else.
  */
 export function handleBodiesInSlices(connection: PollingConnection, isSlowed: State['isSlowed']): void {
   const transport: PollingTransport = connection.transport as object;

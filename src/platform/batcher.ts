@@ -51,8 +51,8 @@ export type BatcherSizes =
 const CROWD = 3;
 
 /**
- * Runs `work` on all items of one turn of the event loop, and on all items that arrive while a batch is running. Many
- * callers share a database call without an added delay, unless there is a spacing.
+ * Runs `work` on all items of one event loop iteration, and on all items that arrive while a batch is running. Many callers share
+ * a database call without an added delay, unless there is a spacing.
  */
 export function createBatcher<Item, Result>(
   work: Work<Item, Result>,
@@ -144,7 +144,7 @@ export function createGatheringBatcher<Item, Result>(
 }
 
 /**
- * Reads by key. The keys that many callers ask for in one turn of the event loop are one call, each of them once.
+ * Reads by key. All keys that are read in one event loop iteration are one call, each of them once.
  * @param read keys without a value are missing in its result
  * @returns reads the value of a key; `undefined`: there is none
  */

@@ -21,7 +21,7 @@ export interface Health {
   missing(): Promise<string[]>;
   /** Brings the metric of the dependencies up to date. */
   measure(): Promise<void>;
-  /** Whether each dependency answers at once. For people: it does not count as asking for readiness. */
+  /** Whether each dependency answers at once. For operators: it does not count as a readiness probe. */
   states(): Promise<Readonly<Record<string, boolean>>>;
 }
 

@@ -29,7 +29,7 @@ export interface Bus {
    */
   recall(rooms: readonly string[]): Promise<ReadonlyMap<string, boolean>> | undefined;
   /**
-   * Those of the rooms of users that a node may hold. A client that is told later that it is connected finds what was stored before.
+   * Those of the rooms of users that a node may hold. A client whose CONNECT is confirmed later reads what was stored before.
    * Never rejects.
    */
   mayBeHeld(rooms: readonly string[]): Promise<ReadonlySet<string>>;

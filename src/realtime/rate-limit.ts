@@ -137,8 +137,9 @@ interface Call {
 type Run = (call: Call) => Promise<ScriptReply>;
 
 /**
- * The part of a client that the library uses. Scripts are called by their digest, not sent each time. The calls of one turn, and
- * those that arrive while Redis answers, are one command. In a Redis Cluster callers can be on different servers, so each is one.
+ * The part of a client that the library uses. Scripts are called by their digest, not sent each time. The calls of one event loop
+ * iteration, and those that arrive while Redis answers, are one command. In a Redis Cluster callers can be on different servers,
+ * so each is one.
  */
 function toStore({ commands, isCluster }: Redis) {
   const toRun = (lua: string): Run => {

@@ -25,10 +25,10 @@ export const rooms = {
 const LISTENER = /^listener:[^:]*:/;
 
 /**
- * Decides which rooms are routed: their events go only to the nodes with a socket in the room. These are the rooms that a
- * socket enters while it connects, which the other nodes know before the client is told that it is connected. Events to all
- * other rooms go to every node.
- * @returns the room by which the nodes of a room are found: the sockets of a listener are among those of the person
+ * Decides which rooms are routed: their events go only to the nodes with a socket in the room. These are the rooms that a socket
+ * enters while it connects, which the other nodes know before the CONNECT is confirmed to the client. Events to all other rooms
+ * go to every node.
+ * @returns the room by which the nodes of a room are found: the sockets of a listener are a subset of those of the person
  */
 export function routeOf(room: string): string | undefined {
   const person = room.replace(LISTENER, '');

@@ -26,7 +26,9 @@ export type Decision =
   | { readonly kind: 'admitted' }
   /** To be given to {@link Admission.wait}. */
   | { readonly kind: 'waits' }
-  /** `isExplained`: the client is connected, to be told the time. Otherwise the handshake itself is refused. */
+  /**
+   * `isExplained`: the client is connected, so that the refusal can carry the time. Otherwise the handshake itself is refused.
+   */
   | { readonly kind: 'refused'; readonly retryAfterMs: number; readonly isExplained: boolean };
 
 /** Decides how many handshakes of a node go on, so that a storm of them does not take the event loop for itself. */
@@ -108,7 +110,7 @@ function createLimited(rate: AdmissionRate, { clock, random = Math.random, isDra
   };
   const placesOf = (): number => Math.min(WAITING_MAX, Math.ceil((rate.perSecond * WAIT_MAX_MS) / 1000));
 
-  /** Each client that is told a time gets the next place after those who wait and those who were told before. */
+  /** Each refused client gets the next place after those that wait and those that were refused before. */
   const refuse = (canExplain: boolean): Decision => {
     const now = clock.now();
     const eachMs = 1000 / rate.perSecond;

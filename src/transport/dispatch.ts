@@ -127,7 +127,7 @@ export function createDispatch(
     return payload;
   }
 
-  /** The last guard: what waits for ever is a fault, and its caller is answered all the same. */
+  /** The last guard: a handler that never settles is a fault, but its caller is still answered. */
   function inTime<T>(work: Promise<T>, takesFile: boolean): Promise<T> {
     return new Promise((resolve, reject) => {
       const timeoutMs = takesFile ? FILE_FACTOR * eventTimeoutMs : eventTimeoutMs;

@@ -25,7 +25,7 @@ export interface Handshakes {
   admit(request: IncomingMessage, answer: AnswerHandshake): boolean;
   /** Called with each new connection, which still has its request. */
   begin(connection: { readonly request: IncomingMessage }): void;
-  /** The answer to each CONNECT of a connection that exists only to be told when to come back. */
+  /** The answer to each CONNECT of a connection that exists only to carry a refusal with its time. */
   refusalOf(connection: object): GatewayError | undefined;
 }
 

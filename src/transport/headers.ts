@@ -17,7 +17,7 @@ export function setAlways(...middleware: readonly RequestHandler[]): RequestHand
       passed += error === undefined ? 1 : 0;
     });
   }
-  if (passed !== middleware.length) throw new Error('middleware that looks at the request cannot be asked beforehand');
+  if (passed !== middleware.length) throw new Error('middleware that reads the request cannot be run in advance');
   const pairs = [...headers];
   return (_request, response, next) => {
     for (const [name, value] of pairs) response.setHeader(name, value);

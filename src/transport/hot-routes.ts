@@ -18,7 +18,7 @@ interface RoutedHandler {
 const PLAIN_URL = /^\/[\w.~:@!$&'()*+,;=/-]+(?:\?[\x21\x22\x24-\x7e]*)?$/;
 
 interface Options {
-  /** Set the headers of every response. They look at nothing that only Express adds to a request. */
+  /** Set the headers of every response. They use nothing that only Express adds to a request. */
   readonly middleware: readonly RequestHandler[];
   /** In order of declaration. */
   readonly routes: readonly RoutedHandler[];

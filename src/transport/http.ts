@@ -39,8 +39,8 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
   // Without a limit, because parameters beyond it would be ignored; the length of a URL is limited.
   app.set('query parser', (text: string) => parseQueryString(text, '&', '=', { maxKeys: 0 }));
 
-  // The order is documented: cors, JSON body, helmet, nocache. Nothing of it can be told from the outside when the body is
-  // read later: by the routes, once their caller is known.
+  // The order is documented: cors, JSON body, helmet, nocache. It makes no observable difference that the body is read later, by
+  // the routes, once their caller is known.
   const headers = setAlways(helmet(), nocache());
   const middleware = [
     identifyRequest,

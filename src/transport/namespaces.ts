@@ -223,7 +223,7 @@ function standBy(socket: GatewaySocket): void {
   socket.use(() => undefined);
 }
 
-/** Why a client was refused, as the log has it; of a failure nothing is told. */
+/** Why a client was refused, for the log; `undefined` for an internal failure. */
 const detailOf = ({ status, cause }: GatewayError): string | undefined =>
   status < 500 && cause instanceof Error ? cause.message : undefined;
 

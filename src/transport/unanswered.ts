@@ -15,7 +15,7 @@ const unanswered = Symbol('requests of a connection without an answer');
 type Line = Socket & { [unanswered]?: number };
 
 /**
- * Limits the requests of one connection that wait for their answers. Node.js hands over all requests of a chunk in one turn, and a
+ * Limits the requests of one connection that wait for their answers. Node.js emits all requests of a chunk synchronously, and a
  * chunk of 64 KiB can hold thousands. Above the limit the connection is closed, and nothing that follows is handled.
  *
  * To be called after the listeners of requests are attached.

@@ -14,7 +14,7 @@ export interface ActProps {
   readonly children: ComponentChildren;
   /** Does it. The dialog closes when it is fulfilled, and shows the error when it rejects. */
   readonly run: () => Promise<unknown>;
-  /** It cannot be undone, or people notice it: the button says so by its colour. */
+  /** It cannot be undone, or users notice it: the button shows that by its colour. */
   readonly isDangerous?: boolean;
 }
 

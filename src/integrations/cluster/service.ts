@@ -10,10 +10,10 @@ import type { Load, Sampler } from './sampler.js';
 const STATUS = 'cluster:status';
 const HISTORY = 'cluster:history';
 
-/** How long the number of users counts, which takes a look at every socket. */
+/** How long the number of users is cached: counting them reads every socket. */
 const USERS_TTL_MS = 5000;
 
-/** How long an answer counts: many open consoles ask no more often than one. */
+/** How long an answer is cached: many open consoles cost no more than one. */
 const ANSWER_TTL_MS = 1000;
 /** Lengths of the history that are asked for at the same time. */
 const ANSWERS_MAX = 8;

@@ -133,7 +133,7 @@ export function participantsOf({ conversation, members }: Pick<FullAccess, 'conv
 export const namedIn = ({ users }: Pick<Conversation, 'users'>): Set<string> =>
   new Set(users.map((id) => id.toHexString()));
 
-/** @throws GatewayError `FORBIDDEN` in a conversation of two people with a block between them */
+/** @throws GatewayError `FORBIDDEN` in a conversation of two users with a block between them */
 export function ensureHeard({ id }: Viewer, members: readonly Member[], blocked: ReadonlySet<string>): void {
   const [other, ...more] = members.map(({ user }) => user.toHexString()).filter((user) => user !== id);
   if (other !== undefined && more.length === 0 && blocked.has(other)) throw new GatewayError('FORBIDDEN');

@@ -49,7 +49,7 @@ export function createActiveStatus(context: Context, { blocks, settling }: Depen
   const { models, emitter, clock, logger, work } = context;
   const coalescer = createCoalescer({ clock, windowMs: WINDOW_MS });
 
-  /** Of the users of one turn, with one update for each status. The last status of a user counts. */
+  /** Of all users in one event loop iteration, with one update for each status. The last status of a user counts. */
   const store = createBatcher<readonly [userId: string, status: Status], void>(async (changes) => {
     const last = [...new Map(changes)];
     for (const status of statuses) {

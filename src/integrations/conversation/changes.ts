@@ -39,7 +39,7 @@ export function createChanges<D extends Description, M extends WireMessage>(
 
   /**
    * Changes shared fields and their copies in the members, and notifies the participants without a block.
-   * @throws GatewayError `FORBIDDEN` in a conversation of two people with a block between them
+   * @throws GatewayError `FORBIDDEN` in a conversation of two users with a block between them
    */
   const changeShared = async (
     viewer: Viewer,

@@ -1,10 +1,10 @@
 import type { KeyedMutex } from '../../platform/keyed-mutex.js';
 
-/** Messages that are stored in one turn of their conversation. */
+/** Messages that are stored together in a conversation. */
 const TOGETHER_MAX = 50;
 
 interface Dependencies<Message, Stored> {
-  /** Waits for a turn in a conversation. */
+  /** Runs alone in a conversation. */
   inTurn: KeyedMutex['run'];
   /**
    * Stores the first message, and others behind it with it. Never rejects.

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Sockets that the items of a batch reach in one turn of the event loop. */
+/** Sockets that the items of a batch reach in one event loop iteration. */
 const SOCKETS_AT_ONCE = 20_000;
 
 interface Dependencies {
@@ -11,8 +11,8 @@ interface Dependencies {
 }
 
 /**
- * Begins the items of a batch in their order, all at once unless they reach very many sockets: then others get their turn in
- * between. A thousand items to a user with 500 sockets are half a million packets.
+ * Begins the items of a batch in their order, all at once unless they reach very many sockets: then other work runs in between. A
+ * thousand items to a user with 500 sockets are half a million packets.
  */
 export function createTurns({ together, countReached }: Dependencies) {
   return async function beginInTurns<Item, Answer>(

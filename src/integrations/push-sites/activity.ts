@@ -58,7 +58,7 @@ export class SiteActivities {
     });
   }
 
-  /** A user has connected or disconnected, and the website is to be told. */
+  /** A user has connected or disconnected, and the website is to be notified. */
   updated(site: string, { userId, field }: Pick<UserUpdate, 'userId' | 'field'>): void {
     const before = this.#seenOf(site);
     const kind = field === 'last_connected' ? 'connected' : 'disconnected';

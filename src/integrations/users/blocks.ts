@@ -44,8 +44,8 @@ export const NO_USERS: ReadonlySet<string> = new Set();
 export type Blocks = ReturnType<typeof createBlocks>;
 
 /**
- * Reads blocks where they are needed and keeps none, so a new block counts at once. Users asked for in one turn share
- * a query.
+ * Reads blocks where they are needed and keeps none, so a new block counts at once. Reads in one event loop iteration share a
+ * query.
  */
 export function createBlocks({ User }: Pick<Models, 'User'>) {
   /** Ids of users who have blocked a user. Other services store ids as text too, which Mongoose would convert. */
@@ -110,7 +110,7 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
     });
   };
 
-  /** A user with their blocks; `undefined` for a user who does not exist. Callers of one turn share a query. */
+  /** A user with their blocks; `undefined` for a user who does not exist. Calls in one event loop iteration share a query. */
   const withUser = async (userId: string): Promise<BlockedUser | undefined> => {
     if (!isObjectIdOrHexString(userId)) return undefined;
     const id = userId.toLowerCase();
@@ -158,9 +158,9 @@ export function blockedAmong(
   return new Set([...own, ...read.filter((one) => one.blocked.includes(id)).map(({ _id }) => _id.toHexString())]);
 }
 
-/** Whether one of two people has blocked the other. */
+/** Whether one of two users has blocked the other. */
 export const isBlockBetween = (one: Person, other: Person): boolean =>
   one.blocked.includes(other.id) || other.blocked.includes(one.id);
 
-/** Whether two people belong to one account. Users without an account count as of one common account. */
+/** Whether two users belong to one account. Users without an account count as of one common account. */
 export const isSameAccount = (one: Person, other: Person): boolean => one.account === other.account;

@@ -52,7 +52,7 @@ export interface Delivery {
   /** What became of a message; `undefined` when it is not known, or its receipt has expired. */
   statusOf(id: string): Promise<MessageStatus | undefined>;
   /**
-   * Clears what waits for a device, which is told by `_resync` on every node.
+   * Clears what waits for a device, which gets `_resync` on every node.
    * @returns how many messages waited, counted up to 1000; `undefined`: there is no such device
    */
   clearQueue(recipient: Recipient, deviceId: string): Promise<number | undefined>;

@@ -16,7 +16,7 @@ export interface DeliveryMeasures {
   acknowledged(cursor: Cursor, entries: readonly SentEntry[]): void;
   /** A message ran out for a device, or all that waited for it did. */
   expired(reason: CutReason | 'ttl'): void;
-  /** A client was told that it lost messages. */
+  /** A client was sent `_resync`. */
   resynced(): void;
   /** The log was read for sockets. */
   read(): void;

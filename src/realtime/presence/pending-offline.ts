@@ -10,8 +10,8 @@ export interface OfflineUser {
 }
 
 /**
- * Users with a socket on this node that left recently, or left while Redis was away. When Redis has lost its data it must be
- * told of them again, or no node reports them as offline. Those who have another socket stay online.
+ * Users with a socket on this node that left recently, or left while Redis was away. When Redis has lost its data they must be
+ * registered again, or no node reports them as offline. Those who have another socket stay online.
  */
 export class PendingOffline {
   readonly #users = new Map<string, { accountId: string; until: number; wasReported: boolean }>();
@@ -46,7 +46,7 @@ export class PendingOffline {
   /**
    * Redis knows all users. Those who waited for that are kept like others who have just left, because Redis may lose its data
    * again. Users whose time is over are forgotten.
-   * @param beginsAnew for all users: Redis was told of all again, or no users are reported for now, as after an outage
+   * @param beginsAnew for all users: all were registered again, or no users are reported for now, as after an outage
    */
   settle(keepMs: number, beginsAnew: boolean): void {
     const now = this.#clock.now();

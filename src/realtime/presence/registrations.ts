@@ -47,7 +47,7 @@ export class Registrations {
   readonly #lapsed = new Set<string>();
   /** Registrations in flight: the removal of a socket must not overtake its registration. */
   readonly #registering = new Map<string, Promise<unknown>>();
-  /** The changes of one turn, and those that arrive while Redis answers, are one command: a storm takes few of them. */
+  /** The changes of one event loop iteration, and those that arrive while Redis answers, are one command: a storm takes few. */
   readonly #batch = createBatcher<SocketChange, Changed | undefined>((changes) => this.#writeAll(changes), BATCH_MAX);
   #lastWrite: Promise<unknown> | undefined;
   #generation = 0;
@@ -165,7 +165,7 @@ export class Registrations {
     return written;
   }
 
-  /** Sends all in one turn: in a storm a turn is long, and one command in each turn would fall behind. */
+  /** Sends all chunks at once: in a storm an event loop iteration is long, and one command in each would fall behind. */
   async #writeAll(changes: readonly SocketChange[]): Promise<(Changed | undefined)[]> {
     const written = Array.from(chunksOf(changes, CHUNK), (chunk) => this.#writeChunk(chunk));
     return (await Promise.all(written)).flat();

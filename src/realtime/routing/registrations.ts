@@ -24,10 +24,10 @@ interface RegistrationOptions {
 }
 
 /**
- * The rooms of this node, in memory and in the directory. Memory is the truth. All changes of one turn of the event loop are
- * one command. After a failed command it is not known whether it was executed, or will be, so everything is registered again
- * under a new holder. A late command names the old holder and changes nothing that counts. The same happens on each new
- * connection: it may lead to a server that does not have the last registrations.
+ * The rooms of this node, in memory and in the directory. Memory is the truth. All changes of one event loop iteration are one
+ * command. After a failed command it is not known whether it was executed, or will be, so everything is registered again under a
+ * new holder. A late command names the old holder and changes nothing that counts. The same happens on each new connection: it
+ * may lead to a server that does not have the last registrations.
  */
 export class Registrations {
   readonly #options: RegistrationOptions;

@@ -11,8 +11,8 @@ interface Waiting {
 }
 
 /**
- * Sends what several calls send in one turn of the event loop as one command, in order with everything that is published. With
- * many calls of backends in flight, several arrive in each turn.
+ * Sends the items of all calls in one event loop iteration as one command, in order with everything that is published. With many
+ * backend calls in flight, several arrive in each iteration.
  * @param send never rejects
  */
 export function createTurnSender(

@@ -36,8 +36,7 @@ interface Incoming {
 const nothing = (): Incoming => ({ rows: [], dropped: 0, unwatched: [] });
 
 /**
- * Follows a stream of records. It begins anew when the path changes. While it is paused, the newest records are kept and not
- * shown.
+ * Follows a stream of records. It restarts when the path changes. While it is paused, the newest records are kept and not shown.
  * @param path below the API, with the filters; `undefined`: not known yet
  */
 export function useLive(path: string | undefined, isPaused: boolean): Live {

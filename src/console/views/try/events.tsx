@@ -20,7 +20,7 @@ import { TryPage } from './tabs.js';
 const PAGE = '/console/try/events';
 const FIRST = '/v1/shared';
 
-/** What people have typed, by namespace and event. */
+/** What was typed, by namespace and event. */
 const drafts = signal<Readonly<Record<string, string>>>({});
 
 /** A client: it connects, sends the events of its namespace, and shows what comes. The namespace is in the address. */

@@ -24,7 +24,7 @@ export type Link =
   | { readonly phase: 'on'; readonly target: Target; readonly socketId: string }
   | { readonly phase: 'failed'; readonly target: Target; readonly error: Error };
 
-/** The connection. It stays while people look at other views. */
+/** The connection. It stays open while other views are shown. */
 export const link = signal<Link>({ phase: 'off' });
 
 /** What went in and out, newest first. */

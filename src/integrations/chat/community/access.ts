@@ -144,7 +144,7 @@ export function createAccess({
 
 const isNotFound = (error: unknown): boolean => error instanceof ChatError && error.code === 'NOT_FOUND';
 
-/** One error for a chat that does not exist and one of other people, so that ids cannot be probed. */
+/** One error for a chat that does not exist and one of other users, so that ids cannot be probed. */
 export const chatNotFound = () => new ChatError('NOT_FOUND', 'Chat not found or access denied');
 
 /** The same for a message. */

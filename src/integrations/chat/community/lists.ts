@@ -27,7 +27,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   log: ChatLog;
 }
 
-/** A look at the unread messages of a chat is a query, also where there are none. */
+/** Counting the unread messages of a chat is a query, also where there are none. */
 const LEAST_EXAMINED = 50;
 /** Examined messages per payment. */
 const LEAST_PAID = 500;

@@ -14,7 +14,7 @@ import { toWireNotification } from './to-wire.js';
 /** The owner of notifications. */
 type Recipient = Pick<UserCaller, '_id' | 'id'>;
 
-/** What users are told of messages that they miss. See {@link createNotifications}. */
+/** Notifications of messages that users miss. See {@link createNotifications}. */
 export type Notifications = ReturnType<typeof createNotifications>;
 
 /** Notifications for users who miss a message, marked as read when they have read it. */

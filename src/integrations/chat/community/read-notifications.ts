@@ -13,7 +13,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
 /** Notifications that are looked at together. */
 const LOOKED_AT_MAX = 1000;
 
-/** A notification can be read on another node before this one sends it. Users are told again then that it was read. */
+/** A notification can be read on another node before this one sends it. Then its read state is sent once more. */
 export function createSettleRead({ models, clock, publisher, settling }: Dependencies) {
   const findRead = (sent: readonly (readonly [string, Types.ObjectId])[]) =>
     models.Notification.find(

@@ -43,7 +43,7 @@ export function createChatPresence(
 ) {
   const coalescer = createCoalescer({ clock, windowMs: WINDOW_MS });
 
-  /** The contacts of users in all chats. Calls of one turn share a read. */
+  /** The contacts of users in all chats. Calls in one event loop iteration share a read. */
   const readContacts = createGroupLoader<Known>(async (ids) => {
     const [users, ...found] = await Promise.all([
       blocks.withUsers(ids),
@@ -94,8 +94,8 @@ export function createChatPresence(
     }
   };
   /**
-   * Users who come together have contacts in common: what a client gets of one turn is one write, with its own snapshot before the
-   * changes.
+   * Users who connect together have contacts in common: what a client gets in one event loop iteration is one write, with its own
+   * snapshot before the changes.
    */
   const send = createBatcher<Notice, void>(async (notices) => {
     const sendSnapshots = await readSnapshots(notices.filter((notice) => 'socket' in notice));

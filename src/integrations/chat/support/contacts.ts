@@ -35,7 +35,10 @@ interface Dependencies {
   readonly memberships: Memberships;
 }
 
-/** The users who share an open conversation or a department with each of some users. Calls of one turn share their queries. */
+/**
+ * The users who share an open conversation or a department with each of some users. Calls in one event loop iteration share their
+ * queries.
+ */
 export const createContacts = ({ models, blocks, access, memberships }: Dependencies) => {
   const conversationsOf = createConversationsOf(models);
   /** Ids of the users in conversations, of those that are open to a user. */

@@ -21,7 +21,7 @@ interface Membership {
 /** Reads the departments of users. Those without one are missing. @param ids ObjectIds in lower case */
 export type Memberships = (ids: readonly string[]) => Promise<ReadonlyMap<string, readonly Membership[]>>;
 
-/** Those of the users of one turn are one query. */
+/** Those of all users in one event loop iteration are one query. */
 export function createMemberships({ Department: Departments }: Pick<Models, 'Department'>): Memberships {
   return createGroupLoader<readonly Membership[]>(async (ids) => {
     // Through the driver: Mongoose takes a tenth to a third longer, because it converts each id.

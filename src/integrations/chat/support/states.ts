@@ -23,7 +23,7 @@ interface Dependencies {
 interface Changed {
   readonly conversation: SupportConversation;
   readonly caller: UserCaller;
-  /** The agent before, who is told, too, and may have no access any more. */
+  /** The previous agent, who is notified too, and may no longer have access. */
   readonly formerAgent?: Types.ObjectId | null;
   readonly excluded: Excluded;
 }
@@ -31,7 +31,7 @@ interface Changed {
 /** Sends that conversations were created, assigned or closed. */
 export type States = ReturnType<typeof createStates>;
 
-/** Participants are told, and the department of the conversation. */
+/** Notifies the participants, and the department of the conversation. */
 export function createStates({ models, access, publisher, settling }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);

@@ -22,7 +22,7 @@ export interface Cursor {
   usedAt: number;
 }
 
-/** What an entry came to on the device. */
+/** The outcome of an entry on the device. */
 export interface EntryOutcome {
   readonly entry: SentEntry;
   /** Unix time in milliseconds. */

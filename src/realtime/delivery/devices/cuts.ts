@@ -6,5 +6,5 @@ import type { Device } from '../storage/mailboxes.js';
  */
 export type CutReason = 'overflow' | 'away' | 'room' | 'resync' | 'forgotten' | 'cleared';
 
-/** Is told that a device loses messages that waited for it. */
+/** Called when a device loses messages that waited for it. */
 export type OnCut = (device: Device, reason: CutReason) => void;

@@ -16,7 +16,7 @@ import type { CutReason, OnCut } from './cuts.js';
 
 /** Devices of one recipient. Another one replaces the device that has been away longest. */
 export const DEVICES_MAX = 100;
-/** Mailboxes that one sweep looks at. */
+/** Mailboxes that one sweep reads. */
 const SWEEP_MAX = 100;
 
 interface Dependencies {

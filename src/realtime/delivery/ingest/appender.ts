@@ -139,7 +139,7 @@ export class Appender {
         queue.hasStored ||= isDuplicateKey(failure, '_id');
         return true;
       } else {
-        // It may be stored all the same.
+        // It may have been stored nevertheless.
         this.#positions.forget(key);
         results.set(entry.id, failure);
       }

@@ -62,7 +62,7 @@ interface Dependencies {
 export class Forwarder {
   readonly #nodeCalls: NodeCalls;
   readonly #leaders: Leaders;
-  /** What arrives in one turn of the event loop, and while a call is on its way, is one call to each leader. */
+  /** What arrives in one event loop iteration, and while a call is in flight, is one call to each leader. */
   readonly forward = createGatheringBatcher((forwards: readonly Forward[]) => this.#forwardAll(forwards), BATCHES);
 
   constructor({ nodeCalls, leaders, store }: Dependencies) {

@@ -12,7 +12,7 @@ import { newId } from '../message.js';
 const KEY_TTL_MS = 24 * 60 * 60 * 1000;
 /** How long the call that claimed a key may take before another call takes over. */
 const LEASE_MS = 5000;
-/** When a call looks for the answer of the one that claimed the key: after this time, then after twice as long, and so on. */
+/** When a call first polls for the answer of the call that claimed the key. The interval doubles after each poll. */
 const LOOK_MS = 25;
 const LOOK_MAX_MS = 800;
 
@@ -89,7 +89,7 @@ export class Idempotency {
     }
   }
 
-  /** Looks at a claimed key, and takes over if the call that claimed it has failed or takes too long. */
+  /** Reads a claimed key, and takes over if the call that claimed it has failed or takes too long. */
   async #look(key: string, bodyHash: string): Promise<Claim> {
     const claimed = await this.#model.findById(key).readConcern(acknowledgedReadConcern).lean();
     if (claimed === null || claimed.bodyHash !== bodyHash) throw new GatewayError('CONFLICT');
@@ -102,7 +102,7 @@ export class Idempotency {
     return { messageId, isOurs: modifiedCount > 0 };
   }
 
-  /** The call has failed, so another one need not wait for its lease. Never rejects: the lease ends all the same. */
+  /** The call has failed, so another one need not wait for its lease. Never rejects: the lease expires anyway. */
   async #release(key: string): Promise<void> {
     await this.#model.updateOne(unanswered(key), { leasedUntil: new Date(0) }).catch(() => undefined);
   }

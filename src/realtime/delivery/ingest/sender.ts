@@ -53,7 +53,7 @@ export class Sender {
   readonly #forwarder: Forwarder;
   readonly #announce: ReturnType<typeof createAnnouncer>;
   readonly #pushes: PushPreparation;
-  /** Everything that arrives in one turn of the event loop is one insert. */
+  /** Everything that arrives in one event loop iteration is one insert. */
   readonly #storeTogether = createGatheringBatcher(
     (messages: readonly IdentifiedMessage[]) => this.#storeAll(messages),
     BATCHES,

@@ -8,7 +8,7 @@ import { HEARTBEAT_MS, type Nodes } from '../storage/nodes.js';
 import type { PollTurns } from './poll-turns.js';
 
 const SWEEP_INTERVAL_MS = 30_000;
-/** For so long after its start a node looks for what nodes of an earlier version, which may still run, have stored. */
+/** How long after its start a node migrates what nodes of an earlier version, which may still run, have stored. */
 const MIGRATION_MS = 3_600_000;
 
 interface Dependencies {

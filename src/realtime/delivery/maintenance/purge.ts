@@ -5,7 +5,7 @@ import type { Log } from '../storage/log.js';
 import { EMPTY_MAILBOX, type Mailboxes, toFlagUpdate } from '../storage/mailboxes.js';
 import { type DeviceOutcome, type LoggedEntry, outcomesOf } from '../storage/outcomes.js';
 
-/** Entries that one round looks at. */
+/** Entries that one round reads. */
 const ROUND_MAX = 1000;
 /** Times are rounded up to this, so that entries of about the same time are one update. */
 const GRAIN_MS = 30_000;

@@ -21,7 +21,7 @@ export interface OutboxListener {
   sent(cursor: Cursor, entry: SentEntry): void;
   /** The `ttl` of an entry ran out before it was sent. @param isTold the client was notified that it lost messages */
   expired(cursor: Cursor, entry: SentEntry, isTold: boolean): void;
-  /** The client was told that it lost messages. */
+  /** The client was sent `_resync`. */
   resynced(): void;
   /** The log could not be read. */
   readFailed(error: unknown): void;
@@ -225,7 +225,7 @@ export class Outbox {
     const cursor = this.#cursor;
     if (cursor === undefined || isAcked(cursor.acked, cursor.start, entry)) return false;
     if (entry.expireAt === null || entry.expireAt > this.#dependencies.clock.now()) return true;
-    // What was stored before the client connected is part of what it loads when it is told. Of later messages it is not.
+    // What was stored before the client connected is part of what it loads after `_resync`. Later messages are not.
     const isOld = this.#phase === 'catching up';
     if (isOld && this.#toldRevision === undefined) this.sendResync(cursor.revision ?? 0);
     this.#dependencies.listener.expired(cursor, entry.sent, isOld);

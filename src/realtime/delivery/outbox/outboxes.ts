@@ -17,7 +17,9 @@ interface Dependencies extends OutboxDependencies {
  */
 export class Outboxes {
   readonly #dependencies: Dependencies;
-  /** What concerns all outboxes need not look at all sockets. Those of sockets that have left stay until the next release. */
+  /**
+   * All outboxes, so that they can be visited without visiting all sockets. Those of closed sockets stay until the next release.
+   */
   readonly #open = new Set<Outbox>();
 
   constructor(dependencies: Dependencies) {

@@ -34,11 +34,11 @@ interface Dependencies {
   readonly clock: Clock;
   readonly bus: Bus;
   readonly listener: Pick<OutboxListener, 'resynced'>;
-  /** The sockets of this node could not be told. */
+  /** The sockets of this node could not be notified. */
   report(error: unknown): void;
 }
 
-/** Lets the sockets of a device begin anew when its queue was cleared. */
+/** Restarts the sockets of a device when its queue was cleared. */
 export class QueueClearing {
   readonly #dependencies: Dependencies;
 

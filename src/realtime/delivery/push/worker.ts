@@ -2,7 +2,7 @@ import type { Clock } from '../../../platform/clock.js';
 import type { PushAttempts } from './attempt.js';
 import { type DuePush, LEASE_MS, type PushStore } from './store.js';
 
-/** How often a node looks for pushes that are due, beside those that it knows of. */
+/** How often a node queries due pushes, beside those that it knows of. */
 const POLL_INTERVAL_MS = 5000;
 /** Pushes that a node sends at a time. Others that are due wait in the database. */
 const CONCURRENCY = 8;

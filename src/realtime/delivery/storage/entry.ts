@@ -149,7 +149,7 @@ export interface StoredEntry {
   readonly namespace: string;
   readonly body?: string;
   readonly createdAt?: Date;
-  /** When the purge looks at it next. */
+  /** When the purge checks it next. */
   readonly checkAt?: Date;
   readonly expireAt?: Date;
   readonly isResync?: boolean;
@@ -158,7 +158,7 @@ export interface StoredEntry {
   readonly requestId?: string;
   readonly origin?: MessageOrigin;
   readonly traceparent?: string;
-  /** What it came to, by device. */
+  /** Its outcome, by device. */
   readonly outcomes?: readonly { readonly device: string }[];
 }
 

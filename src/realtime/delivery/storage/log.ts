@@ -53,7 +53,7 @@ export interface LogEnd {
   readonly node: string | undefined;
 }
 
-/** What some entries came to on a device. */
+/** The outcome of some entries on a device. */
 export interface Outcome {
   readonly positions: readonly number[];
   /** Unix time in milliseconds. */

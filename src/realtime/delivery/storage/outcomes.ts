@@ -23,7 +23,7 @@ export interface LoggedEntry {
   readonly outcomes?: readonly { device: string; at: Date; expiry?: ExpiryReason; isExcluded?: boolean }[];
 }
 
-/** What a message came to on one device. */
+/** The outcome of a message on one device. */
 export interface DeviceOutcome {
   /** `null`: no device was known. */
   readonly device: string | null;
@@ -35,7 +35,7 @@ export interface DeviceOutcome {
 }
 
 /**
- * What a message came to on each device that it was meant for, from the log, the cursors and the expirations. A device that
+ * The outcome of a message on each device that it was meant for, from the log, the cursors and the expirations. A device that
  * acknowledged a message without a receipt is missing.
  * @param now Unix time in milliseconds
  */
