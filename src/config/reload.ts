@@ -5,7 +5,7 @@ import type { Logger } from '../platform/logger.js';
 import { fileVariableOf } from './secret-names.js';
 import { isKnown, type Sources } from './sources.js';
 
-/** How often the files are looked at. A change is read when it is still the same at the next look. */
+/** How often the files are checked. A change is read when the next check finds the same. */
 const LOOK_INTERVAL_MS = 1000;
 
 /** The settings that take effect without a restart. */

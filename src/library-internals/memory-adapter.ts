@@ -1,6 +1,6 @@
 import type { Namespace } from 'socket.io';
 
-/** Whether a socket of this node is in any of the rooms. To look costs less than to encode an event for no socket. */
+/** Whether a socket of this node is in any of the rooms. Checking costs less than encoding an event for no socket. */
 export function hasAny(known: ReadonlyMap<string, unknown>, rooms: Iterable<string>): boolean {
   for (const room of rooms) if (known.has(room)) return true;
   return false;

@@ -3,8 +3,8 @@ import { defineModels, type Models } from '#shared/models/index.js';
 import { createReader, type Reader, type StoredDocument } from './reader.js';
 
 /**
- * Models whose collections other services write, or people by hand, as revocations. The gateway alone writes delivery, uploads and
- * sockets.
+ * Models whose collections other services write, or operators by hand, such as revocations. The gateway alone writes delivery,
+ * uploads and sockets.
  */
 const foreignModels = [
   'User',

@@ -4,7 +4,7 @@ import { type AdmissionRate, createRateByLag, fixedRate } from './admission-rate
 
 /**
  * How often waiting handshakes are admitted. Those of one tick arrive at the database together, so that their queries are
- * gathered.
+ * batched.
  */
 export const TICK_MS = 50;
 /** Handshakes that may come at once, as a share of those of a second. */
@@ -31,7 +31,7 @@ export type Decision =
    */
   | { readonly kind: 'refused'; readonly retryAfterMs: number; readonly isExplained: boolean };
 
-/** Decides how many handshakes of a node go on, so that a storm of them does not take the event loop for itself. */
+/** Decides how many handshakes of a node go on, so that a storm of them leaves time for other work. */
 export interface Admission {
   /** @param canExplain whether the client understands a refusal with a time */
   decide(canExplain: boolean): Decision;
@@ -78,7 +78,7 @@ function createLimited(rate: AdmissionRate, { clock, random = Math.random, isDra
   const waiting = new Set<() => void>();
   const admissions = createBucket(rate, clock, 1);
   const explanations = createBucket(rate, clock, EXPLAINED_MIN);
-  /** When the refused clients that were told a time are all expected to have come back. */
+  /** When all refused clients that got a time are expected to be back. */
   let returnedAt = 0;
   let askedAt = 0;
   let tickedAt = 0;

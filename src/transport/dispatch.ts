@@ -180,7 +180,7 @@ export function createDispatch(
   };
 }
 
-/** Longer names are no event's; they are cut before they are logged or sent back. */
+/** No event has a longer name. Longer ones are cut before they are logged or sent back. */
 const NAME_MAX = 128;
 
 /** An event of a client, taken apart. */

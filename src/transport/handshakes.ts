@@ -7,8 +7,8 @@ import type { ConnectionBounds } from './connection-bounds.js';
 import { type AnswerHandshake, refuseOverloaded, refuseWhileDraining } from './refusals.js';
 
 /**
- * Query parameter by which a client says that it takes a refused CONNECT for a reason to come back after `retry_after_ms`. For
- * other clients of Socket.IO a refused CONNECT is final, and only a refused handshake is tried again.
+ * Query parameter of clients that connect again after the `retry_after_ms` of a refused CONNECT. For other clients of Socket.IO a
+ * refused CONNECT is final, and only a refused handshake is tried again.
  */
 const RETRIES = /[?&]retryAfter=1(?:&|$)/;
 

@@ -131,7 +131,7 @@ function refuseMethods(app: Express, routes: Dependencies['routes']): void {
 const allowedOf = ({ locals }: express.Response): ReadonlySet<string> =>
   (locals['allowed'] as ReadonlySet<string> | undefined) ?? new Set();
 
-/** Turns away callers who may not call, before anything of the body is read. */
+/** Refuses unauthorized callers before the body is read. */
 const toCallerCheck =
   ({ authorize }: MountedRoute, { reportKeyRefusal }: Answering): RequestHandler =>
   (request, response, next) => {

@@ -65,7 +65,8 @@ export function createActiveStatus(context: Context, { blocks, settling }: Depen
 
   /**
    * Sends a status, and later the stored one if that is another one.
-   * @param toStatus gets the stored status, if there is one. It is read with the blocks, for all users of a turn.
+   * @param toStatus gets the stored status, if there is one. It is read with the blocks, for all users of an event loop
+   *   iteration.
    */
   const send = async (
     user: StatusUser,

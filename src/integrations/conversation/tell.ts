@@ -11,27 +11,32 @@ import type { HasOtherSockets } from './presence.js';
 import { type Publish, toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow, type Show } from './to-wire.js';
 
-/** A conversation, and the participants who are told of it. */
+/** A conversation, and the participants to whom it is sent. */
 interface Told {
   readonly conversation: Conversation;
   readonly members: readonly Member[];
 }
 
-/** The event by which a participant is told. */
+/** The event that a participant gets. */
 type ToEvent<D extends Description, M extends WireMessage> = (
   view: ConversationView<D, M>,
   user: string,
 ) => { event: string; payload: unknown };
 
-/** Tells participants how a stored conversation is for each of them: now, and later those for whom something else is stored. */
+/**
+ * Sends participants a stored conversation, each as they see it: now, and later once more to those for whom something else is
+ * stored.
+ */
 export interface Telling<D extends Description, M extends WireMessage> {
   /**
-   * Each is shown all others, so nothing is made for those who have no socket.
+   * Each sees all others, so nothing is built for those who have no socket.
    * @param toEvent absent: as a change
    * @returns how it is shown
    */
   tell(told: Told, toEvent?: ToEvent<D, M>): Promise<Show<D, M>>;
-  /** Tells a participant of a change on all sockets but the one that got an answer. Nothing is made for a single socket. */
+  /**
+   * Sends a participant a change on all sockets but the one that got the answer. Nothing is built when there is no other socket.
+   */
   tellOtherSockets(access: Access, socketId: string): Promise<void>;
 }
 
@@ -44,7 +49,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   readonly settling: Settling;
 }
 
-/** Remembers what each participant was told until it was compared with what is stored. */
+/** Remembers what each participant was sent until it is compared with what is stored. */
 export function createTell<D extends Description, M extends WireMessage>({
   models,
   kind,
@@ -53,7 +58,7 @@ export function createTell<D extends Description, M extends WireMessage>({
   hasOtherSockets,
   settling,
 }: Dependencies<D, M>): Telling<D, M> {
-  /** Of participants of some conversations, those for whom something else is stored than they were told. */
+  /** The participants for whom something else is stored than they were sent. */
   const readUntold = async (states: readonly ToldState[]): Promise<Told[]> => {
     const byConversation = groupBy(states, ({ conversation }) => conversation.toHexString());
     const [conversations, members] = await Promise.all([
@@ -104,7 +109,7 @@ export function createTell<D extends Description, M extends WireMessage>({
       const isOfViewer = view.last_activity?.is_sender === true;
       return { user, outgoing, content: `${outgoing.event} ${isOfViewer} ${ownStateOf(member)}` };
     });
-    // Most participants are shown the same, which is much where there are many. It is encoded once for all of them.
+    // Most participants get the same event. It is encoded once for all of them.
     for (const [first, ...others] of groupBy(events, ({ content }) => content).values()) {
       if (first === undefined) continue;
       const users = [first, ...others].map(({ user }) => user);
@@ -126,7 +131,7 @@ export function createTell<D extends Description, M extends WireMessage>({
   };
 }
 
-/** What a participant of a conversation was told. */
+/** What a participant of a conversation was sent. */
 interface ToldState extends Pick<Member, 'conversation' | 'user'> {
   readonly state: string;
 }

@@ -69,7 +69,7 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
   };
   const blockersByUser = createLoader(blockersOfMany, GROUP_MAX);
 
-  /** A user and those who have blocked them: in one query, for all users of a turn. */
+  /** A user and those who have blocked them: in one query, for all users of an event loop iteration. */
   const readWithBlocks = createGroupLoader<BlockedUser>(async (ids) => {
     const own = ids.map((id) => new Types.ObjectId(id));
     const query = { $or: [{ _id: { $in: own } }, { blockedUsers: { $in: [...own, ...ids] } }] };

@@ -121,7 +121,7 @@ function watchStorage({ directory, logger, onStorage }: MongoOptions) {
 function watchDependency(connection: Connection, { logger, details }: { logger: Logger; details: LogDetails }): void {
   let lostAtMs: number | undefined;
   let reason: string | undefined;
-  // Before the listener of Mongoose, which tells of the loss without the reason.
+  // Before the listener of Mongoose, which reports the loss without the reason.
   connection.getClient().prependListener('serverDescriptionChanged', ({ newDescription: { error } }) => {
     reason = error?.message;
   });
@@ -138,7 +138,7 @@ function watchDependency(connection: Connection, { logger, details }: { logger: 
   logger.info(details, 'dependency ready');
 }
 
-/** The embedded database words its messages itself; here they become fields of known events. */
+/** The embedded database formats its own messages. Here they become fields of known events. */
 const toEmbeddedLogger = (logger: Logger): NonNullable<EmbeddedOptions['logger']> => ({
   info: (details, problem) => logger.info({ ...details, problem }, 'embedded database: restarted'),
   warn: (details, problem) => logger.warn({ ...details, problem }, 'embedded database: warning'),

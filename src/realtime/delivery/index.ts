@@ -38,8 +38,8 @@ import type { Device } from './storage/mailboxes.js';
 export interface Delivery {
   /**
    * Stores a message, then sends it.
-   * @throws GatewayError `UNAVAILABLE` when the database cannot be reached or is too slow. It may have stored the message all
-   *   the same; the caller sends it again.
+   * @throws GatewayError `UNAVAILABLE` when the database cannot be reached or is too slow. It may have stored the message
+   *   nevertheless. The caller retries.
    */
   send(message: OutgoingMessage): Promise<SentMessage>;
   /** A socket of a recipient has connected. The first messages that it gets are those that waited. */

@@ -151,7 +151,7 @@ export function createChatPresence(
     async present(sockets: readonly GatewaySocket[]): Promise<void> {
       const entered = sockets.filter(({ nsp }) => nsp.name === chatNamespace);
       if (entered.length === 0) return;
-      // As `online` waits for it: so both go on in the same turn, and all who connect together share their queries.
+      // Awaited like `online`, so both continue in the same event loop iteration, and users who connect together share queries.
       const turn = isWatched();
       await Promise.all(entered.map((socket) => sendSnapshot(socket, turn)));
     },

@@ -12,7 +12,7 @@ const GROUP_MAX = 1000;
 
 type StoredDepartment = Pick<Department, '_id' | 'members'>;
 
-/** A department and its members, with ids as text, made once for all who ask. */
+/** A department and its members, with ids as text, created once for all callers. */
 interface Membership {
   readonly departmentId: string;
   readonly members: readonly string[];

@@ -135,7 +135,7 @@ function withFormerAgent(audience: Audience, { formerAgent, excluded }: Changed)
   return { ...audience, rooms: [...audience.rooms, rooms.user(id)] };
 }
 
-/** What the events of several nodes could leave at clients otherwise than it is stored. */
+/** What clients may show differently from the stored state after concurrent events of several nodes. */
 const stateOf = ({ assignedTo, status, lastMessage }: WireConversation) => ({
   assignedTo,
   lastMessage,
