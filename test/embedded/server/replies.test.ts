@@ -1,6 +1,7 @@
 import { Double } from 'bson';
 import { expect, test } from 'vitest';
 import type { Document } from '../../../src/embedded/bson/values.js';
+import { sendRaw } from '../support/raw-client.js';
 import { startTestServer } from '../support/running-server.js';
 
 /** Keeps the types of numbers in replies. */
@@ -31,4 +32,16 @@ test.each([
   const { db } = await startTestServer();
   await db.collection('c').insertOne({ a: 1 });
   await expect(db.collection('c').aggregate([stage]).toArray()).rejects.toMatchObject({ codeName });
+});
+
+test('adds the write concern error of a fail point as it is', async () => {
+  const { client, path } = await startTestServer();
+  await client.db('admin').command({
+    configureFailPoint: 'failCommand',
+    mode: { times: 1 },
+    data: { failCommands: ['insert'], writeConcernError: { code: 91 } },
+  });
+  const reply = await sendRaw(path, { insert: 'c', documents: [{ _id: 1 }] });
+  expect(reply).toMatchObject({ ok: 1, n: 1 });
+  expect(reply['writeConcernError']).toEqual({ code: 91 });
 });

@@ -101,9 +101,7 @@ const toFailure = (data: Document): Failure => ({
   closesAfterwards: false,
   blockMs: data['blockConnection'] === true && isNumeric(data['blockTimeMS']) ? toNumber(data['blockTimeMS']) : 0,
   error: isNumeric(data['errorCode']) ? toError(toNumber(data['errorCode'])) : undefined,
-  writeConcernError: isDocument(data['writeConcernError'])
-    ? { errmsg: 'failCommand', ...data['writeConcernError'] }
-    : undefined,
+  writeConcernError: isDocument(data['writeConcernError']) ? data['writeConcernError'] : undefined,
   labels: Array.isArray(data['errorLabels']) ? data['errorLabels'].map(String) : undefined,
 });
 

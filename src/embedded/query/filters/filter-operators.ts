@@ -37,8 +37,8 @@ export function compileOperators(path: string, operators: Document, context: Ope
       if (operators['$regex'] === undefined) fail('BadValue', '$options needs a $regex');
     } else if (op === '$regex') {
       const source = readRegExp(value, operators['$options']);
-      const expression = new BSONRegExp(source.pattern, sortedOptions(source));
-      compiled.push({ op, value: expression, test: toRegExpTest(source) });
+      const test = toRegExpTest(source);
+      compiled.push({ op, value: new BSONRegExp(source.pattern, sortedOptions(source)), test });
     } else {
       const compileOperand = OPERATORS.get(op) ?? failOnUnknown(op);
       compiled.push({ op, value, test: compileOperand(value, context, path) });

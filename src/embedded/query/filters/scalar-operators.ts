@@ -101,10 +101,14 @@ function toMask(operator: string, operand: unknown): bigint {
   return fail('BadValue', `${operator} takes an Array, a number, or a BinData but received: ${String(operand)}`);
 }
 
+const MAX_INT32 = 2_147_483_647;
+
 function bitPosition(value: unknown): number {
   const position = isNumeric(value) ? toNumber(value) : Number.NaN;
   if (!Number.isInteger(position))
     return fail('BadValue', `bit positions must be an integer but got: ${String(value)}`);
+  if (position > MAX_INT32)
+    return fail('BadValue', `bit positions cannot be represented as a 32-bit signed integer: ${position}`);
   return position < 0 ? fail('BadValue', `bit positions must be >= 0 but got: ${position}`) : position;
 }
 
