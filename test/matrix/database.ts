@@ -16,14 +16,14 @@ const NOISE: Readonly<Record<string, readonly string[]>> = {
 /** Reads every document that only operations change. */
 export async function takeSnapshot({ db }: Connection): Promise<Snapshot> {
   if (db === undefined) throw new Error('the connection is not open');
-  const found = new Map<string, string>();
   const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
-  for (const name of names.filter((one) => !OPERATIONAL.test(one) && !one.startsWith('system.'))) {
-    for (const document of await db.collection(name).find({}).toArray()) {
-      found.set(`${name} ${String(document._id)}`, EJSON.stringify(document));
-    }
-  }
-  return found;
+  const read = async (name: string): Promise<[string, string][]> =>
+    (await db.collection(name).find({}).toArray()).map((document) => [
+      `${name} ${String(document._id)}`,
+      EJSON.stringify(document),
+    ]);
+  const counted = names.filter((one) => !OPERATIONAL.test(one) && !one.startsWith('system.'));
+  return new Map((await Promise.all(counted.map(read))).flat());
 }
 
 /** A document that was added (`before` is undefined), changed or deleted (`after` is undefined). */
