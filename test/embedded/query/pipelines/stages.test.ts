@@ -235,6 +235,24 @@ describe('$setWindowFields', () => {
     expect(window({ $locf: '$x' }, values(null, 5, null), { _id: 1 })).toEqual([null, 5, 5]);
   });
 
+  test('reads each document a few times, however large the partition', () => {
+    let reads = 0;
+    const source = Array.from(
+      { length: 200 },
+      (_, _id): Document => ({
+        _id,
+        get x() {
+          reads += 1;
+          return Math.floor(_id / 2);
+        },
+      }),
+    );
+    const output = { sum: { $sum: '$x' }, rank: { $rank: {} }, dense: { $denseRank: {} } };
+    const stage = { $setWindowFields: { sortBy: { x: 1 }, output } };
+    expect(run(stage, source).at(-1)).toMatchObject({ sum: 9900, rank: 199, dense: 100 });
+    expect(reads).toBeLessThan(200 * 10);
+  });
+
   const sum = (bounds: unknown): Document => ({ sortBy: { x: 1 }, output: { y: { $sum: '$x', window: bounds } } });
   test.each<[unknown, number]>([
     ['a', 9],

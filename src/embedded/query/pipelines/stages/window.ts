@@ -5,7 +5,7 @@ import { fail } from '../../../errors.js';
 import { compile, type Evaluate, scopeOf } from '../../expressions/compiler.js';
 import { compileGroupAccumulator } from '../../expressions/group-accumulators.js';
 import { readParameters } from '../../expressions/operators/define.js';
-import { compileSort, sortDocuments } from '../../sort.js';
+import { compileSortOrder, parseSort, type SortOrder, sortDocuments } from '../../sort.js';
 import { collect, type StageCompiler, type StageContext, type StageEntry } from '../stage-context.js';
 import { compileFieldTree } from './fields.js';
 import { compileWindow, type WindowContext } from './window-bounds.js';
@@ -13,8 +13,16 @@ import { compileWindow, type WindowContext } from './window-bounds.js';
 /** The sorted documents of one partition. */
 interface Partition {
   readonly documents: readonly Document[];
-  /** Whether the documents at two positions are equal in the sort order. */
-  readonly isTie: (left: number, right: number) => boolean;
+  /** Computed once, when a function asks for them. */
+  ranks(): Ranks;
+}
+
+/** The ranks of the documents of a partition. Documents that are equal in the sort order share one. */
+interface Ranks {
+  /** A rank counts the documents before it. */
+  readonly counting: readonly number[];
+  /** A rank counts the ranks before it. */
+  readonly dense: readonly number[];
 }
 
 /** Computes an output field of the document at a position. */
@@ -34,15 +42,21 @@ const compileWindowStage: StageCompiler = (specification, stage) => {
   const outputs = Object.entries(given.output).map(
     ([path, output]) => [path, compileOutput(path, output, { stage, sortBy })] as const,
   );
-  const compare = sortBy === undefined ? () => 0 : compileSort(sortBy, stage.collation);
+  const order = compileSortOrder(parseSort(sortBy ?? {}), stage.collation);
   return function* runSetWindowFields(input) {
     for (const unsorted of partitions(collect(input), partitionBy, stage)) {
       const documents = sortBy === undefined ? unsorted : sortDocuments(unsorted, sortBy, stage.collation);
-      const isTie = (left: number, right: number): boolean =>
-        compare(documents[left] as Document, documents[right] as Document) === 0;
+      let ranks: Ranks | undefined;
+      const partition: Partition = {
+        documents,
+        ranks: () => {
+          ranks ??= ranksOf(documents, order);
+          return ranks;
+        },
+      };
       for (const [index, document] of documents.entries()) {
         yield outputs.reduce((result, [path, output]) => {
-          const value = output({ documents, isTie }, index);
+          const value = output(partition, index);
           return compileFieldTree({ [path]: { $literal: value ?? null } }, stage)(result);
         }, document);
       }
@@ -89,11 +103,17 @@ function compileOutput(path: string, output: unknown, context: WindowContext): W
   if (other !== undefined) return fail('FailedToParse', `Window function ${name} found an unknown argument: ${other}`);
   const create = compileGroupAccumulator(path, rest, context.stage.expressions);
   const boundsOf = compileWindow(window, context);
+  let last: { documents: readonly Document[]; start: number; end: number; result: unknown } | undefined;
   return function evaluateOutput(partition, index) {
-    const [start, end] = boundsOf(partition.documents, index);
-    const accumulator = create();
-    for (let position = start; position < end; position += 1) accumulator.add(scopeOf(partition.documents[position]));
-    return accumulator.result();
+    const { documents } = partition;
+    const [start, end] = boundsOf(documents, index);
+    // Documents with the same window, as with one over the whole partition, have the same result.
+    if (last?.documents !== documents || last.start !== start || last.end !== end) {
+      const accumulator = create();
+      for (let position = start; position < end; position += 1) accumulator.add(scopeOf(documents[position]));
+      last = { documents, start, end, result: accumulator.result() };
+    }
+    return last.result;
   };
 }
 
@@ -134,18 +154,33 @@ const WINDOW_ACCUMULATORS: ReadonlySet<string> = new Set([
   '$topN',
 ]);
 
-/** Checks that a function of the position has a sort and no argument. */
-function ensureRank(name: string, operand: unknown, { sortBy }: WindowContext): void {
-  if (!isDocument(operand) || Object.keys(operand).length > 0)
-    fail('Location5371603', `${name} must be specified with '{}' as the value`);
-  if (sortBy === undefined) fail('Location5371602', `${name} must be specified with a top level sortBy expression`);
+function ranksOf(documents: readonly Document[], { keysOf, compare }: SortOrder): Ranks {
+  const counting: number[] = [];
+  const dense: number[] = [];
+  let before: readonly unknown[] | undefined;
+  for (const [index, document] of documents.entries()) {
+    const keys = keysOf(document);
+    const isTie = before !== undefined && compare(before, keys) === 0;
+    counting.push(isTie ? (counting.at(-1) ?? 1) : index + 1);
+    dense.push((dense.at(-1) ?? 0) + (isTie ? 0 : 1));
+    before = keys;
+  }
+  return { counting, dense };
 }
 
-function firstTie({ isTie }: Partition, index: number): number {
-  let first = index;
-  while (first > 0 && isTie(first - 1, index)) first -= 1;
-  return first;
-}
+/** A function of the position, which has a sort and no argument. */
+const defineRank = (
+  name: string,
+  rankAt: WindowFunction,
+): [string, (operand: unknown, context: WindowContext) => WindowFunction] => [
+  name,
+  (operand, { sortBy }) => {
+    if (!isDocument(operand) || Object.keys(operand).length > 0)
+      fail('Location5371603', `${name} must be specified with '{}' as the value`);
+    if (sortBy === undefined) fail('Location5371602', `${name} must be specified with a top level sortBy expression`);
+    return rankAt;
+  },
+];
 
 function compileShift(operand: unknown, context: WindowContext): WindowFunction {
   if (context.sortBy === undefined) return fail('FailedToParse', "'$shift' requires a sortBy");
@@ -174,31 +209,9 @@ function compileLastKnown(operand: unknown, { stage }: WindowContext): WindowFun
 }
 
 const POSITION_FUNCTIONS: ReadonlyMap<string, (operand: unknown, context: WindowContext) => WindowFunction> = new Map([
-  [
-    '$rank',
-    (operand: unknown, context: WindowContext): WindowFunction => {
-      ensureRank('$rank', operand, context);
-      return (partition, index) => firstTie(partition, index) + 1;
-    },
-  ],
-  [
-    '$denseRank',
-    (operand: unknown, context: WindowContext): WindowFunction => {
-      ensureRank('$denseRank', operand, context);
-      return function denseRank({ isTie }, index) {
-        let rank = 1;
-        for (let position = 1; position <= index; position += 1) if (!isTie(position - 1, position)) rank += 1;
-        return rank;
-      };
-    },
-  ],
-  [
-    '$documentNumber',
-    (operand: unknown, context: WindowContext): WindowFunction => {
-      ensureRank('$documentNumber', operand, context);
-      return (_partition, index) => index + 1;
-    },
-  ],
+  defineRank('$rank', ({ ranks }, index) => ranks().counting[index]),
+  defineRank('$denseRank', ({ ranks }, index) => ranks().dense[index]),
+  defineRank('$documentNumber', (_partition, index) => index + 1),
   ['$shift', compileShift],
   ['$locf', compileLastKnown],
 ]);
