@@ -23,7 +23,7 @@ interface LineStream {
 /** Who reads a stream. */
 export interface StreamReader {
   readonly response: Response;
-  /** Asked every second. The stream ends when the credential by which it was opened is not valid any more. */
+  /** Checked every second. The stream ends when the credential by which it was opened is not valid any more. */
   readonly isStillValid: () => boolean;
 }
 

@@ -117,7 +117,7 @@ export function createFloodBrake<Sender>({ clock, callerOf, onFlood }: Options<S
     source.on('close', forget);
     if (isWebSocket(source)) {
       pauseReading(source);
-      // Not while a chunk is handed over: Node.js would not notice that it begins to receive, and stop for ever.
+      // Not while a chunk is handed over: Node.js would not notice that it begins to receive, and would stop forever.
       process.nextTick(readSome, source, 0);
     }
     stopTurns ??= clock.every(TURN_MS, takeTurn);

@@ -35,7 +35,7 @@ const UNLIMITED = new Set(['createIndexes', 'dropIndexes']);
  *   queries only.
  * - An end for a command that was being written when the socket broke. A socket that cannot be written to says "not now",
  *   and the driver waits for `drain` without looking whether the socket still lives: when that has ended already the command
- *   hangs for ever, and when it ends now the command fails with the error of the socket, which the driver does not know as
+ *   hangs forever, and when it ends now the command fails with the error of the socket, which the driver does not know as
  *   one of the network and does not retry (seen with mongodb 7.8 and 7.9).
  * - The labels of network errors. When several commands are in flight on a server that is lost, the driver labels only the
  *   first error, because it then knows nothing of the server any more; the other writes would not be retried.

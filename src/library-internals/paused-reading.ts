@@ -1,6 +1,6 @@
 import type { Socket as Line } from 'node:net';
 
-/** What is handled at once of a websocket, before it is looked at whether it was paused meanwhile. */
+/** What is handled at once of a websocket, before the next check whether it was paused meanwhile. */
 export const SLICE_BYTES = 2048;
 
 /** Takes apart what arrives on a line. */

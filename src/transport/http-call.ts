@@ -145,7 +145,7 @@ export function toRequestHandler(mounted: MountedRoute, dependencies: CallDepend
     let release: (() => void) | undefined;
     try {
       entered = entrance?.callerOf(request, route);
-      // Only what has to be waited for is: most callers are backends, whose key is looked at in passing.
+      // Awaits only promises: most callers are backends, whose key is checked synchronously.
       const known = authenticate(request, response, entered);
       const { principal, apiKey } = known instanceof Promise ? await known : known;
       const body = route.body && (await dependencies.readBody(request, response, form));

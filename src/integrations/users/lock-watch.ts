@@ -10,9 +10,9 @@ import { type People, toObjectId } from './people.js';
 
 /** How often a node checks its connected users. */
 const INTERVAL_MS = 750;
-/** With more users who may be locked than this and than are connected, each connected user is asked for instead. */
+/** With more users who may be locked than this and than are connected, the connected users are queried instead. */
 const SUSPECTS_MIN = 1000;
-/** How long each connected user is asked for before the search for all who may be locked is tried again. */
+/** How long the connected users are queried before the search for all who may be locked is tried again. */
 const EACH_MS = 60_000;
 /** Users in one query, and the maximum number of queries in one interval: with more users, a pass takes longer. */
 const CHUNK = 4000;

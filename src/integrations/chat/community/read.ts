@@ -128,7 +128,7 @@ export function createRead(dependencies: Dependencies) {
   /**
    * Sends later how far the caller has read, if that is further.
    * @param sent `undefined`: in any case
-   * @param prepare precedes the look
+   * @param prepare runs before the stored position is read
    */
   const settle = (opened: ChatAccess, sent?: string, prepare?: () => Promise<void>): void => {
     const { caller, chat } = opened;

@@ -26,7 +26,7 @@ interface Entry extends Typist {
   end(): void;
 }
 
-/** To be created once for each chat on a node. Its `listener` must be told of disconnects. */
+/** To be created once for each chat on a node. Its `listener` must be notified of disconnects. */
 export function createTyping(clock: Clock): Typing {
   /** socket → conversation → indicator */
   const sockets = new Map<string, Map<string, Entry>>();

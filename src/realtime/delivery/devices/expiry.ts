@@ -24,7 +24,7 @@ interface Dependencies {
   readonly log: Log;
   readonly nodes: Nodes;
   readonly clock: Clock;
-  /** How long a device that is away is kept; 0: for ever. */
+  /** How long a device that is away is kept; 0: forever. */
   readonly ttlMs: number;
   /** Whether a socket of the device is connected to this node. */
   isHere(device: Device): boolean;
