@@ -4,7 +4,7 @@ import type { Clock } from '../platform/clock.js';
 import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { GatewayServer } from '../sockets/socket.js';
-import { drainConnections } from './drain.js';
+import { drainConnections } from './drain-connections.js';
 
 interface Dependencies {
   /** Time over which clients are disconnected. Read when that begins. */

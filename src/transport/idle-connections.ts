@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../platform/clock.js';
 import type { Metrics } from '../platform/metrics.js';
 import { bodyBytesOf } from './body.js';
-import { CLOSE_TIMEOUT_MS } from './drain.js';
+import { CLOSE_TIMEOUT_MS } from './drain-connections.js';
 
 /** Maximum total size of request bodies being received, as a multiple of the largest body. */
 const BODIES_MAX = 64;
