@@ -29,6 +29,8 @@ interface SentEach<E, S> {
   readonly read: (sent: ReadonlyMap<string, E>) => Promise<S | undefined>;
   /** Settles what it sends itself. */
   readonly send: (stored: S) => unknown;
+  /** Whether a state that was just compared is to be compared once more. Absent: none is. */
+  readonly isOpen?: (state: E) => boolean;
 }
 
 /** Makes clients end with what is stored. */
@@ -142,12 +144,12 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
     each.set(key, { old: new Map([...due, ...old]), young });
   };
 
-  const settleEach: Settling['settleEach'] = (key, { sent, read, send }) => {
+  const settleEach: Settling['settleEach'] = (key, { sent, read, send, isOpen = () => false }) => {
     if (isStopped) return;
     const states = each.get(key) ?? { old: new Map(), young: new Map() };
     each.set(key, states);
     for (const [thing, state] of sent) states.young.set(thing, state);
-    waitFor(key, async (isLast) => {
+    const compare: Look = async (isLast) => {
       const due = take(key, isLast) as ReadonlyMap<string, never>;
       try {
         const stored = due.size === 0 ? undefined : await read(due);
@@ -156,7 +158,12 @@ export function createSettling({ clock, logger }: { clock: Clock; logger: Logger
         putBack(key, due);
         throw error;
       }
-    });
+      const open = new Map([...due].filter(([, state]) => isOpen(state)));
+      if (open.size === 0 || isStopped) return;
+      putBack(key, open);
+      waitFor(key, compare);
+    };
+    waitFor(key, compare);
   };
 
   return {

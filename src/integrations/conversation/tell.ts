@@ -59,7 +59,7 @@ export function createTell<D extends Description, M extends WireMessage>({
   settling,
 }: Dependencies<D, M>): Telling<D, M> {
   /** The participants for whom something else is stored than they were sent. */
-  const readUntold = async (states: readonly ToldState[]): Promise<Told[]> => {
+  const readUntold = async (states: readonly ToldMember[]): Promise<Told[]> => {
     const byConversation = groupBy(states, ({ conversation }) => conversation.toHexString());
     const [conversations, members] = await Promise.all([
       kind.conversations.find({ _id: { $in: [...byConversation.keys()] } }).lean<Conversation[]>(),
@@ -70,12 +70,12 @@ export function createTell<D extends Description, M extends WireMessage>({
         })),
       }).lean<Member[]>(),
     ]);
-    const told = new Map(states.map((one) => [keyOf(one), one.state]));
+    const told = new Map(states.map((one) => [keyOf(one), one]));
     const membersOf = groupBy(members, ({ conversation }) => conversation.toHexString());
     return conversations.flatMap((conversation) => {
       const [named, stateOf] = [namedIn(conversation), createStateOf(conversation)];
       const untold = (membersOf.get(conversation._id.toHexString()) ?? []).filter(
-        (member) => named.has(member.user.toHexString()) && stateOf(member) !== told.get(keyOf(member)),
+        (member) => named.has(member.user.toHexString()) && told.get(keyOf(member))?.isOutdated(stateOf(member)),
       );
       return untold.length === 0 ? [] : [{ conversation, members: untold }];
     });
@@ -83,16 +83,15 @@ export function createTell<D extends Description, M extends WireMessage>({
 
   const settle = ({ conversation, members }: Told): void => {
     const stateOf = createStateOf(conversation);
-    settling.settleEach<ToldState, Told[]>(`conversations ${kind.name}`, {
-      sent: members.map((member) => [
-        keyOf(member),
-        { conversation: conversation._id, user: member.user, state: stateOf(member) },
-      ]),
+    settling.settleEach<ToldMember, Told[]>(`conversations ${kind.name}`, {
+      sent: members.map((member) => [keyOf(member), createTold(member, stateOf(member))]),
       async read(states) {
+        for (const one of states.values()) one.look();
         const parts = [...chunksOf([...states.values()], READ_MAX)];
         return (await Promise.all(parts.map(readUntold))).flat();
       },
       send: (untold) => Promise.all(untold.map((one) => tell(one))),
+      isOpen: (one) => one.isOpen(),
     });
   };
 
@@ -131,11 +130,6 @@ export function createTell<D extends Description, M extends WireMessage>({
   };
 }
 
-/** What a participant of a conversation was sent. */
-interface ToldState extends Pick<Member, 'conversation' | 'user'> {
-  readonly state: string;
-}
-
 /** Names a participant of a conversation. */
 export const keyOf = ({ conversation, user }: Pick<Member, 'conversation' | 'user'>): string =>
   `${conversation.toHexString()} ${user.toHexString()}`;
@@ -143,11 +137,59 @@ export const keyOf = ({ conversation, user }: Pick<Member, 'conversation' | 'use
 /** Participants whose states are read together. */
 const READ_MAX = 1000;
 
-/** What of a conversation its participants can come to know by events of several nodes. @returns that of one of them, as text */
+/** What of a conversation a participant can come to know by events of several nodes. */
+interface MemberState {
+  /** What messages do not change. */
+  readonly lasting: string;
+  /** What each message changes. */
+  readonly passing: string;
+}
+
+/** A participant of a conversation, and what they were sent. */
+interface ToldMember extends Pick<Member, 'conversation' | 'user'> {
+  /** Begins a comparison. The participant may have been removed, so nothing is known yet. */
+  look(): void;
+  /** Whether something else is stored, and must be sent now. */
+  isOutdated(stored: MemberState): boolean;
+  /** Whether more messages are awaited before that is decided. */
+  isOpen(): boolean;
+}
+
+/** While messages keep coming, what is stored is sent after so many looks. */
+const LOOKS_MAX = 20;
+
+/**
+ * What is stored mostly differs by later messages, which the client gets as events of their own. It is wrong only if one of them
+ * overtook what was sent. So what messages change is sent again when they pause, not after each of them.
+ */
+function createTold({ conversation, user }: Member, told: MemberState): ToldMember {
+  let seen: string | undefined;
+  let looks = 0;
+  let isOpen = false;
+  return {
+    conversation,
+    user,
+    look() {
+      looks += 1;
+      isOpen = false;
+    },
+    isOutdated({ lasting, passing }) {
+      const isSame = lasting === told.lasting && passing === told.passing;
+      isOpen = !isSame && lasting === told.lasting && passing !== seen && looks < LOOKS_MAX;
+      seen = passing;
+      return !isSame && !isOpen;
+    },
+    isOpen: () => isOpen,
+  };
+}
+
 function createStateOf({ users, title, image, channel_id, is_open, last_activity }: Conversation) {
-  const shared = hash('sha1', JSON.stringify({ users, title, image, channel_id, is_open, last_activity }));
-  return function stateOf(member: Member): string {
-    return `${shared} ${ownStateOf(member)}`;
+  const shared = hash('sha1', JSON.stringify({ users, title, image, channel_id, is_open }));
+  return function stateOf({ show_on_top, snoozed_until, archived, mentioned, unread_count }: Member): MemberState {
+    return {
+      lasting: JSON.stringify([shared, show_on_top, snoozed_until, archived]),
+      passing: JSON.stringify([last_activity, mentioned, unread_count]),
+    };
   };
 }
 
