@@ -124,9 +124,7 @@ export class Log {
    * @returns entries in order of positions, by device; `undefined`: there are at least `limit` in all, or too large ones
    */
   async readWaiting(devices: readonly WaitingQuery[], limit: number): Promise<Entry[][] | undefined> {
-    const branches = devices.flatMap(({ recipient, ranges }) =>
-      ranges.map(({ namespace, after }) => ({ recipient: recipient.key, namespace, position: { $gt: after } })),
-    );
+    const branches = toScans(devices);
     this.#onRead();
     const documents = this.collection.find({ $or: branches }, { batchSize: limit }).limit(limit);
     const found = new Map<string, StoredEntry[]>();
@@ -206,6 +204,27 @@ export class Log {
   async markPushed(id: string): Promise<void> {
     await this.collection.updateOne({ _id: id as never }, { $set: { pushedAt: new Date(this.#clock.now()) } });
   }
+}
+
+/**
+ * One scan of each log, in order of positions. Of two scans the second could find an entry although the first has not found one
+ * below it, which was stored between them: that one would never be sent.
+ */
+function toScans(devices: readonly WaitingQuery[]): object[] {
+  const scans = new Map<string, { after: number; readonly namespaces: Set<string> }>();
+  for (const { recipient, ranges } of devices) {
+    const scan = scans.get(recipient.key) ?? { after: Number.POSITIVE_INFINITY, namespaces: new Set() };
+    scans.set(recipient.key, scan);
+    for (const { namespace, after } of ranges) {
+      scan.namespaces.add(namespace);
+      scan.after = Math.min(scan.after, after);
+    }
+  }
+  return Array.from(scans, ([recipient, { after, namespaces }]) => ({
+    recipient,
+    position: { $gt: after },
+    namespace: { $in: [...namespaces] },
+  }));
 }
 
 /** The entries of a recipient were read for all of its devices that connect at once. */
