@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { mongo, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
+import type { SupportMessage } from '#shared/models/support-message.js';
 import type { SupportUpload } from '#shared/models/support-upload.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Logger } from '../../../platform/logger.js';
@@ -34,6 +35,8 @@ export interface FileStore {
   settle(id: Types.ObjectId): Promise<void>;
   find(id: string): Promise<StoredFile | undefined>;
   read(id: Types.ObjectId): Readable;
+  /** To be called before the message of a file is deleted: the file goes with it, also when this node does not get that far. */
+  release(id: Types.ObjectId, message: Pick<SupportMessage, 'timestamp'>): Promise<void>;
   /** Deletes a file. Idempotent. Never rejects. */
   discard(id: Types.ObjectId): Promise<void>;
   /** Deletes expired files, and the remains of uploads of dead nodes. Several nodes can run it at once. */
@@ -58,7 +61,8 @@ interface Dependencies {
 /**
  * Stores files in GridFS, which writes the content first and the file document last, and deletes in the other order: a node
  * that crashes in between leaves unreferenced content. So an upload record is stored before the file, together with the
- * owner's usage, and deleted when the message of the file is stored. A file is deleted in three steps that can be repeated:
+ * owner's usage, and deleted when the message of the file is stored. Such a record is also stored before the message is deleted. A
+ * file is deleted in three steps that can be repeated:
  * the usage and the file document in one transaction, then the content, then the record.
  */
 export function createFileStore(dependencies: Dependencies): FileStore {
@@ -110,7 +114,7 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         { $set: { owner, bytes: 0, expiresAt: now }, $setOnInsert: { conversationId: null, beganAt: now } },
         { upsert: true, session },
       );
-      const bytes = upload?.bytes ?? file?.length ?? 0;
+      const bytes = file?.length ?? upload?.bytes ?? 0;
       // Files from before the quota have no usage to subtract.
       const left = { $max: [0, { $subtract: ['$bytes', bytes] }] };
       await Usage.updateOne({ _id: usageIdOf(owner) }, [{ $set: { bytes: left } }], { session, updatePipeline: true });
@@ -126,10 +130,12 @@ export function createFileStore(dependencies: Dependencies): FileStore {
   const discard = (id: Types.ObjectId): Promise<void> =>
     remove(id).catch((error: unknown) => logger.error({ err: error }, 'support: deleting a file failed'));
 
-  /** Whether a node died after it stored the message, and before it settled the file. */
+  /** Whether the message is stored: a node died before it settled the file, or before it deleted the message. */
   const isSaid = async ({ _id, conversationId, beganAt }: SupportUpload): Promise<boolean> => {
     if (conversationId === null) return false;
-    const timestamp = { $gte: new Date(beganAt.getTime() - ABANDONED_MS) };
+    // Clocks differ.
+    const [from, to] = [beganAt.getTime() - ABANDONED_MS, beganAt.getTime() + 2 * ABANDONED_MS];
+    const timestamp = { $gte: new Date(from), $lte: new Date(to) };
     return (await Message.exists({ conversationId, timestamp, 'file.fileId': _id })) !== null;
   };
 
@@ -162,6 +168,15 @@ export function createFileStore(dependencies: Dependencies): FileStore {
       return found as StoredFile | undefined;
     },
     read: (id) => bucket().openDownloadStream(id),
+    async release(_id, { timestamp: beganAt }) {
+      const file = (await database().collection(`${BUCKET}.files`).findOne({ _id })) as StoredFile | null;
+      if (file === null) return;
+      const { owner, conversationId } = file.metadata;
+      const expiresAt = new Date(clock.now() + ABANDONED_MS);
+      // What it counts is what is stored of it.
+      const record = { owner, conversationId, bytes: 0, beganAt, expiresAt };
+      await Upload.updateOne({ _id }, { $setOnInsert: record }, { upsert: true });
+    },
     discard,
     async sweep() {
       const due = await Upload.find({ expiresAt: { $lte: new Date(clock.now()) } })

@@ -51,7 +51,7 @@ export function createMessages(dependencies: Dependencies) {
   });
 
   /** Sends what is stored of a message later, if that is something else. @param sent `undefined`: in any case */
-  const settle = <S>(opened: Access, { what, messageId, toState, toEvent }: Change<S>, sent?: S): void => {
+  const settle = <S>(opened: Access, { what, messageId, toState, toEvent, follow }: Change<S>, sent?: S): void => {
     const conversationId = opened.conversation._id;
     settling.settle(`${what} ${messageId}`, {
       sent,
@@ -59,8 +59,10 @@ export function createMessages(dependencies: Dependencies) {
         const stored = await Message.findOne({ _id: messageId, conversationId }).lean<SupportMessage>();
         return stored === null ? undefined : toState(stored);
       },
-      send: async (stored) =>
-        publisher.all(await access.audienceOf(conversationId.toHexString(), opened), toEvent(stored)),
+      async send(stored) {
+        publisher.all(await access.audienceOf(conversationId.toHexString(), opened), toEvent(stored));
+        await follow?.();
+      },
     });
   };
 
@@ -126,6 +128,10 @@ export function createMessages(dependencies: Dependencies) {
         const opened = await access.open(principal, conversationId);
         await work.pay(principal, { receivers: opened.audience.rooms.length });
         const own = ownMessage(opened, messageId);
+        const found = await Message.findOne(own, { file: 1, timestamp: 1 }).lean<SupportMessage>();
+        if (found === null) throw notFound();
+        const fileId = found.file?.fileId;
+        if (fileId != null) await files.release(fileId, found);
         const payload = {
           conversationId,
           messageId,
@@ -136,6 +142,7 @@ export function createMessages(dependencies: Dependencies) {
           messageId,
           toState: ({ isDeleted }) => isDeleted || undefined,
           toEvent: () => ({ event: 'message_deleted', payload }),
+          follow: async () => fileId && files.discard(fileId),
         };
         const store = () =>
           Message.findOneAndUpdate(
@@ -144,12 +151,10 @@ export function createMessages(dependencies: Dependencies) {
             { returnDocument: 'before' },
           ).lean<SupportMessage>();
         const before = await settling.change(store, () => settle(opened, deletion));
-        if (before === null) {
-          if ((await Message.exists(own)) === null) throw notFound();
-          return;
-        }
+        // It is deleted already.
+        if (before === null) return;
         publish(opened, { ...before, isDeleted: true }, deletion);
-        if (before.file != null) await files.discard(before.file.fileId);
+        await deletion.follow?.();
       }),
   };
 }
@@ -161,6 +166,8 @@ interface Change<S> {
   /** `undefined`: there is nothing to send. */
   readonly toState: (message: SupportMessage) => S | undefined;
   readonly toEvent: (state: S) => OutgoingEvent;
+  /** What else the change brings about. It can be repeated. */
+  readonly follow?: () => Promise<unknown>;
 }
 
 const notFound = () => new ChatError('NOT_FOUND', 'Message not found or access denied');

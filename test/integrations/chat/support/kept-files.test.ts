@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
+import type { Document } from '../../../support/mongo-proxy.js';
 import { until } from '../../../support/until.js';
 import { addConversation, openChat, talk } from './chat.js';
 
@@ -15,9 +16,18 @@ let environment: TestEnvironment;
 
 beforeAll(async () => {
   const env = { FILE_QUOTA: String(FILE_QUOTA), UNSENT_FILE_TTL: String((2 * SWEEP_MS) / 1000) };
-  environment = await createTestEnvironment({ nodes: 2, overrides: { clock }, env });
+  environment = await createTestEnvironment({
+    nodes: 2,
+    overrides: { clock },
+    env,
+    proxyOptions: 'directConnection=true',
+  });
 });
 afterAll(() => environment.close());
+
+/** MaxTimeMSExpired: the driver does not repeat the command, of which nothing is known. */
+const TOO_SLOW = { ok: 0, code: 50, errmsg: 'operation exceeded time limit' };
+const deletes = (command: Document): boolean => command['findAndModify'] === 'support.messages';
 
 const files = () => environment.models.User.db.collection('support.files.files');
 const chunks = () => environment.models.User.db.collection('support.files.chunks');
@@ -108,6 +118,28 @@ test('a file of a dead node is deleted unless its message was stored', async () 
   expect(await files().countDocuments({ 'metadata.owner.id': ann.id })).toBe(1);
   expect(await chunks().countDocuments({ files_id: idOf(unsaid) })).toBe(0);
   expect(await statusOf(ann, said.fileUrl)).toBe(200);
+  expect(await usageOf(ann)).toBe(1000);
+});
+
+test('the file of a deleted message goes with it, also when the node does not come to deleting it', async () => {
+  const { ann, a, b, conversationId } = await talk(environment);
+  const upload = (fileName: string) => a.ask('file_upload', Buffer.alloc(1000), { conversationId, fileName });
+  const [gone, kept] = [dataOf(await upload('gone')), dataOf(await upload('kept'))];
+  const remove = async (file: { fileId: string }) => {
+    const message = await environment.models.SupportMessage.findOne({ 'file.fileId': file.fileId }).lean();
+    return a.ask('delete_message', { conversationId, messageId: String(message?._id) });
+  };
+  // The command is run, or not, and the node hears nothing of it.
+  environment.proxy().rules = { onReply: (reply, command) => (deletes(command) ? TOO_SLOW : reply) };
+  expect(await remove(gone)).toMatchObject({ success: false });
+  environment.proxy().rules = { onCommand: (command) => (deletes(command) ? TOO_SLOW : undefined) };
+  expect(await remove(kept)).toMatchObject({ success: false });
+  environment.proxy().rules = {};
+  await clock.advanceUntil(500, async () => (await chunks().countDocuments({ files_id: idOf(gone) })) === 0);
+  await b.next('message_deleted');
+  await environment.models.SupportUpload.updateMany({}, { expiresAt: new Date(clock.now()) });
+  await sweep(gone.fileId, kept.fileId);
+  expect(await statusOf(ann, kept.fileUrl)).toBe(200);
   expect(await usageOf(ann)).toBe(1000);
 });
 
