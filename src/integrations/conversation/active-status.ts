@@ -67,16 +67,18 @@ export function createActiveStatus(context: Context, { blocks, settling }: Depen
    * Sends a status, and later the stored one if that is another one.
    * @param toStatus gets the stored status, if there is one. It is read with the blocks, for all users of an event loop
    *   iteration.
+   * @param setting what the socket that is not told has set: it is told of another status
    */
   const send = async (
     user: StatusUser,
     toStatus: (stored: Status | null | undefined) => Status,
-    exceptSocketId?: string,
+    setting?: { readonly status: Status; readonly exceptSocketId?: string | undefined },
   ): Promise<void> => {
     const { userId, accountId } = user;
     try {
       const found = await blocks.withUser(userId);
       const status = toStatus(found?.user.conversation_active_status);
+      const exceptSocketId = setting?.status === status ? setting.exceptSocketId : undefined;
       emitter.emit(
         {
           namespaces: conversationNamespaces,
@@ -121,9 +123,9 @@ export function createActiveStatus(context: Context, { blocks, settling }: Depen
       }
       if (accountId === '') return;
       await coalescer.offer(key, {
-        now: () => send(user, () => status, exceptSocketId),
+        now: () => send(user, () => status, { status, exceptSocketId }),
         // Another node may have set it since; a user without a document has the last one of this node.
-        later: () => send(user, (stored) => stored ?? status, exceptSocketId),
+        later: () => send(user, (stored) => stored ?? status, { status, exceptSocketId }),
       });
     },
     flush: coalescer.flush,

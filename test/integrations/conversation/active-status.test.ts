@@ -10,13 +10,19 @@ test('what follows the first status of users is what is stored then, read togeth
   const clock = createTestClock();
   const logger = { warn: vi.fn() } as never;
   const sent: string[] = [];
+  const excepted: unknown[] = [];
   const statuses = createActiveStatus(
     {
       clock,
       models: { User: { updateMany: async () => undefined } },
       emitter: {
-        emit: (_target: unknown, { payload }: { payload: { userID: string; conversation_active_status: string } }) =>
-          sent.push(`${payload.userID[0]} ${payload.conversation_active_status}`),
+        emit(
+          { exceptSocketId }: { exceptSocketId?: string },
+          { payload }: { payload: { userID: string; conversation_active_status: string } },
+        ) {
+          sent.push(`${payload.userID[0]} ${payload.conversation_active_status}`);
+          excepted.push(exceptSocketId);
+        },
       },
       logger,
     } as never,
@@ -28,7 +34,7 @@ test('what follows the first status of users is what is stored then, read togeth
     } as never,
   );
   const set = (status: 'active' | 'away') =>
-    Promise.all(USERS.map((userId) => statuses.set({ userId, accountId: 'account' }, status)));
+    Promise.all(USERS.map((userId) => statuses.set({ userId, accountId: 'account' }, status, 'socket')));
   await set('away');
   await set('away');
   expect(sent).toEqual(['a away', 'b away']);
@@ -36,4 +42,6 @@ test('what follows the first status of users is what is stored then, read togeth
   clock.advance(1000);
   await until(() => sent.length === 4);
   expect(sent.slice(2)).toEqual(['a active', 'b active']);
+  // The socket that set the first one knows it, but not the other one.
+  expect(excepted).toEqual(['socket', 'socket', undefined, undefined]);
 });
