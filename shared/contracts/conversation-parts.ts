@@ -35,6 +35,9 @@ const image = z.union([url, z.array(url).max(20)]);
 const messageText = visibleText(10_000);
 
 /** The client's id of a message; a repeated id is a retry. */
+const conversationUuid = opaqueId
+  .describe("The client's id of the conversation; a repeated one is a retry.")
+  .optional();
 const messageUuid = opaqueId.describe("The client's id of the message; a repeated one is a retry.");
 
 /** An attachment of a message. */
@@ -60,12 +63,19 @@ const conversationId = { conversation_id: objectId };
 export const payloads = {
   nothing: z.object({}),
   /** A conversation of the caller and these users. */
-  create: z.object({ users, channel_id: channelId, title: title.optional(), image: image.optional() }),
+  create: z.object({
+    users,
+    channel_id: channelId,
+    title: title.optional(),
+    image: image.optional(),
+    UUID: conversationUuid,
+  }),
   createProspect: z.object({
     contact_id: objectId,
     channel_id: channelId,
     users: users.optional(),
     title: title.optional(),
+    UUID: conversationUuid,
   }),
   list: z.object({
     channel_id: channelId.optional(),

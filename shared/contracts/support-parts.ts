@@ -95,6 +95,7 @@ export const supportPayloads = {
     visitorId: opaqueId.optional(),
     subject: shownText(200).default(''),
     priority: z.enum(priorities).default('normal'),
+    clientConversationId: opaqueId.describe('The same again is the same conversation.').optional(),
   }),
   list: z.object({
     status: z.enum(conversationStatuses).optional(),

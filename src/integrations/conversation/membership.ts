@@ -5,14 +5,16 @@ import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../errors.js';
+import { keyedId, makeOnce } from '../../platform/mongo/keyed-id.js';
 import { payOnce } from '../../realtime/work.js';
 import { ensureFullAccess, ensureHeard, namedIn } from './access.js';
 import { type CountedTransaction, specialChannels } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { createMembers } from './members.js';
+import { ensureAccessToShow } from './one-moment.js';
 import { toUpdate } from './publish.js';
-import { type ConversationView, charactersOf } from './to-wire.js';
+import { type ConversationView, charactersOf, prepareToShow } from './to-wire.js';
 import { canParticipate, type Viewer } from './viewer.js';
 
 /** A conversation to create. */
@@ -21,6 +23,8 @@ export interface Draft {
   readonly channel_id: string;
   readonly title?: string | undefined;
   readonly image?: string | string[] | undefined;
+  /** The caller's id of it. The same again is the same conversation. */
+  readonly UUID?: string | undefined;
   /** Additional fields of the kind. */
   readonly more?: object;
 }
@@ -46,35 +50,51 @@ export function createMembership<D extends Description, M extends WireMessage>(
     if (await blocks.isBetween(added, all)) throw new GatewayError('FORBIDDEN');
   };
 
+  /** The conversation that an earlier call has created. @throws GatewayError `NOT_FOUND` for a viewer who has left it */
+  const showMade = async (viewer: Viewer, id: Types.ObjectId): Promise<ConversationView<D, M>> => {
+    const { conversation, member } = await ensureAccessToShow(models, kind, { viewer, id: id.toHexString() });
+    return (await prepareToShow(models, kind, [conversation]))(conversation, member);
+  };
+
+  const create = async (viewer: Viewer, _id: Types.ObjectId, draft: Draft): Promise<ConversationView<D, M>> => {
+    if (!canParticipate(viewer)) throw new GatewayError('NOT_FOUND');
+    if (specialChannels.some((name) => name === draft.channel_id))
+      throw invalid('channel_id', 'is reserved for a view over all channels');
+    const users = [viewer.id, ...(await ensureColleagues(models, viewer, draft.users))];
+    if (users.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} users can participate`);
+    await ensureNoBlock(users, users);
+    const conversation = toConversation(viewer, { _id, draft, users, now: new Date(clock.now()) });
+    await work.pay(viewer.principal, amountsOfConversation(users.length, charactersOf(conversation)));
+    const tellAll = async (added: readonly Member[]): Promise<ConversationView<D, M>> => {
+      const toWire = await tell({ conversation, members: added }, toAdded);
+      const [own] = added;
+      if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
+      return toWire(conversation, own);
+    };
+    const insert = async (transaction: CountedTransaction): Promise<Member[]> => {
+      const { session } = transaction;
+      await kind.conversations.collection.insertOne({ ...conversation, __v: 0 }, { session });
+      return members.insert(conversation, users, transaction);
+    };
+    return tellAll(await counters.transact(users, insert, tellAll));
+  };
+
   return {
     ensureMembers: members.ensureMembers,
     end: members.end,
 
     /**
-     * Creates a conversation and sends it to all participants.
+     * Creates a conversation and sends it to all participants. A call with the same `UUID` is a retry.
      * @throws GatewayError `NOT_FOUND` for users of another account, `FORBIDDEN` for a block between any two
      */
     async create(viewer: Viewer, draft: Draft): Promise<ConversationView<D, M>> {
-      if (!canParticipate(viewer)) throw new GatewayError('NOT_FOUND');
-      if (specialChannels.some((name) => name === draft.channel_id))
-        throw invalid('channel_id', 'is reserved for a view over all channels');
-      const users = [viewer.id, ...(await ensureColleagues(models, viewer, draft.users))];
-      if (users.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} users can participate`);
-      await ensureNoBlock(users, users);
-      const conversation = toConversation(viewer, { draft, users, now: new Date(clock.now()) });
-      await work.pay(viewer.principal, amountsOfConversation(users.length, charactersOf(conversation)));
-      const tellAll = async (added: readonly Member[]): Promise<ConversationView<D, M>> => {
-        const toWire = await tell({ conversation, members: added }, toAdded);
-        const [own] = added;
-        if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
-        return toWire(conversation, own);
-      };
-      const insert = async (transaction: CountedTransaction): Promise<Member[]> => {
-        const { session } = transaction;
-        await kind.conversations.collection.insertOne({ ...conversation, __v: 0 }, { session });
-        return members.insert(conversation, users, transaction);
-      };
-      return tellAll(await counters.transact(users, insert, tellAll));
+      if (draft.UUID === undefined) return create(viewer, new Types.ObjectId(), draft);
+      const id = keyedId(kind.name, viewer.id, draft.UUID);
+      return makeOnce({
+        isMade: async () => (await kind.conversations.exists({ _id: id })) !== null,
+        make: () => create(viewer, id, draft),
+        show: () => showMade(viewer, id),
+      });
     },
 
     /** Adds participants. Existing participants do not change. @throws GatewayError as `create` */
@@ -128,9 +148,9 @@ export function createMembership<D extends Description, M extends WireMessage>(
 
 const toConversation = (
   viewer: Viewer,
-  { draft, users, now }: { draft: Draft; users: readonly string[]; now: Date },
+  { _id, draft, users, now }: { _id: Types.ObjectId; draft: Draft; users: readonly string[]; now: Date },
 ): Conversation => ({
-  _id: new Types.ObjectId(),
+  _id,
   account: viewer.accountId,
   users: users.map((id) => new Types.ObjectId(id)),
   title: draft.title ?? '',

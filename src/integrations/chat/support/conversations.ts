@@ -6,78 +6,28 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
 import { readDocument, storedValue } from '../../../models/index.js';
-import type { Clock } from '../../../platform/clock.js';
 import { comparePlaces, type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
 import type { Work } from '../../../realtime/work.js';
-import {
-  type Authentication,
-  type Blocks,
-  blockedUser,
-  ChatError,
-  isBlockBetween,
-  isSameAccount,
-  NO_USERS,
-  type People,
-  type UserCaller,
-} from '../shared/index.js';
+import { type Authentication, ChatError, type UserCaller } from '../shared/index.js';
 import type { Candidate, ConversationAccess } from './access.js';
 import { namesIn } from './accounts.js';
 import { toPage } from './page.js';
-import type { Publisher } from './publisher.js';
 import { createShow } from './show.js';
-import type { States } from './states.js';
 import { complete } from './stored-conversations.js';
-import type { WireConversation } from './to-wire.js';
 
 type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };
 
 interface Dependencies {
   models: Models;
   authentication: Authentication;
-  people: People;
-  blocks: Blocks;
   access: ConversationAccess;
-  publisher: Publisher;
-  states: States;
   work: Work;
-  clock: Clock;
 }
 
-/** Creates and lists conversations. */
-export function createConversations(dependencies: Dependencies) {
-  const { models, authentication, people, blocks, access, publisher, states, work, clock } = dependencies;
+/** Lists conversations, and departments. */
+export function createConversations({ models, authentication, access, work }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
-
-  /** @throws ChatError `NOT_FOUND` */
-  const findDepartment = async (
-    departmentId: string | undefined,
-  ): Promise<Pick<Department, '_id' | 'members'> | null> => {
-    if (departmentId === undefined) return null;
-    const found = await models.Department.findById(departmentId, { members: 1 }).lean();
-    if (found === null) throw new ChatError('NOT_FOUND', 'Department not found');
-    return found;
-  };
-
-  /**
-   * Users can start conversations within their account, or through a department that one of the two is a member of.
-   * @throws ChatError `NOT_FOUND` for a user outside of these, `FORBIDDEN` for a block between any two
-   */
-  const ensurePeople = async (
-    caller: UserCaller,
-    ids: readonly string[],
-    members: readonly Types.ObjectId[],
-  ): Promise<Types.ObjectId[]> => {
-    const wanted = [...new Set([caller.id, ...ids])];
-    const found = await people.findMany(wanted);
-    if (found.length < wanted.length) throw new ChatError('NOT_FOUND', 'User not found');
-    const isMember = ({ _id }: { _id: Types.ObjectId }): boolean => members.some((id) => id.equals(_id));
-    const mayBegin = found.every((one) => isSameAccount(caller, one) || isMember(caller) || isMember(one));
-    if (!mayBegin) throw new ChatError('NOT_FOUND', 'User not found');
-    const isBlocked = found.some((one, index) => found.slice(index + 1).some((other) => isBlockBetween(one, other)));
-    if (isBlocked) throw blockedUser();
-    return found.map(({ _id }) => _id);
-  };
 
   /** @throws ChatError `NOT_FOUND` for a department that the caller is not in */
   const ofDepartment = async ({ _id }: UserCaller, departmentId: string): Promise<Filter[]> => {
@@ -137,34 +87,6 @@ export function createConversations(dependencies: Dependencies) {
   };
 
   return {
-    /** Creates a conversation of the caller, the given users and a department, and notifies all of them. */
-    async create(principal: Principal, data: Payloads['create']): Promise<WireConversation> {
-      const caller = await authentication.userOf(principal);
-      const department = await findDepartment(data.departmentId);
-      const participants = await ensurePeople(caller, data.participants, department?.members ?? []);
-      const agents = department?.members.filter((id) => !id.equals(caller._id)) ?? [];
-      const excluded = { outsiders: NO_USERS, blocked: await blocks.among(caller, agents) };
-      await work.pay(principal, { receivers: participants.length + publisher.agentsHere(department?._id ?? null) });
-      const now = new Date(clock.now());
-      const conversation: SupportConversation = {
-        _id: new Types.ObjectId(),
-        participants,
-        assignedTo: null,
-        departmentId: department?._id ?? null,
-        visitorId: data.visitorId ?? null,
-        subject: data.subject,
-        status: 'open',
-        priority: data.priority,
-        lastMessage: null,
-        lastMessageAt: null,
-        createdBy: caller._id,
-        createdAt: now,
-        updatedAt: now,
-      };
-      const store = () => Conversation.insertMany([conversation], { timestamps: false });
-      return states.create({ conversation, caller, excluded }, store);
-    },
-
     /** Lists conversations of the caller, or of one of their departments; last changed first. */
     async list(principal: Principal, { status, departmentId, before, limit }: Payloads['list']) {
       const caller = await authentication.userOf(principal);

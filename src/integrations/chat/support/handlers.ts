@@ -4,7 +4,7 @@ import type { SupportServices } from './service.js';
 
 /** The events of the support contract. */
 export const createHandlers = (services: SupportServices): Handlers<typeof support> => {
-  const { room, send, typing, messages, reads, conversations, assignment, files } = services;
+  const { room, send, typing, messages, reads, create, conversations, assignment, files } = services;
   return {
     join_conversation: (data, { principal, enter }) => room.join(principal, idOf(data), enter),
     leave_conversation: async (data, call) => {
@@ -23,7 +23,7 @@ export const createHandlers = (services: SupportServices): Handlers<typeof suppo
     edit_message: (data, { principal }) => messages.edit(principal, data),
     delete_message: (data, { principal }) => messages.remove(principal, data),
     get_messages: (data, { principal }) => messages.list(principal, data),
-    create_conversation: (data, { principal }) => conversations.create(principal, data),
+    create_conversation: (data, { principal }) => create(principal, data),
     get_conversations: (data, { principal }) => conversations.list(principal, data),
     assign_conversation: (data, { principal }) => assignment.assign(principal, data),
     claim_conversation: (data, { principal }) => assignment.claim(principal, data),

@@ -11,9 +11,9 @@ const PAGE = 50;
 
 /** The routes of the support chat. They use the same services as the events. */
 export const createRoutes = (services: SupportServices): RouteHandlers<typeof support> => {
-  const { send, messages, conversations, assignment, files } = services;
+  const { send, messages, create, conversations, assignment, files } = services;
   return {
-    createConversation: ({ principal, body }) => conversations.create(principal, body),
+    createConversation: ({ principal, body }) => create(principal, body),
     listConversations: ({ principal, query }) =>
       conversations.list(principal, { ...query, limit: Number(query.limit ?? PAGE) }),
     listMessages: ({ principal, params, query }) =>

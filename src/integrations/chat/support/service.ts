@@ -5,6 +5,7 @@ import type { ChatServices } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createAssignment } from './assignment.js';
 import { createConversations } from './conversations.js';
+import { createCreation } from './creation.js';
 import { createFileStore } from './file-store.js';
 import { createFiles } from './files.js';
 import { createLastMessages } from './last-messages.js';
@@ -59,17 +60,8 @@ export function createSupportServices(context: Context, { authentication, people
     typing: createConversationTyping({ access, publisher, work, clock, logger }),
     settling,
     messages: createMessages({ models, access, publisher, log, reads, files, work, clock, settling, turnWaitMs }),
-    conversations: createConversations({
-      models,
-      authentication,
-      people,
-      blocks,
-      access,
-      publisher,
-      states,
-      work,
-      clock,
-    }),
+    create: createCreation({ models, authentication, people, blocks, access, publisher, states, work, clock }),
+    conversations: createConversations({ models, authentication, access, work }),
     assignment: createAssignment({ models, people, blocks, access, publisher, work, clock, states, settling }),
     files: createFiles({
       findStored,

@@ -58,10 +58,11 @@ test.each(chatKinds)(
       () => kind.say(a, id, { content: 'first' }),
       () => kind.say(b, id, { content: 'second' }),
     );
-    const [first, second] = [a, a].map((client, index) => kind.toKnown(client.received(kind.event)[index]?.[0]));
-    expect([first?.content, second?.content]).toEqual(['first', 'second']);
-    await clock.advanceUntil(1000, async () => (await stored()).at === first?.at);
-    expect((await stored()).last).toBe(second?.id);
+    const [first] = await a.next(kind.event);
+    const [second] = await a.next(kind.event);
+    expect([first, second].map((payload) => kind.toKnown(payload).content)).toEqual(['first', 'second']);
+    await clock.advanceUntil(1000, async () => (await stored()).at === kind.toKnown(first).at);
+    expect((await stored()).last).toBe(kind.toKnown(second).id);
   },
 );
 
