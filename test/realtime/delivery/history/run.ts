@@ -32,13 +32,17 @@ export async function runHistory({ seed, acts, users: userCount }: History): Pro
   const play: Play = { random, timeline, nodes: nodes.all, users, devices, messages: [], batches: [] };
   const promises = new Promises();
   const faults = new Faults(nodes, random);
-  await act(play, { acts, faults, promises });
-  await faults.end();
-  await expectNothingMadeUp(play, nodes, about);
-  await expectAllDelivered(play, nodes, promises, about);
-  await expectNoneAgain(play, nodes, about);
-  await expectOrder(play, nodes, about);
-  await nodes.close();
+  try {
+    await act(play, { acts, faults, promises });
+    await faults.end();
+    await expectNothingMadeUp(play, nodes, about);
+    await expectAllDelivered(play, nodes, promises, about);
+    await expectNoneAgain(play, nodes, about);
+    await expectOrder(play, nodes, about);
+  } finally {
+    for (const device of devices) for (const link of [...device.links]) link.close();
+    await nodes.close();
+  }
 }
 
 async function act(play: Play, { acts, faults, promises }: { acts: number; faults: Faults; promises: Promises }) {
