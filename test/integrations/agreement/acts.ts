@@ -1,20 +1,10 @@
-import type { TestEnvironment, TestUser } from '../../support/environment.js';
+import type { TestUser } from '../../support/environment.js';
 import type { Random } from '../../support/random.js';
 import { attempt } from './ask.js';
-import type { Connection, Device } from './device.js';
-import type { Scene } from './scene.js';
+import type { Connection } from './device.js';
+import { elsewhere } from './elsewhere.js';
+import type { Act, Play } from './play.js';
 import { hear, take } from './team.js';
-
-/** What a history runs with. */
-export interface Play {
-  readonly environment: TestEnvironment;
-  readonly scene: Scene;
-  readonly random: Random;
-  readonly devices: readonly Device[];
-}
-
-/** Something that one client does. */
-type Act = (by: Connection, play: Play) => Promise<unknown>;
 
 let lastText = 0;
 const text = (): string => `text ${++lastText}`;
@@ -220,7 +210,7 @@ const community: readonly (readonly [weight: number, act: Act])[] = [
   ],
 ];
 
-const all = [...team, ...support, ...community];
+const all = [...team, ...support, ...community, ...elsewhere];
 const total = all.reduce((sum, [weight]) => sum + weight, 0);
 
 /** Picks one of the acts by their weights. */

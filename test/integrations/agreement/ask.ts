@@ -41,10 +41,14 @@ export async function attempt(client: TestClient, event: string, data: object): 
 /** Codes of calls that may succeed in a moment. */
 const PASSING: ReadonlySet<string> = new Set(['RATE_LIMITED', 'UNAVAILABLE']);
 
-/** Repeats a call while it is limited, or the database has lost a reply to it. */
+/**
+ * Repeats a call while it is limited, or the database has lost a reply to it.
+ * @returns `undefined`: what is read is gone, or the reader has lost access to it
+ */
 async function patiently(make: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     const answer = await make();
+    if (codeOf(answer) === 'NOT_FOUND') return undefined;
     if (answer.success === true || !PASSING.has(codeOf(answer))) return dataOf(answer);
     await sleep(200);
   }

@@ -88,14 +88,15 @@ export const followCommunity = (
       statuses: new Map(),
     };
     for (const { _id: chatId, participants } of chats) {
-      const messages = await readRest(environment, reader, `/api/chats/${chatId}/messages?limit=${MESSAGES}`);
+      const messages = (await readRest(environment, reader, `/api/chats/${chatId}/messages?limit=${MESSAGES}`)) ?? [];
       state.messages.set(chatId, messages);
       for (const user of participants) {
         const read = messages.findLast(({ readBy: by }: CommunityMessage) => by.some((one) => one.user === user));
         if (read !== undefined && user !== reader.user.id) state.reads.set(`${chatId} ${user}`, read._id);
       }
-      const { users } = await readBy(client, 'presence:get_online', { chatId });
-      for (const { userId, status } of users) if (status !== 'offline') state.statuses.set(userId, status);
+      const online = await readBy(client, 'presence:get_online', { chatId });
+      for (const { userId, status } of online?.users ?? [])
+        if (status !== 'offline') state.statuses.set(userId, status);
     }
     return state;
   });

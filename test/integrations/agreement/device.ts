@@ -59,6 +59,8 @@ export async function openConnection(environment: TestEnvironment, user: TestUse
 export interface Device {
   /** `undefined`: not connected. */
   readonly connection: Connection | undefined;
+  /** Resolves when a connect that is under way has loaded everything. */
+  arrive(): Promise<void>;
   connect(node: number): Promise<void>;
   disconnect(): void;
 }
@@ -70,6 +72,7 @@ export function createDevice(environment: TestEnvironment, user: TestUser): Devi
     get connection() {
       return connection;
     },
+    arrive: async () => connecting,
     async connect(node) {
       connecting ??= openConnection(environment, user, node)
         .then((opened) => {

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestEnvironment } from '../../support/environment.js';
 import { createRandom } from '../../support/random.js';
-import { type Play, pickAct } from './acts.js';
+import { pickAct } from './acts.js';
 import { GoneError } from './ask.js';
+import { withBlocks } from './blocks.js';
 import { expectCounted, expectPresence, expectReads, expectSame } from './compare.js';
 import { type Connection, createDevice, openConnection } from './device.js';
+import type { Play } from './play.js';
 import { createFaults, createScene, type Faults } from './scene.js';
 
 /** How long clients may take to end with what is stored. */
@@ -29,7 +31,8 @@ export async function expectAgreement(environment: TestEnvironment, options: Opt
   const play: Play = { environment, scene, random, devices };
   await Promise.all(devices.map((device, index) => device.connect(index % 2)));
   for (const proxy of environment.proxies) proxy.rules = createFaults(random, faults);
-  await act(play, acts);
+  await act(play, acts / 2);
+  await withBlocks(play, () => act(play, acts / 2));
   for (const proxy of environment.proxies) proxy.rules = {};
   await compare(play, `seed ${seed}`);
   for (const device of devices) device.disconnect();

@@ -86,9 +86,10 @@ export const followSupport = (client: TestClient, userId: string): Fold<SupportS
     const { conversations } = await readBy(client, 'get_conversations', { limit: 100 });
     const state: SupportState = { userId, conversations, messages: new Map(), reads: new Map(), typing: new Set() };
     for (const { _id: conversationId } of state.conversations) {
-      const { messages, reads } = await readBy(client, 'get_messages', { conversationId, limit: MESSAGES });
-      state.messages.set(conversationId, messages);
-      for (const { readBy: reader, messageId } of reads) state.reads.set(`${conversationId} ${reader}`, messageId);
+      const page = await readBy(client, 'get_messages', { conversationId, limit: MESSAGES });
+      state.messages.set(conversationId, page?.messages ?? []);
+      for (const { readBy: reader, messageId } of page?.reads ?? [])
+        state.reads.set(`${conversationId} ${reader}`, messageId);
     }
     return state;
   });

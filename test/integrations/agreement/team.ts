@@ -109,7 +109,7 @@ export function followTeam(client: TestClient, userId: string): Fold<TeamState> 
     }
     for (const { _id } of state.conversations) {
       const page = await readBy(client, 'list_message', { conversation_id: _id, limit: MESSAGES });
-      state.messages.set(_id, page.messageList.reverse());
+      state.messages.set(_id, page?.messageList.reverse() ?? []);
     }
     const { channels } = await readBy(client, 'channel', {});
     for (const [channel, counters] of Object.entries<Numbers>(channels)) {
