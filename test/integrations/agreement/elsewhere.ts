@@ -40,10 +40,10 @@ const change =
     await loadAgain(play, part, new Set(concerned.map(String)));
   };
 
-const somebody = ({ random, scene }: Play): string => random.pick(scene.people).id;
+const pickPerson = ({ random, scene }: Play): string => random.pick(scene.people).id;
 
-const removed = (play: Play, field: string): object => ({ $pull: { [field]: byEachForm(somebody(play)) } });
-const added = (play: Play, field: string): object => ({ $addToSet: { [field]: new Types.ObjectId(somebody(play)) } });
+const removed = (play: Play, field: string): object => ({ $pull: { [field]: byEachForm(pickPerson(play)) } });
+const added = (play: Play, field: string): object => ({ $addToSet: { [field]: new Types.ObjectId(pickPerson(play)) } });
 
 /** Acts of another service, by how often they are done. */
 export const elsewhere: readonly (readonly [weight: number, act: Act])[] = [
