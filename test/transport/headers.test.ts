@@ -30,5 +30,5 @@ test.each(['GET', 'POST', 'HEAD'])('%s gets the headers that each middleware alo
 });
 
 test('middleware that keeps a request waiting is refused', () => {
-  expect(() => setAlways(() => undefined)).toThrow(/cannot be asked beforehand/);
+  expect(() => setAlways(() => undefined)).toThrow(/cannot be run in advance/);
 });
