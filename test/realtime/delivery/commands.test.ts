@@ -1,5 +1,6 @@
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAcked } from '../../../src/realtime/delivery/storage/acked.js';
 import { recordCommands } from '../../queries/recorder.js';
 import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
@@ -48,8 +49,14 @@ async function during(work: () => Promise<unknown>): Promise<string[]> {
 
 /** Whether nothing waits, by what is stored; read past the recorder. */
 async function isStored(): Promise<boolean> {
-  const entries = await environment.models.DeliveryEntry.find({ namespace: { $ne: '' } }).lean();
-  return entries.every((entry) => entry.outcomes?.some(({ device }) => device === 'phone'));
+  const { DeliveryEntry, DeliveryRecipient } = environment.models;
+  const entries = await DeliveryEntry.find({ namespace: { $ne: '' } }).lean();
+  if (!entries.every((entry) => entry.outcomes?.some(({ device }) => device === 'phone'))) return false;
+  const mailboxes = new Map((await DeliveryRecipient.find().lean()).map(({ _id, devices }) => [_id, devices]));
+  return entries.every((entry) => {
+    const phone = mailboxes.get(entry.recipient)?.find(({ id }) => id === 'phone');
+    return phone !== undefined && isAcked(phone.acked, phone.start ?? 0, entry);
+  });
 }
 
 const send = (items: readonly object[]) => gateway.call('POST', '/emit', { items });

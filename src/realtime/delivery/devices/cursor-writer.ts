@@ -40,10 +40,15 @@ export class CursorWriter {
     const { pushStore, report } = this.#dependencies;
     const entries = changes.flatMap(({ outcomes }) => outcomes.map(({ entry }) => entry));
     const pushed = entries.flatMap(({ id, hasPush }) => (hasPush ? id : []));
+    const writeAll = async (): Promise<void> => {
+      // A cursor covers what was acknowledged and what expired. That without an outcome has expired: a node may end in between.
+      await this.#writeOutcomes(changes, ({ entry, expiry }) => expiry === undefined && entry.keepsReceipt);
+      // A message with an outcome is not read again, so the device is flagged before it.
+      await this.#writeCursors(dirty);
+      await this.#writeOutcomes(changes, ({ expiry }) => expiry !== undefined);
+    };
     await Promise.all([
-      this.#writeOutcomes(changes, ({ entry, expiry }) => expiry === undefined && entry.keepsReceipt),
-      // A message with an outcome is not read again, so the device is flagged first.
-      this.#writeCursors(dirty).then(() => this.#writeOutcomes(changes, ({ expiry }) => expiry !== undefined)),
+      writeAll(),
       // A push that stays is dropped when it is due: its message is acknowledged.
       pushStore.remove(pushed).catch(report),
     ]);

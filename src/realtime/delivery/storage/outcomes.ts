@@ -70,7 +70,11 @@ function outcomeOn(device: StoredDevice, entry: LoggedEntry, now: number): Devic
   const { id, start, acked, sent, connectedAt } = device;
   if (entry.position <= start) return undefined;
   if (isAcked(acked, start, entry)) {
-    return entry.keepsReceipt === true ? { device: id, state: 'acked', at: entry.createdAt } : undefined;
+    if (entry.keepsReceipt !== true) return undefined;
+    // The outcome of an acknowledgement is stored before the cursor, that of an expiration after it.
+    const isExpired = entry.expireAt !== undefined && entry.expireAt.getTime() <= now;
+    if (isExpired) return { device: id, state: 'expired', at: entry.expireAt, expiry: 'ttl' };
+    return { device: id, state: 'acked', at: entry.createdAt };
   }
   const outcome = pendingOutcome(entry, id, now);
   const isSent = entry.position <= (sent[entry.namespace] ?? 0);

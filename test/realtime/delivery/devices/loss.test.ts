@@ -16,6 +16,7 @@ import { Outbox } from '../../../../src/realtime/delivery/outbox/outbox.js';
 import { createEntry, toDocument } from '../../../../src/realtime/delivery/storage/entry.js';
 import { Log } from '../../../../src/realtime/delivery/storage/log.js';
 import { Mailboxes } from '../../../../src/realtime/delivery/storage/mailboxes.js';
+import { type LoggedEntry, outcomesOf } from '../../../../src/realtime/delivery/storage/outcomes.js';
 import { Positions } from '../../../../src/realtime/delivery/storage/positions.js';
 import type { GatewaySocket } from '../../../../src/sockets/socket.js';
 import { createTestEnvironment, type TestEnvironment } from '../../../support/environment.js';
@@ -70,10 +71,10 @@ async function storeDevice(seenAt = new Date()): Promise<void> {
   await DeliveryRecipient.collection.insertOne({ _id: recipient.key as never, start: 0, devices: [stored] });
 }
 
-async function storeEntries(count: number, expireAt: number | null = null): Promise<void> {
+async function storeEntries(count: number, expireAt: number | null = null, keepsReceipt = false): Promise<void> {
   const documents = Array.from({ length: count }, (_, index) => {
     const fields = { id: `m${index}`, recipient, position: index + 1, namespace: NAMESPACE, body: '["m"]', expireAt };
-    const flags = { isResync: false, keepsReceipt: false, hasPush: false };
+    const flags = { isResync: false, keepsReceipt, hasPush: false };
     return toDocument(createEntry({ ...fields, ...flags, createdAt: 0 }), { storedAt: 0, receiptTtlMs: 0 });
   });
   await environment.models.DeliveryEntry.collection.insertMany(documents as never[]);
@@ -200,6 +201,40 @@ test.each([0, 1, 2])(
 test.each([0, 1])('the failure of write %i of an expiration leaves no loss without a flag', async (failing) => {
   const { waiting, resyncFlags } = await expireLive((write) => write === failing);
   if (resyncFlags.length === 0) expect(waiting).toBe(1);
+});
+
+/**
+ * The state of the first message on the device, as a node reports it that starts later.
+ * @param now Unix time in milliseconds
+ */
+async function readState(now: number): Promise<string | undefined> {
+  const { mailboxes, log } = createNode();
+  const first = await log.collection.findOne({ recipient: recipient.key, position: 1 });
+  return outcomesOf(first as unknown as LoggedEntry, await mailboxes.get(recipient.key), now)[0]?.state;
+}
+
+/** A client is sent two messages with receipts, and acknowledges them. @param expireAt of the first one */
+async function sendTwo(expireAt: number, fails: (write: number) => boolean): Promise<void> {
+  await Promise.all([storeDevice(), storeEntries(2, null, true)]);
+  const first = { recipient: recipient.key, position: 1 };
+  await environment.models.DeliveryEntry.updateOne(first, { $set: { expireAt: new Date(expireAt) } });
+  const { outbox, cursors, cursor, tasks } = openOutbox(createNode(fails));
+  outbox.resume({ cursor, position: 0, last: 2 });
+  await until(() => outbox.isIdle);
+  await cursors.flush();
+  await tasks.ended();
+}
+
+test.each([0, 1, 2, 3])('after %i writes a message that expired never counts as acknowledged', async (writes) => {
+  await sendTwo(1, endsAfter(writes));
+  expect(await readState(Date.now())).toBe('expired');
+});
+
+test.each([0, 1, 2])('after %i writes a message that was acknowledged never counts as expired', async (writes) => {
+  const expireAt = Date.now() + 60_000;
+  await sendTwo(expireAt, endsAfter(writes));
+  // Without a write nothing is known of it.
+  expect(await readState(expireAt)).toBe(writes > 0 ? 'acked' : 'expired');
 });
 
 test('a client that was notified when it connected is notified again of messages that expire later', async () => {
