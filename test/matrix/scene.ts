@@ -40,9 +40,10 @@ export interface Scene {
 
 /**
  * The time that {@link Scene.hear} lets pass: longer than refusals are cached, than changes are held back to be told
- * together, and than typing lasts. A step is shorter than the lease of a node.
+ * together, than typing lasts, and than it takes to compare twice what messages have changed, each time after the answers of the
+ * database. A step is shorter than the lease of a node.
  */
-const [PASSED_MS, STEP_MS] = [6000, 2000];
+const [PASSED_MS, STEP_MS] = [12_000, 2000];
 /** The step of {@link Scene.wait}: about as fast as real time. */
 const TICK_MS = 20;
 
