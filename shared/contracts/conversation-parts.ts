@@ -34,7 +34,6 @@ const image = z.union([url, z.array(url).max(20)]);
 /** The text of a message. */
 const messageText = visibleText(10_000);
 
-/** The client's id of a message; a repeated id is a retry. */
 const conversationUuid = opaqueId
   .describe("The client's id of the conversation; a repeated one is a retry.")
   .optional();
