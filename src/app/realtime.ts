@@ -7,8 +7,8 @@ import { createSocketDirectory } from '../realtime/presence/socket-directory.js'
 import { createWatches } from '../realtime/watches.js';
 import { createWork } from '../realtime/work.js';
 import { countSockets, everySocket, type GatewayServer } from '../sockets/socket.js';
-import { createDraining, type Draining } from '../transport/draining.js';
-import { createSocketServer } from '../transport/socket.js';
+import { createDraining, type Draining } from '../transport/connections/draining.js';
+import { createSocketServer } from '../transport/socket-server.js';
 import { startAuthentication } from './authentication.js';
 import type { Base } from './base.js';
 import { startDelivery } from './delivery.js';

@@ -17,12 +17,12 @@ import { rooms } from '../realtime/rooms.js';
 import type { Traffic } from '../realtime/traffic.js';
 import { deviceOf, type HandshakeDevice } from '../sockets/handshake.js';
 import type { GatewayServer, GatewaySocket, SocketListener, SocketState } from '../sockets/socket.js';
-import { addressKeyOf } from './address.js';
-import type { ConnectDeadline } from './connect-deadline.js';
-import type { ConnectLimits, Knock } from './connect-limits.js';
-import type { Dispatch } from './dispatch.js';
-import type { Floods } from './floods.js';
-import type { Handshakes } from './handshakes.js';
+import { addressKeyOf } from './connections/address.js';
+import type { ConnectDeadline } from './connections/connect-deadline.js';
+import type { ConnectLimits, Knock } from './connections/connect-limits.js';
+import type { Handshakes } from './connections/handshakes.js';
+import type { Dispatch } from './events/dispatch.js';
+import type { Floods } from './events/floods.js';
 
 interface Dependencies {
   clock: Clock;

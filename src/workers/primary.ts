@@ -6,7 +6,7 @@ import type { Logger } from '../platform/logger.js';
 import { createMetrics, type MetricsSnapshot } from '../platform/metrics.js';
 import { exitCodes, StartError } from '../platform/start-error.js';
 import { valueWithin } from '../platform/within-ms.js';
-import { closeServer, listen } from '../transport/listen.js';
+import { closeServer, listen } from '../transport/server/listen.js';
 import { CallError } from './calls.js';
 import { createCountExchange } from './counts.js';
 import type { ForkWorker } from './fork.js';

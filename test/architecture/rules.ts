@@ -25,7 +25,7 @@ export const rules: readonly Rule[] = [
     name: 'a process ends itself in its entry point only',
     findIn: (source) =>
       isIn(source, ...ENTRY_POINTS, 'scripts/', 'test/') ? [] : search(source, /\bprocess\.exit\b/g),
-    violation: { path: 'src/transport/drain-connections.ts', text: 'process.exit(0);' },
+    violation: { path: 'src/transport/connections/drain-connections.ts', text: 'process.exit(0);' },
   },
   {
     name: 'private parts of libraries are used in library-internals only',
@@ -125,16 +125,18 @@ export const rules: readonly Rule[] = [
   },
   {
     name: 'each folder of durable delivery imports only folders below it, types included',
-    findIn: (source) => {
-      const folder = deliveryFolderOf(source.path);
-      if (folder === undefined) return [];
-      const place = DELIVERY_FOLDERS.indexOf(folder);
-      if (place === -1) return [`${folder} is not in the list of folders`];
-      return importsThat(source, (target) => DELIVERY_FOLDERS.indexOf(deliveryFolderOf(target) ?? '') > place);
-    },
+    findIn: (source) => importsFromAbove(source, 'src/realtime/delivery/', DELIVERY_FOLDERS),
     violation: {
       path: 'src/realtime/delivery/storage/x.ts',
       text: "import type { Outbox } from '../outbox/outbox.js';",
+    },
+  },
+  {
+    name: 'each folder of the transport imports only folders below it, types included',
+    findIn: (source) => importsFromAbove(source, 'src/transport/', TRANSPORT_FOLDERS),
+    violation: {
+      path: 'src/transport/connections/x.ts',
+      text: "import type { Body } from '../http/body.js';",
     },
   },
   {
@@ -271,8 +273,22 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** The folders of durable delivery from bottom to top. */
 const DELIVERY_FOLDERS = ['storage', 'push', 'devices', 'outbox', 'ingest', 'diagnostics', 'migration', 'maintenance'];
 
-/** `src/realtime/delivery/outbox/window.ts` → `outbox`; `undefined` for what is in no folder of delivery. */
-const deliveryFolderOf = (path: string): string | undefined => /^src\/realtime\/delivery\/([^/]+)\//.exec(path)?.[1];
+/** The folders of the transport from bottom to top. */
+const TRANSPORT_FOLDERS = ['connections', 'http', 'server', 'events'];
+
+/** What a file imports of the folders of `root` that come after its own in the list. Files directly in `root` may be imported. */
+function importsFromAbove(source: Source, root: string, folders: readonly string[]): string[] {
+  const placeOf = (path: string): number => folders.indexOf(folderIn(root, path) ?? '');
+  const folder = folderIn(root, source.path);
+  if (folder === undefined) return [];
+  if (!folders.includes(folder)) return [`${folder} is not in the list of folders`];
+  return importsThat(source, (target) => placeOf(target) > placeOf(source.path));
+}
+
+/** `src/transport/`, `src/transport/http/body.ts` → `http`; `undefined` for what is in no folder of `root`. */
+function folderIn(root: string, path: string): string | undefined {
+  return path.startsWith(root) ? /^([^/]+)\//.exec(path.slice(root.length))?.[1] : undefined;
+}
 
 /** `src/auth/scope.ts` → `auth`; `undefined` for what is neither `src` nor `shared`. */
 function layerOf(path: string): string | undefined {

@@ -7,15 +7,15 @@ import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { noPeers } from '../../src/platform/peer-counts.js';
 import { Traffic } from '../../src/realtime/traffic.js';
-import { createAdmission } from '../../src/transport/admission.js';
-import { createConnectDeadline } from '../../src/transport/connect-deadline.js';
-import { createConnectLimits } from '../../src/transport/connect-limits.js';
-import { createConnectionBounds } from '../../src/transport/connection-bounds.js';
-import { createFloods } from '../../src/transport/floods.js';
-import { createHandshakes } from '../../src/transport/handshakes.js';
-import { closeServer, listen } from '../../src/transport/listen.js';
+import { createAdmission } from '../../src/transport/connections/admission.js';
+import { createConnectDeadline } from '../../src/transport/connections/connect-deadline.js';
+import { createConnectLimits } from '../../src/transport/connections/connect-limits.js';
+import { createConnectionBounds } from '../../src/transport/connections/connection-bounds.js';
+import { createHandshakes } from '../../src/transport/connections/handshakes.js';
+import { createFloods } from '../../src/transport/events/floods.js';
 import { openNamespaces } from '../../src/transport/namespaces.js';
-import { attach, createSocketServer } from '../../src/transport/socket.js';
+import { closeServer, listen } from '../../src/transport/server/listen.js';
+import { attach, createSocketServer } from '../../src/transport/socket-server.js';
 import { openRaw } from './hostile/raw-connection.js';
 
 test('an old client in the root namespace, which is not enabled, neither receives broadcasts nor sends events', async () => {
