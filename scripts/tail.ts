@@ -1,5 +1,5 @@
 import type { TrafficGap, TrafficRecord } from '#shared/contracts/traffic.js';
-import { toSafeText } from '../src/platform/loggable.js';
+import { toSafeText } from '../src/platform/logging/loggable.js';
 import { readArguments } from './arguments.js';
 import { gatewayAddress } from './gateway-address.js';
 

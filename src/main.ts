@@ -1,5 +1,5 @@
+import { ignoreOutputErrors } from './platform/logging/output-errors.js';
 import { nodeVersionProblem } from './platform/node-version.js';
-import { ignoreOutputErrors } from './platform/output-errors.js';
 import { exitCodes, StartError } from './platform/start-error.js';
 
 /** Ends the process with a sentence, and no stack: the message of a {@link StartError} says what to do. */

@@ -3,9 +3,9 @@ import type { App } from './app.js';
 import { createGatewayLogger } from './config/gateway-logger.js';
 import { createReload } from './config/reload.js';
 import { type Config, ConfigError, readSettings } from './config.js';
-import { systemClock } from './platform/clock.js';
-import type { Logger } from './platform/logger.js';
+import type { Logger } from './platform/logging/logger.js';
 import { exitCodes, StartError } from './platform/start-error.js';
+import { systemClock } from './platform/time/clock.js';
 import { versions } from './platform/version.js';
 
 /**

@@ -4,14 +4,14 @@ import { createGatewayLogger } from '../config/gateway-logger.js';
 import { createLiveSecrets, type LiveSecrets } from '../config/live-secrets.js';
 import type { Config } from '../config.js';
 import type { Machine } from '../framework/machine.js';
-import { boundLog } from '../platform/bounded-log.js';
 import { type Cleanup, createCleanup } from '../platform/cleanup.js';
-import { type Clock, systemClock, steadyClock as systemSteadyClock } from '../platform/clock.js';
 import { createHealth, type Health } from '../platform/health.js';
-import type { Logger } from '../platform/logger.js';
+import { boundLog } from '../platform/logging/bounded-log.js';
+import type { Logger } from '../platform/logging/logger.js';
 import { createMetrics, type Metrics } from '../platform/metrics.js';
 import type { StartEmbedded } from '../platform/mongo/connect.js';
 import { noPeers } from '../platform/peer-counts.js';
+import { type Clock, systemClock, steadyClock as systemSteadyClock } from '../platform/time/clock.js';
 import type { OnEmitted } from '../realtime/emitted.js';
 import { Traffic } from '../realtime/traffic.js';
 

@@ -1,8 +1,8 @@
 import { GatewayError } from '../errors.js';
 import { readDate } from '../models/index.js';
-import type { Clock } from '../platform/clock.js';
-import { createConcurrencyLimiter } from '../platform/concurrency-limiter.js';
-import { createRecent } from '../platform/recent.js';
+import { createConcurrencyLimiter } from '../platform/concurrency/concurrency-limiter.js';
+import type { Clock } from '../platform/time/clock.js';
+import { createRecent } from '../platform/time/recent.js';
 
 const MAX_SESSION_ID_LENGTH = 128;
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 
 /** How long before token expiry the client is warned. */
 const EXPIRY_WARNING_MS = 60_000;

@@ -2,8 +2,8 @@ import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey, type Local
 import { z } from 'zod';
 import { GatewayError } from '../errors.js';
 import { readBounded } from '../platform/bounded-body.js';
-import type { Clock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
+import type { Clock } from '../platform/time/clock.js';
 
 const REFRESH_INTERVAL_MS = 10 * 60_000;
 /** Minimum time between loads for tokens that no key verifies. Forged tokens must not flood the server of the key set. */

@@ -1,9 +1,9 @@
 import { siteCredential, siteRooms } from '#shared/contracts/push-sites.js';
 import type { Site } from '../config/sites.js';
 import { type ErrorCode, GatewayError } from '../errors.js';
-import type { Clock } from '../platform/clock.js';
-import { type ConcurrencyLimiter, createConcurrencyLimiter } from '../platform/concurrency-limiter.js';
+import { type ConcurrencyLimiter, createConcurrencyLimiter } from '../platform/concurrency/concurrency-limiter.js';
 import { type SiteAnswer, SiteFault, type SitesClient } from '../platform/sites-client.js';
+import type { Clock } from '../platform/time/clock.js';
 import { safeParse } from '../validation.js';
 import type { SitePrincipal } from './principal.js';
 import type { Handshake } from './token-sources.js';

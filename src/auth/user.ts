@@ -1,4 +1,4 @@
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 import type { ApiSessions } from './api-session.js';
 import { invalidToken } from './invalid-token.js';
 import type { Principal, UserPrincipal } from './principal.js';

@@ -1,9 +1,9 @@
 import type { LiveSecrets } from '../config/live-secrets.js';
 import type { Config } from '../config.js';
 import type { Cleanup } from '../platform/cleanup.js';
-import type { Clock } from '../platform/clock.js';
 import { toDataDirectoryError } from '../platform/data-directory.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
+import type { Clock } from '../platform/time/clock.js';
 import { ensureDevelopmentSecret } from './development-secret.js';
 import { createKeySet } from './key-set.js';
 import { createTokenSecrets, type TokenSecrets } from './token-secrets.js';

@@ -1,7 +1,7 @@
 import { errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
 import jwt from 'jsonwebtoken';
 import { GatewayError } from '../errors.js';
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 import { toUserPrincipal, type VerifiedToken } from './claims.js';
 import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { KeySet } from './key-set.js';

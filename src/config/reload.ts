@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { type Config, readSettings, type Settings } from '../config.js';
-import type { Clock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
+import type { Clock } from '../platform/time/clock.js';
 import { fileVariableOf } from './secret-names.js';
 import { isKnown, type Sources } from './sources.js';
 

@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import { GatewayError } from '../errors.js';
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 
 /** Streams of one node at a time. */
 const STREAMS_MAX = 8;

@@ -1,6 +1,6 @@
-import { createBatcher } from '../platform/batcher.js';
-import type { Logger } from '../platform/logger.js';
-import { createTaskTracker } from '../platform/task-tracker.js';
+import { createBatcher } from '../platform/concurrency/batcher.js';
+import { createTaskTracker } from '../platform/concurrency/task-tracker.js';
+import type { Logger } from '../platform/logging/logger.js';
 import type { PresenceEntry, PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';

@@ -1,5 +1,5 @@
 import type { Socket } from 'socket.io';
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 import { type WebSocketLike as FrameLimited, websocketOf } from './frame-limit.js';
 import {
   handleInSlices,

@@ -1,5 +1,5 @@
-import type { Clock } from '../platform/clock.js';
-import { createDeadlines } from '../platform/deadlines.js';
+import type { Clock } from '../platform/time/clock.js';
+import { createDeadlines } from '../platform/time/deadlines.js';
 
 /** The used parts of an Engine.IO connection. */
 interface Connection {

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:cluster';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 import { reportMissingWorkerParts, type WorkerMessages } from './private-parts.js';
 
 /** A message of `node:cluster` itself. Its response has its `seq` as `ack`. */

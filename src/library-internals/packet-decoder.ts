@@ -1,8 +1,8 @@
 import { Decoder, Encoder, PacketType } from 'socket.io-parser';
 import { publishedContracts } from '#shared/contracts/index.js';
 import { GatewayError, invalid } from '../errors.js';
-import type { Clock } from '../platform/clock.js';
 import { ensureBoundedJson } from '../platform/json-bounds.js';
+import type { Clock } from '../platform/time/clock.js';
 
 /** Maximum number of elements in the data of one event: ten times the largest valid event. */
 const EVENT_ELEMENTS_MAX = 10_000;

@@ -3,7 +3,7 @@
  * start and with the first connection: if a library renames one, the log says what the gateway lacks.
  */
 import type { Server, Socket } from 'socket.io';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 
 /** A private part of a library. */
 interface PrivatePart {

@@ -1,6 +1,6 @@
 import { RedisAdapter } from '@socket.io/redis-adapter';
 import type { Namespace, Server } from 'socket.io';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 import type { Redis } from '../platform/redis/connect.js';
 import { hasAny } from './memory-adapter.js';
 import { joinWrites } from './text-frames.js';

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../platform/clock.js';
-import { createDeadlines } from '../platform/deadlines.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import type { Clock } from '../platform/time/clock.js';
+import { createDeadlines } from '../platform/time/deadlines.js';
 
 /** Private parts of `ws`. Without them nothing is counted. */
 interface Receiver {

@@ -1,5 +1,5 @@
-import type { Clock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
+import type { Clock } from '../platform/time/clock.js';
 import { type StoredDocument, storedValue } from './reader.js';
 
 /** Documents that are logged in one hour. */

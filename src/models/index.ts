@@ -1,7 +1,7 @@
 import type { Connection, Model, Query, Schema } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
-import type { Clock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
+import type { Clock } from '../platform/time/clock.js';
 import { createFaultLog } from './fault-log.js';
 import type { IsSelected, StoredDocument } from './reader.js';
 import { type ForeignModel, isForeign, ownStates, readDocument, readerOf } from './readers.js';

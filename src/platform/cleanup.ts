@@ -1,4 +1,4 @@
-import type { Logger } from './logger.js';
+import type { Logger } from './logging/logger.js';
 
 /** Undo steps for shutdown, run in reverse order. */
 export interface Cleanup {

@@ -1,6 +1,6 @@
-import type { Clock } from './clock.js';
 import type { Metrics } from './metrics.js';
-import { valueWithin } from './within-ms.js';
+import type { Clock } from './time/clock.js';
+import { valueWithin } from './time/within-ms.js';
 
 /** A service that the gateway depends on. */
 export interface Dependency {

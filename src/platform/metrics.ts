@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { lostLines } from './log-output.js';
+import { lostLines } from './logging/output.js';
 import { createCounter, createHistogram, createObservedGauge } from './series.js';
 import { versions } from './version.js';
 

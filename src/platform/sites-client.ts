@@ -1,5 +1,5 @@
 import { readBounded } from './bounded-body.js';
-import type { Clock } from './clock.js';
+import type { Clock } from './time/clock.js';
 
 /** Time limit of one call, including waiting. */
 const CALL_LIMIT_MS = 5000;

@@ -1,5 +1,5 @@
-import type { Clock } from '../platform/clock.js';
-import { valueWithin } from '../platform/within-ms.js';
+import type { Clock } from '../platform/time/clock.js';
+import { valueWithin } from '../platform/time/within-ms.js';
 import type { NodeCalls } from './node-calls.js';
 import type { PresenceStore } from './presence/index.js';
 

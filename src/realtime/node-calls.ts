@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { GatewayError, isErrorCode } from '../errors.js';
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 import { type Bus, ofForm } from './bus.js';
 
 /** How long a node waits for the answer of another one. */

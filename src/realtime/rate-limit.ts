@@ -1,6 +1,6 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { GatewayError } from '../errors.js';
-import { createBatcher } from '../platform/batcher.js';
+import { createBatcher } from '../platform/concurrency/batcher.js';
 import type { Redis } from '../platform/redis/connect.js';
 import { defineScript, type ScriptReply } from '../platform/redis/script.js';
 

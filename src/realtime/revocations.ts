@@ -5,10 +5,10 @@ import type { Principal } from '../auth/principal.js';
 import type { TokenSecrets } from '../auth/token-secrets.js';
 import { GatewayError } from '../errors.js';
 import { readStored } from '../models/index.js';
-import type { Clock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 import { isDuplicateKey } from '../platform/mongo/duplicate-key.js';
-import { startPolling } from '../platform/poller.js';
+import type { Clock } from '../platform/time/clock.js';
+import { startPolling } from '../platform/time/poller.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import { type Bus, ofForm } from './bus.js';
 import {

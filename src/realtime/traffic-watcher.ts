@@ -1,5 +1,5 @@
 import type { LiveKind } from '#shared/contracts/traffic.js';
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 import { type NodeRecord, type Observation, toNodeRecord } from './traffic-record.js';
 
 /** What a watcher wants to know. Travels as JSON. */

@@ -1,5 +1,5 @@
 import { userOf } from '../auth/principal.js';
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { EmittedEvent } from './emitted.js';
 import type { Observation } from './traffic-record.js';

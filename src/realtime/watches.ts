@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { type LiveKind, liveKinds } from '#shared/contracts/traffic.js';
 import { toCanonicalJson } from '../platform/canonical-json.js';
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 import { type Bus, ofForm } from './bus.js';
 import type { Traffic } from './traffic.js';
 import type { NodeRecord } from './traffic-record.js';

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Clock } from '../platform/clock.js';
+import type { Clock } from '../platform/time/clock.js';
 
 /** A clock that runs, and that a test can move ahead. */
 export interface MovableClock extends Clock {

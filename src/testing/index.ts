@@ -6,7 +6,7 @@ import jwt from 'jsonwebtoken';
 import { createApp } from '../app.js';
 import { type Config, readConfig } from '../config.js';
 import { startInMemory } from '../embedded/index.js';
-import { createLogger } from '../platform/logger.js';
+import { createLogger } from '../platform/logging/logger.js';
 import type { EmittedEvent } from '../realtime/emitted.js';
 import { createMovableClock } from './clock.js';
 import { connectDevice, type Device } from './device.js';

@@ -10,9 +10,9 @@ import { createConnects, wordUnknownNamespaces } from '../library-internals/conn
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { connectionIdOf, discard, siblingsOf } from '../library-internals/server-state.js';
 import { forgetHandshake } from '../library-internals/slim-handshake.js';
-import type { Clock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import type { Clock } from '../platform/time/clock.js';
 import { rooms } from '../realtime/rooms.js';
 import type { Traffic } from '../realtime/traffic.js';
 import { deviceOf, type HandshakeDevice } from '../sockets/handshake.js';

@@ -14,9 +14,9 @@ import { joinBroadcastFrames, writeDirectly } from '../library-internals/text-fr
 import { createUnfinishedBound } from '../library-internals/unfinished-frames.js';
 import { createWebSocketEngine } from '../library-internals/websocket-engine.js';
 import { createWriteBufferBound } from '../library-internals/write-buffer.js';
-import { type Clock, steadyClock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import { type Clock, steadyClock } from '../platform/time/clock.js';
 import type { Traffic } from '../realtime/traffic.js';
 import { everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
 import { addressKeyOf } from './connections/address.js';

@@ -1,5 +1,5 @@
-import type { Clock } from '../platform/clock.js';
 import { type CountChange, type CountKind, countKinds, type PeerCounts } from '../platform/peer-counts.js';
+import type { Clock } from '../platform/time/clock.js';
 
 /** How long changes are gathered before they are sent. */
 const SHARE_AFTER_MS = 50;

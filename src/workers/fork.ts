@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
 import { closeLostConnections } from '../library-internals/lost-connections.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 import type { Line } from './calls.js';
 
 /** How a process ended. */

@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
 import { createLiveSecrets } from '../config/live-secrets.js';
 import type { Config } from '../config.js';
-import type { Clock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
+import type { Logger } from '../platform/logging/logger.js';
 import { createMetrics, type MetricsSnapshot } from '../platform/metrics.js';
 import { exitCodes, StartError } from '../platform/start-error.js';
-import { valueWithin } from '../platform/within-ms.js';
+import type { Clock } from '../platform/time/clock.js';
+import { valueWithin } from '../platform/time/within-ms.js';
 import { closeServer, listen } from '../transport/server/listen.js';
 import { CallError } from './calls.js';
 import { createCountExchange } from './counts.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createKeySet, type KeySet } from '../../src/auth/key-set.js';
 import { createTokenVerifier, type ExpectedClaims, type TokenVerifier } from '../../src/auth/verifier.js';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { createTestClock } from '../support/clock.js';
 import { answerKeys, createJwksServer, createSigningKey, type JwksServer, type SigningKey } from './jwks-server.js';
 import { expectRefusal, secondsAt, secrets, sign, visitorClaims } from './tokens.js';

@@ -2,7 +2,7 @@ import jwt from 'jsonwebtoken';
 import { expect } from 'vitest';
 import { createTokenSecrets } from '../../src/auth/token-secrets.js';
 import { type ErrorCode, GatewayError } from '../../src/errors.js';
-import type { Clock } from '../../src/platform/clock.js';
+import type { Clock } from '../../src/platform/time/clock.js';
 
 /** The shared secret of these tests. */
 export const SECRET = 'the shared secret of these tests';

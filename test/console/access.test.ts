@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../src/platform/clock.js';
+import { systemClock } from '../../src/platform/time/clock.js';
 import { type Tab, useBrowser } from '../support/browser.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import { API_KEY, type TestGateway } from '../support/gateway.js';

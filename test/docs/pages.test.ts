@@ -9,7 +9,7 @@ import { readConfigFile } from '../../src/config/config-file.js';
 import { readSites } from '../../src/config/sites.js';
 import { environment } from '../../src/config.js';
 import { catalogue } from '../../src/errors.js';
-import { logEvents } from '../../src/platform/log-events.js';
+import { logEvents } from '../../src/platform/logging/events.js';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { readSources } from '../architecture/sources.js';
 import { projectDirectory } from '../support/script.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { connect, openSocket } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import { openLine } from '../support/line.js';
 import { refuseCommands } from '../support/refused-commands.js';

@@ -51,7 +51,11 @@ test('the oldest Node.js is that of package.json, and versions are compared as n
 test('the entry of the process loads nothing that an old Node.js cannot load before it has checked the version', async () => {
   const entry = await readFile(`${projectDirectory}src/main.ts`, 'utf8');
   const imported = [...entry.matchAll(/^import .* from '(.*)';$/gm)].map(([, path = '']) => path);
-  expect(imported).toEqual(['./platform/node-version.js', './platform/output-errors.js', './platform/start-error.js']);
+  expect(imported).toEqual([
+    './platform/logging/output-errors.js',
+    './platform/node-version.js',
+    './platform/start-error.js',
+  ]);
   for (const path of imported) {
     const text = await readFile(`${projectDirectory}src/${path.replace('.js', '.ts')}`, 'utf8');
     expect(text, path).not.toMatch(/^import /m);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { wireVersion } from '#shared/contracts/index.js';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startProgram } from '../support/program.js';
 import { compiled, projectDirectory } from '../support/script.js';

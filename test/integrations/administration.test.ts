@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createBackend } from '#shared/backend/index.js';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { connect, refusal } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
 import { createTestEnvironment, type TestEnvironment, type TestUser } from '../support/environment.js';

@@ -7,7 +7,7 @@ import {
   reportMissingServerParts,
   serverParts,
 } from '../../src/library-internals/private-parts.js';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { connect } from '../support/client.js';
 import { startGateway } from '../support/gateway.js';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Types } from 'mongoose';
 import { publishedNamespaces } from '#shared/contracts/index.js';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { openWebsite } from '../integrations/push-sites/website.js';
 import { connect, type TestClient } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { environment } from '../../src/config.js';
 import { catalogue } from '../../src/errors.js';
-import { logEvents } from '../../src/platform/log-events.js';
+import { logEvents } from '../../src/platform/logging/events.js';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { parseMetrics } from '../support/prometheus.js';
 import { projectDirectory } from '../support/script.js';

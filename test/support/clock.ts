@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { type Clock, systemClock } from '../../src/platform/clock.js';
+import { type Clock, systemClock } from '../../src/platform/time/clock.js';
 
 /** Times that a condition is checked before the next step, a millisecond apart. */
 const LOOKS = 10;

@@ -5,7 +5,7 @@ import jwt from 'jsonwebtoken';
 import type { Overrides } from '../../src/app/base.js';
 import { type App, createApp } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { startDatabase, startEmbedded } from './database.js';
 
 /** The secret of every gateway under test. */

@@ -1,7 +1,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Registry } from 'prom-client';
 import { HISTORY_STEP_S } from '#shared/contracts/cluster.js';
-import type { Clock } from '../../platform/clock.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { type Columns, History, toRate } from './history.js';
 import { type Reading, readMetrics } from './readings.js';
 

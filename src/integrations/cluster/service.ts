@@ -1,6 +1,6 @@
 import { HISTORY_STEP_S } from '#shared/contracts/cluster.js';
 import type { Context } from '../../framework/context.js';
-import { shareAnswers } from '../../platform/shared-answers.js';
+import { shareAnswers } from '../../platform/concurrency/shared-answers.js';
 import { createAskNodes } from '../../realtime/ask-nodes.js';
 import type { Columns } from './history.js';
 import { mergeColumns } from './merge.js';

@@ -3,7 +3,7 @@ import { consoleApi } from '#shared/contracts/console.js';
 import type { Route } from '#shared/contracts/contract.js';
 import { GatewayError } from '../../errors.js';
 import type { EnteredCall, Entrance } from '../../framework/entrance.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import { decisionOf } from './decisions.js';
 import { isFromOtherPage, isFromOwnPage, isSecurePage } from './origin.js';
 import type { Pages } from './pages.js';

@@ -2,9 +2,9 @@ import { isObjectIdOrHexString } from 'mongoose';
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { UserPrincipal } from '../../auth/principal.js';
 import type { Context } from '../../framework/context.js';
-import { createBatcher } from '../../platform/batcher.js';
-import { createCoalescer } from '../../platform/coalescer.js';
-import type { Settling } from '../../platform/settling.js';
+import { createBatcher } from '../../platform/concurrency/batcher.js';
+import { createCoalescer } from '../../platform/concurrency/coalescer.js';
+import type { Settling } from '../../platform/concurrency/settling.js';
 import { rooms } from '../../realtime/rooms.js';
 import type { Blocks } from '../users/index.js';
 

@@ -1,6 +1,6 @@
 import type { Context } from '../../framework/context.js';
+import type { Settling } from '../../platform/concurrency/settling.js';
 import { createWriteTogether } from '../../platform/mongo/write-together.js';
-import type { Settling } from '../../platform/settling.js';
 import type { Blocks } from '../users/index.js';
 import { ensureParticipants } from './access.js';
 import { createChanges } from './changes.js';

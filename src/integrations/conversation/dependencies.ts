@@ -1,7 +1,7 @@
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Logger } from '../../platform/logger.js';
-import type { Settling } from '../../platform/settling.js';
+import type { Settling } from '../../platform/concurrency/settling.js';
+import type { Logger } from '../../platform/logging/logger.js';
+import type { Clock } from '../../platform/time/clock.js';
 import type { Work } from '../../realtime/work.js';
 import type { Blocks } from '../users/index.js';
 import type { CounterStore } from './counters/index.js';

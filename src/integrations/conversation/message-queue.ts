@@ -1,4 +1,4 @@
-import type { KeyedMutex } from '../../platform/keyed-mutex.js';
+import type { KeyedMutex } from '../../platform/concurrency/keyed-mutex.js';
 
 /** Messages that are stored together in a conversation. */
 const TOGETHER_MAX = 50;

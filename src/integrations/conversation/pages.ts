@@ -1,8 +1,8 @@
 import type { Amounts } from '#shared/contracts/costs.js';
 import { invalid } from '../../errors.js';
 import { storedValue } from '../../models/index.js';
-import type { Clock } from '../../platform/clock.js';
 import { type Bounds, type Position, type Range, rangesAfter, readRanges } from '../../platform/mongo/keyset.js';
+import type { Clock } from '../../platform/time/clock.js';
 
 /** A paged list in a descending, total order. */
 interface OrderedList<T extends object> {

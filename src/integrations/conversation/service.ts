@@ -5,7 +5,7 @@ import type { payloads } from '#shared/contracts/conversation-parts.js';
 import type { Counters } from '#shared/models/counter.js';
 import type { Attachment, Message } from '#shared/models/message.js';
 import type { Context } from '../../framework/context.js';
-import { createSettling, type Settling } from '../../platform/settling.js';
+import { createSettling, type Settling } from '../../platform/concurrency/settling.js';
 import type { Blocks } from '../users/index.js';
 import { type Conversations, createConversations, type Viewer } from './conversations.js';
 import { type CountedMembers, type CounterStore, createCounterStore, noCounters } from './counters/index.js';

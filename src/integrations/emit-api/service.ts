@@ -5,7 +5,7 @@ import { toCanonicalId } from '#shared/contracts/primitives.js';
 import { GatewayError, invalid } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import type { AskedBy } from '../../framework/routes.js';
-import { withinMs } from '../../platform/within-ms.js';
+import { withinMs } from '../../platform/time/within-ms.js';
 import type { HistoryQuery } from '../../realtime/delivery/diagnostics/history.js';
 import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
 import { Idempotency, type Once } from '../../realtime/delivery/ingest/idempotency.js';

@@ -1,5 +1,5 @@
 import type { SiteAnswerReport } from '../../auth/site.js';
-import type { Clock } from '../../platform/clock.js';
+import type { Clock } from '../../platform/time/clock.js';
 import type { UserUpdate } from './updates.js';
 
 /** Calls whose time is remembered for each site. */

@@ -1,6 +1,6 @@
 import type { Model } from 'mongoose';
 import type { SiteMember } from '#shared/models/site-member.js';
-import { createBatcher } from '../../platform/batcher.js';
+import { createBatcher } from '../../platform/concurrency/batcher.js';
 import { keyOf, type Recipient } from '../../realtime/delivery/message.js';
 
 /** Maximum users in one database call. */

@@ -2,7 +2,7 @@ import { siteNamespace } from '#shared/contracts/namespaces.js';
 import type { SitePrincipal } from '../../auth/principal.js';
 import type { LiveSecrets } from '../../config/live-secrets.js';
 import type { Site } from '../../config/sites.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import { keyOf, type Recipient, recipientOf } from '../../realtime/delivery/message.js';
 import type { ChangedUser, PresenceEntry, PresenceStore } from '../../realtime/presence/index.js';
 import { createSeal } from './credentials.js';

@@ -2,7 +2,7 @@ import { siteNamespace } from '#shared/contracts/namespaces.js';
 import type { siteStatus } from '#shared/contracts/site-status.js';
 import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/routes.js';
-import { shareAnswers } from '../../platform/shared-answers.js';
+import { shareAnswers } from '../../platform/concurrency/shared-answers.js';
 import { createAskNodes } from '../../realtime/ask-nodes.js';
 import type { NamespaceLoad } from '../../realtime/local-node.js';
 import { type SiteActivities, type SiteActivity, UPDATES_MAX } from './activity.js';

@@ -1,8 +1,8 @@
 import type { Site } from '../../config/sites.js';
-import type { Clock } from '../../platform/clock.js';
-import { type ConcurrencyLimiter, createConcurrencyLimiter } from '../../platform/concurrency-limiter.js';
-import type { Logger } from '../../platform/logger.js';
+import { type ConcurrencyLimiter, createConcurrencyLimiter } from '../../platform/concurrency/concurrency-limiter.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import type { SitesClient } from '../../platform/sites-client.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { keyOf } from '../../realtime/delivery/message.js';
 import type { Credentials } from './credentials.js';
 

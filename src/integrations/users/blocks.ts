@@ -2,7 +2,7 @@ import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import { readStored } from '../../models/index.js';
-import { createGroupLoader, createLoader } from '../../platform/batcher.js';
+import { createGroupLoader, createLoader } from '../../platform/concurrency/batcher.js';
 import { type Person, type Relations, toRelations } from './people.js';
 
 /** Blocks of one user that are read, and of all users in one query. */

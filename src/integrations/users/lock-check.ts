@@ -1,8 +1,8 @@
 import { userNamespaces } from '#shared/contracts/namespaces.js';
 import { GatewayError } from '../../errors.js';
-import { createBatcher } from '../../platform/batcher.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Logger } from '../../platform/logger.js';
+import { createBatcher } from '../../platform/concurrency/batcher.js';
+import type { Logger } from '../../platform/logging/logger.js';
+import type { Clock } from '../../platform/time/clock.js';
 import type { GatewaySocket, SocketListener } from '../../sockets/socket.js';
 import { type People, toObjectId } from './people.js';
 

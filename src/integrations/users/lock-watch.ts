@@ -1,9 +1,9 @@
 import { isObjectIdOrHexString, type Types } from 'mongoose';
 import { tokenNamespaces } from '#shared/contracts/namespaces.js';
 import type { Integration } from '../../framework/integration.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Logger } from '../../platform/logger.js';
-import { startPolling } from '../../platform/poller.js';
+import type { Logger } from '../../platform/logging/logger.js';
+import type { Clock } from '../../platform/time/clock.js';
+import { startPolling } from '../../platform/time/poller.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import { endLocked, type LockCheck } from './lock-check.js';
 import { type People, toObjectId } from './people.js';

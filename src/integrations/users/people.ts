@@ -2,7 +2,7 @@ import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import { type Proof, proofOf, readStored } from '../../models/index.js';
-import type { Clock } from '../../platform/clock.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { createNameSearch, type NamedUser } from './name-search.js';
 import { createSuspectSearch } from './suspects.js';
 

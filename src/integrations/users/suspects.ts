@@ -1,7 +1,7 @@
 import { type mongo, Schema, type Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../platform/clock.js';
 import { isServerError } from '../../platform/mongo/errors.js';
+import type { Clock } from '../../platform/time/clock.js';
 
 /** Fields by which a user can be locked. */
 const FIELDS = ['isActive', 'status', 'blockedUntil'] as const;

@@ -4,8 +4,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent } from 'node:https';
 import type { FirebaseError } from 'firebase-admin/app';
 import type { Messaging, SendResponse } from 'firebase-admin/messaging';
-import type { Clock } from '../clock.js';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../logging/logger.js';
+import type { Clock } from '../time/clock.js';
 import { type PushSettings, readCredential } from './account.js';
 import { type PushNotification, toMessage } from './notification.js';
 

@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../logging/logger.js';
 
 /** Nodes whose clocks differ from that of the database by less than this differ from each other by less than 5 s. */
 const DIFFERENCE_MAX_MS = 2500;

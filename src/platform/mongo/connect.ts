@@ -3,7 +3,7 @@ import { type Connection, createConnection, STATES } from 'mongoose';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../embedded/index.js';
 import { toDataDirectoryError } from '../data-directory.js';
 import type { Dependency } from '../health.js';
-import type { LogDetails, Logger } from '../logger.js';
+import type { LogDetails, Logger } from '../logging/logger.js';
 import { StartError } from '../start-error.js';
 import { watchClock } from './clock-watch.js';
 import { readIsOnShards } from './cluster.js';

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { type ConnectOptions, mongo as driver } from 'mongoose';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../logging/logger.js';
 import { fixedOptions } from './options.js';
 import { type MongoUrl, redact } from './url.js';
 

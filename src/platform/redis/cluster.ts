@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCluster } from 'redis';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '../time/within-ms.js';
 import { createAnswers } from './answers.js';
 import { backOffMs, type CommandClient } from './connection.js';
 import { HUNG_AFTER_MS, toClientOptions } from './server-connection.js';

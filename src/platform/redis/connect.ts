@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../logging/logger.js';
 import { StartError } from '../start-error.js';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '../time/within-ms.js';
 import { createSelfCheck, type Probe } from './check.js';
 import { createClients } from './clients.js';
 import type { CommandClient } from './connection.js';

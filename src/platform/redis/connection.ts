@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '../time/within-ms.js';
 import { type Answers, createAnswers } from './answers.js';
 import { type Connection, type ConnectionSettings, createConnection, HUNG_AFTER_MS } from './server-connection.js';
 import {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DisconnectsClientError, ErrorReply } from 'redis';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../logging/logger.js';
 import { StartError } from '../start-error.js';
 import type { SelfCheck } from './check.js';
 import { backOffMs, type CommandClient } from './connection.js';

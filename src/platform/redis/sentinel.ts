@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { withinMs } from '../within-ms.js';
+import { withinMs } from '../time/within-ms.js';
 import { CLUSTER_REMEDY, SENTINEL_REMEDY, toReason, UnknownMasterError, WrongServerError } from './refusal.js';
 import { type Connection, createConnection, HUNG_AFTER_MS } from './server-connection.js';
 import { type RedisServer, type RedisTarget, toHostAndPort } from './url.js';

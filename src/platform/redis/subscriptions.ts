@@ -1,4 +1,4 @@
-import type { Logger } from '../logger.js';
+import type { Logger } from '../logging/logger.js';
 import type { RedisClient } from './connection.js';
 import { escapeGlob } from './refusal.js';
 import type { MessageListener } from './subscription-memory.js';

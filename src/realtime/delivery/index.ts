@@ -10,10 +10,10 @@
  *    later.
  */
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Logger } from '../../platform/logger.js';
+import { createTaskTracker } from '../../platform/concurrency/task-tracker.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
-import { createTaskTracker } from '../../platform/task-tracker.js';
+import type { Clock } from '../../platform/time/clock.js';
 import type { Tracing } from '../../platform/tracing.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';

@@ -1,5 +1,5 @@
-import type { Clock } from '../../platform/clock.js';
 import type { Metrics } from '../../platform/metrics.js';
+import type { Clock } from '../../platform/time/clock.js';
 import type { Step, Tracing } from '../../platform/tracing.js';
 import type { Cursor } from './devices/cursor.js';
 import type { CutReason } from './devices/cuts.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../platform/clock.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { CHUNK, type PresenceCommands, type Renewal } from './commands.js';
 
 /** What {@link Lease.renew} found. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../../platform/clock.js';
+import type { Clock } from '../../platform/time/clock.js';
 import type { Presence, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
 import { toPlace, toText } from './place.js';
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../platform/clock.js';
+import type { Clock } from '../../platform/time/clock.js';
 
 /** Maximum number of users; the oldest are dropped. */
 const USERS_MAX = 50_000;

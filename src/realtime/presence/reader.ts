@@ -1,5 +1,5 @@
 import { GatewayError } from '../../errors.js';
-import { createBatcher, createLoader } from '../../platform/batcher.js';
+import { createBatcher, createLoader } from '../../platform/concurrency/batcher.js';
 import type { Redis } from '../../platform/redis/connect.js';
 import { type PresenceCommands, toPresence } from './commands.js';
 import type { Presence, PresenceStore } from './index.js';

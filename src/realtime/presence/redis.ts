@@ -1,6 +1,6 @@
-import type { Clock } from '../../platform/clock.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import type { Redis } from '../../platform/redis/connect.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { CHUNK, createPresenceCommands, type PresenceCommands } from './commands.js';
 import type { Added, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
 import { Lease, type Renewed } from './lease.js';

@@ -1,6 +1,6 @@
-import { createBatcher } from '../../platform/batcher.js';
-import type { Clock } from '../../platform/clock.js';
+import { createBatcher } from '../../platform/concurrency/batcher.js';
 import { chunksOf } from '../../platform/lists.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { CHUNK, type Changed, type PresenceCommands, type SocketChange, type SocketOfUser } from './commands.js';
 import type { Added, ChangedUser, PresenceEntry } from './index.js';
 import type { PendingOffline } from './pending-offline.js';

@@ -1,9 +1,9 @@
 import type { Model } from 'mongoose';
 import type { Socket } from '#shared/models/socket.js';
-import { type Clock, systemClock } from '../../platform/clock.js';
 import { groupBy } from '../../platform/lists.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
+import { type Clock, systemClock } from '../../platform/time/clock.js';
 
 /** A socket as the directory knows it. */
 interface SocketRef {

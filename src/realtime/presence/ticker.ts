@@ -1,4 +1,4 @@
-import type { Clock } from '../../platform/clock.js';
+import type { Clock } from '../../platform/time/clock.js';
 
 /** Ticks requested within this time are merged. */
 const SPACING_MS = 25;

@@ -1,5 +1,5 @@
-import type { Clock } from '../../platform/clock.js';
 import type { Metrics } from '../../platform/metrics.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { type AdmissionRate, createRateByLag, fixedRate } from './admission-rate.js';
 
 /**

@@ -1,8 +1,8 @@
 import { cutConnection } from '../../library-internals/cut-connection.js';
-import type { Clock } from '../../platform/clock.js';
-import { createDeadlines } from '../../platform/deadlines.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
+import type { Clock } from '../../platform/time/clock.js';
+import { createDeadlines } from '../../platform/time/deadlines.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 
 type Connection = GatewaySocket['conn'];

@@ -1,7 +1,7 @@
 import type { Principal } from '../../auth/principal.js';
 import { GatewayError } from '../../errors.js';
-import type { Clock } from '../../platform/clock.js';
 import type { PeerCounts } from '../../platform/peer-counts.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { payerOf } from '../../realtime/work.js';
 
 const WINDOW_MS = 10_000;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { cutConnection } from '../../library-internals/cut-connection.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
 import type { CountKind, PeerCounts } from '../../platform/peer-counts.js';
 import type { GatewaySocket } from '../../sockets/socket.js';

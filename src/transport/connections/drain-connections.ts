@@ -1,6 +1,6 @@
 import { connectionsOf } from '../../library-internals/server-state.js';
-import type { Clock } from '../../platform/clock.js';
 import { chunksOf, groupBy } from '../../platform/lists.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { everySocket, type GatewayServer, type GatewaySocket } from '../../sockets/socket.js';
 
 /** Number of waves in which clients are disconnected, so that they do not all reconnect to the other nodes at once. */

@@ -1,8 +1,8 @@
 import type { Machine } from '../../framework/machine.js';
 import { connectionsOf } from '../../library-internals/server-state.js';
-import type { Clock } from '../../platform/clock.js';
 import type { Health } from '../../platform/health.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
+import type { Clock } from '../../platform/time/clock.js';
 import type { GatewayServer } from '../../sockets/socket.js';
 import { drainConnections } from './drain-connections.js';
 

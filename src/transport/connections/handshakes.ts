@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { GatewayError } from '../../errors.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import type { Admission } from './admission.js';
 import type { ConnectionBounds } from './connection-bounds.js';
 import { type AnswerHandshake, refuseOverloaded, refuseWhileDraining } from './refusals.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { catalogue } from '../../errors.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 
 /** Engine.IO's report of a refused handshake. */
 interface RefusedHandshake {

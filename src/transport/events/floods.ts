@@ -1,8 +1,8 @@
 import { anonymous, userOf } from '../../auth/principal.js';
 import { createFloodBrake, type Flood, type FloodBrake } from '../../library-internals/flood-brake.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
+import type { Clock } from '../../platform/time/clock.js';
 import type { GatewaySocket, SocketState } from '../../sockets/socket.js';
 import { callerOf } from './caller.js';
 

@@ -4,7 +4,7 @@ import type { Route, TextAnswer } from '#shared/contracts/contract.js';
 import { GatewayError, invalid } from '../../errors.js';
 import { toGatewayError, toRequestFailure } from '../../framework/reply.js';
 import type { MountedRoute } from '../../framework/routes.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import { type ReportKeyRefusal, reasonOfRefusal } from './key-refusals.js';
 import { requestIdOf } from './request-id.js';
 

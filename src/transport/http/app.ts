@@ -7,7 +7,7 @@ import nocache from 'nocache';
 import type { Config } from '../../config.js';
 import { GatewayError } from '../../errors.js';
 import type { MountedRoute } from '../../framework/routes.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import { type Answering, sendText, toErrorHandler } from './answers.js';
 import { bodyBytesOf, createBodyReader } from './body.js';
 import { type CallDependencies, toRequestHandler } from './call.js';

@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import type { GatewayError } from '../../errors.js';
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 import { addressKeyOf } from '../connections/address.js';
 
 /** Logs a call without a valid API key. */

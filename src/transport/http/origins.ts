@@ -1,4 +1,4 @@
-import type { Logger } from '../../platform/logger.js';
+import type { Logger } from '../../platform/logging/logger.js';
 
 /** Maximum length of an origin. Longer values are truncated in the log. */
 const LOGGED_MAX = 200;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock } from '../../platform/clock.js';
 import type { Metrics } from '../../platform/metrics.js';
+import type { Clock } from '../../platform/time/clock.js';
 import { CLOSE_TIMEOUT_MS } from '../connections/drain-connections.js';
 import { bodyBytesOf } from '../http/body.js';
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { Server as TcpServer } from 'node:net';
-import type { Clock } from '../../platform/clock.js';
 import { StartError } from '../../platform/start-error.js';
+import type { Clock } from '../../platform/time/clock.js';
 
 /** Where to listen. */
 interface Address {

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { HISTORY_STEP_S } from '#shared/contracts/cluster.js';
-import { systemClock } from '../../../src/platform/clock.js';
+import { systemClock } from '../../../src/platform/time/clock.js';
 import { connect } from '../../support/client.js';
 import { startGatewayProcess } from '../../support/gateway-process.js';
 import { until } from '../../support/until.js';

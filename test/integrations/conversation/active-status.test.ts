@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { createActiveStatus } from '../../../src/integrations/conversation/active-status.js';
-import { createSettling } from '../../../src/platform/settling.js';
+import { createSettling } from '../../../src/platform/concurrency/settling.js';
 import { createTestClock } from '../../support/clock.js';
 import { until } from '../../support/until.js';
 

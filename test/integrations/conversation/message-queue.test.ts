@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createMessageQueue } from '../../../src/integrations/conversation/message-queue.js';
-import { createKeyedMutex } from '../../../src/platform/keyed-mutex.js';
+import { createKeyedMutex } from '../../../src/platform/concurrency/keyed-mutex.js';
 import { createTestClock } from '../../support/clock.js';
 
 const WAIT_MS = 1000;

@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import { expect, test, vi } from 'vitest';
 import { createTell } from '../../../src/integrations/conversation/tell.js';
-import { createSettling } from '../../../src/platform/settling.js';
+import { createSettling } from '../../../src/platform/concurrency/settling.js';
 import { createTestClock } from '../../support/clock.js';
 
 /** Conversations in which nothing is shown but their titles, and their participants. */

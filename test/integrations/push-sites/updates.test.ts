@@ -1,6 +1,6 @@
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Clock } from '../../../src/platform/clock.js';
+import type { Clock } from '../../../src/platform/time/clock.js';
 import { createFastClock, createTestClock } from '../../support/clock.js';
 import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Logger } from '../../../src/platform/logger.js';
+import type { Logger } from '../../../src/platform/logging/logger.js';
 import { watchClock } from '../../../src/platform/mongo/clock-watch.js';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Clock, systemClock } from '../../../src/platform/clock.js';
 import { slotOf } from '../../../src/platform/redis/cluster.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
 import { defineScript } from '../../../src/platform/redis/script.js';
+import { type Clock, systemClock } from '../../../src/platform/time/clock.js';
 import { createSharedPresence } from '../../../src/realtime/presence/partitions.js';
 import { createRateLimiter } from '../../../src/realtime/rate-limit.js';
 import { startCluster, type TestCluster } from '../../support/redis-cluster.js';

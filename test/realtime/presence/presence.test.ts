@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../../../src/platform/clock.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
+import { systemClock } from '../../../src/platform/time/clock.js';
 import type { PresenceEntry, PresenceStore } from '../../../src/realtime/presence/index.js';
 import { createMemoryPresence } from '../../../src/realtime/presence/memory.js';
 import { createRedisPresence } from '../../../src/realtime/presence/redis.js';

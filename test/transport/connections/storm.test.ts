@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { createLogger } from '../../../src/platform/logger.js';
+import { createLogger } from '../../../src/platform/logging/logger.js';
 import { type Recorder, recordCommands } from '../../queries/recorder.js';
 import { openClient } from '../../shared/client/environment.js';
 import { openSocket } from '../../support/client.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { anonymous } from '../../../src/auth/principal.js';
-import { createLogger } from '../../../src/platform/logger.js';
+import { createLogger } from '../../../src/platform/logging/logger.js';
 import { createMetrics } from '../../../src/platform/metrics.js';
 import type { GatewaySocket } from '../../../src/sockets/socket.js';
 import { createDispatch } from '../../../src/transport/events/dispatch.js';

@@ -1,4 +1,4 @@
-import { createLogger } from '../../../src/platform/logger.js';
+import { createLogger } from '../../../src/platform/logging/logger.js';
 import { startGateway } from '../../support/gateway.js';
 import type { GatewayProcess } from '../../support/gateway-process.js';
 

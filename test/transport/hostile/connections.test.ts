@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createLogger } from '../../../src/platform/logger.js';
+import { createLogger } from '../../../src/platform/logging/logger.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
 import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
 import { openLine, upgradeRequest } from '../../support/line.js';

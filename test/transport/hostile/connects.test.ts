@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApiSessions } from '../../../src/auth/api-session.js';
-import { createLogger } from '../../../src/platform/logger.js';
+import { createLogger } from '../../../src/platform/logging/logger.js';
 import { createTestClock } from '../../support/clock.js';
 import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
 import { enterRaw, openRaw } from './raw-connection.js';

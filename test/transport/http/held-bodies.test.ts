@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { createLogger } from '../../../src/platform/logger.js';
+import { createLogger } from '../../../src/platform/logging/logger.js';
 import { createMetrics } from '../../../src/platform/metrics.js';
 import { createHttpApp } from '../../../src/transport/http/app.js';
 import { createGate } from '../../support/gate.js';

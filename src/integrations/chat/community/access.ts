@@ -5,8 +5,8 @@ import type { Models } from '#shared/models/index.js';
 import type { Principal } from '../../../auth/principal.js';
 import { GatewayError } from '../../../errors.js';
 import { proofOf, readStored, storedValue } from '../../../models/index.js';
-import type { Clock } from '../../../platform/clock.js';
 import type { Write } from '../../../platform/mongo/write-together.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import {
   type Blocks,
   blockedAmong,

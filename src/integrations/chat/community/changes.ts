@@ -5,7 +5,7 @@ import { spellingsOf } from '#shared/utilities/emoji.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { storedForms } from '../../../models/index.js';
-import type { Settling } from '../../../platform/settling.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import type { OutgoingEvent } from '../../../realtime/emitter.js';
 import { ChatError } from '../shared/index.js';
 import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound } from './access.js';

@@ -4,7 +4,7 @@ import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import type { Contacts } from '../../../framework/integration.js';
 import { readStored, storedForms } from '../../../models/index.js';
-import { createGroupLoader } from '../../../platform/batcher.js';
+import { createGroupLoader } from '../../../platform/concurrency/batcher.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, groupByUser } from '../shared/index.js';
 

@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import type { Context } from '../../../framework/context.js';
-import { createLoader } from '../../../platform/batcher.js';
-import type { Settling } from '../../../platform/settling.js';
+import { createLoader } from '../../../platform/concurrency/batcher.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import type { FindPresent } from '../../../realtime/present-users.js';
 import type { UserCaller } from '../shared/index.js';
 import type { Publisher } from './publisher.js';

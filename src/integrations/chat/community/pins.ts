@@ -1,6 +1,6 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
-import type { Settling } from '../../../platform/settling.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import { ChatError } from '../shared/index.js';
 import { type ChatsAccess, ensureHeard, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
 import type { Publisher } from './publisher.js';

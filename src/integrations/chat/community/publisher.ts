@@ -1,6 +1,6 @@
 import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Chat } from '#shared/models/chat.js';
-import type { Logger } from '../../../platform/logger.js';
+import type { Logger } from '../../../platform/logging/logger.js';
 import type { Emitter, OutgoingEvent, Target } from '../../../realtime/emitter.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { UserCaller } from '../shared/index.js';

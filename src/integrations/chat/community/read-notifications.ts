@@ -1,8 +1,8 @@
 import type { Types } from 'mongoose';
 import type { Notification } from '#shared/models/notification.js';
 import type { Context } from '../../../framework/context.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import { chunksOf } from '../../../platform/lists.js';
-import type { Settling } from '../../../platform/settling.js';
 import type { Publisher } from './publisher.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {

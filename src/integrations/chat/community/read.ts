@@ -4,7 +4,7 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { storedForms } from '../../../models/index.js';
-import type { Settling } from '../../../platform/settling.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';
 import type { ChatLog } from './log.js';

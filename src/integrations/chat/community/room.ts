@@ -1,8 +1,8 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
-import type { Coalescer } from '../../../platform/coalescer.js';
-import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
-import type { Settling } from '../../../platform/settling.js';
+import type { Coalescer } from '../../../platform/concurrency/coalescer.js';
+import { createKeyedMutex } from '../../../platform/concurrency/keyed-mutex.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Typing } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';

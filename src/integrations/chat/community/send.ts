@@ -6,7 +6,7 @@ import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
-import type { Settling } from '../../../platform/settling.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import { createStoreMessage, isPositioned, type SendingRules, type StoredMessage } from '../shared/index.js';
 import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound } from './access.js';
 import { type ChatLog, toEvent } from './log.js';

@@ -1,7 +1,7 @@
 import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../../framework/context.js';
-import { createCoalescer } from '../../../platform/coalescer.js';
-import { createSettling } from '../../../platform/settling.js';
+import { createCoalescer } from '../../../platform/concurrency/coalescer.js';
+import { createSettling } from '../../../platform/concurrency/settling.js';
 import { createFindPresent } from '../../../realtime/present-users.js';
 import { type ChatServices, createTyping } from '../shared/index.js';
 import { createAccess } from './access.js';

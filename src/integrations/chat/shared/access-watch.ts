@@ -3,7 +3,7 @@ import { groupTypes } from '#shared/models/user.js';
 import type { Context } from '../../../framework/context.js';
 import type { Integration } from '../../../framework/integration.js';
 import { chunksOf, groupBy } from '../../../platform/lists.js';
-import { startPolling } from '../../../platform/poller.js';
+import { startPolling } from '../../../platform/time/poller.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
 import { endLocked, type People } from '../../users/index.js';

@@ -3,8 +3,8 @@ import { amountsOfMessage, pointsOf } from '#shared/contracts/costs.js';
 import type { Models } from '#shared/models/index.js';
 import type { Principal } from '../../../auth/principal.js';
 import { createBoundedMap } from '../../../platform/bounded-map.js';
-import type { Clock } from '../../../platform/clock.js';
 import type { Write } from '../../../platform/mongo/write-together.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { UserCaller } from './authentication.js';
 import { type Callers, toConditionsOf } from './circles.js';
 

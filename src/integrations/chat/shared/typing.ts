@@ -1,4 +1,4 @@
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { SocketListener } from '../../../sockets/socket.js';
 
 /** How long a user counts as typing without a further event. */

@@ -1,4 +1,4 @@
-import { createBatcher } from '../../../platform/batcher.js';
+import { createBatcher } from '../../../platform/concurrency/batcher.js';
 import type { PresenceStore } from '../../../realtime/presence/index.js';
 import type { Snapshots } from './snapshots.js';
 

@@ -3,8 +3,8 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
-import type { Clock } from '../../../platform/clock.js';
 import type { Write } from '../../../platform/mongo/write-together.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import {
   type Blocks,
   blockedAmong,

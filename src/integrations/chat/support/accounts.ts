@@ -3,7 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { User } from '#shared/models/user.js';
 import { readStored } from '../../../models/index.js';
-import { createBatcher } from '../../../platform/batcher.js';
+import { createBatcher } from '../../../platform/concurrency/batcher.js';
 import { accountOf } from '../shared/index.js';
 
 const projection = { _id: 1, account: 1 } as const;

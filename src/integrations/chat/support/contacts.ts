@@ -3,7 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Contacts } from '../../../framework/integration.js';
 import { readStored } from '../../../models/index.js';
-import { createGroupLoader } from '../../../platform/batcher.js';
+import { createGroupLoader } from '../../../platform/concurrency/batcher.js';
 import { type BlockedUser, type Blocks, groupByUser } from '../shared/index.js';
 import type { Candidate, ConversationAccess } from './access.js';
 import { namesIn } from './accounts.js';

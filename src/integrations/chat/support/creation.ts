@@ -5,8 +5,8 @@ import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
-import type { Clock } from '../../../platform/clock.js';
 import { keyedId, makeOnce } from '../../../platform/mongo/keyed-id.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Work } from '../../../realtime/work.js';
 import {
   type Authentication,

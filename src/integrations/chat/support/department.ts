@@ -4,7 +4,7 @@ import { departmentQuery } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
 import type { Integration, PresentUser } from '../../../framework/integration.js';
 import type { Namespace } from '../../../framework/namespace.js';
-import { startPolling } from '../../../platform/poller.js';
+import { startPolling } from '../../../platform/time/poller.js';
 import type { PresenceEntry } from '../../../realtime/presence/index.js';
 import { sendPresence } from '../../../realtime/presence/notify.js';
 import { departmentIn, rooms } from '../../../realtime/rooms.js';

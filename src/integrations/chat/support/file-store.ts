@@ -4,10 +4,10 @@ import { mongo, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import type { SupportUpload } from '#shared/models/support-upload.js';
-import type { Clock } from '../../../platform/clock.js';
-import type { Logger } from '../../../platform/logger.js';
+import type { Logger } from '../../../platform/logging/logger.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { ChatError } from '../shared/index.js';
 import type { Identity } from './people.js';
 

@@ -5,7 +5,7 @@ import { mountEvents } from '../../../framework/events.js';
 import type { Integration } from '../../../framework/integration.js';
 import { mountRoutes } from '../../../framework/routes.js';
 import { createLargeFrames } from '../../../library-internals/large-frames.js';
-import { startPolling } from '../../../platform/poller.js';
+import { startPolling } from '../../../platform/time/poller.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
 import { ChatError, type ChatServices, toRequestFailure } from '../shared/index.js';
 import { createContacts } from './contacts.js';

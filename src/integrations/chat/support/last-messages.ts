@@ -1,8 +1,8 @@
 import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
-import type { Logger } from '../../../platform/logger.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
+import type { Logger } from '../../../platform/logging/logger.js';
 import type { Write } from '../../../platform/mongo/write-together.js';
-import type { Settling } from '../../../platform/settling.js';
 import type { SupportLog } from './log.js';
 
 type Message = Pick<SupportMessage, '_id' | 'conversationId' | 'timestamp'> & { readonly position: number };

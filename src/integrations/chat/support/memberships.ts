@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import { readStored } from '../../../models/index.js';
-import { createGroupLoader } from '../../../platform/batcher.js';
+import { createGroupLoader } from '../../../platform/concurrency/batcher.js';
 import { groupByUser } from '../shared/index.js';
 
 const projection = { _id: 1, members: 1 } as const;

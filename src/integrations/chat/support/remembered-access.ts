@@ -1,5 +1,5 @@
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { type Caller, type Callers, createKnownConversations } from '../shared/index.js';
 import { accountableIn, toForeign } from './accounts.js';
 import type { StoredConversation } from './stored-conversations.js';

@@ -1,5 +1,5 @@
 import type { Principal } from '../../../auth/principal.js';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Work } from '../../../realtime/work.js';
 import { type Access, type ConversationAccess, isNamed } from './access.js';

@@ -1,8 +1,8 @@
 import { amountsOfMessage } from '#shared/contracts/costs.js';
 import type { SupportFile, SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
-import type { Clock } from '../../../platform/clock.js';
-import type { Settling } from '../../../platform/settling.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Work } from '../../../realtime/work.js';
 import { createStoreMessage, isPositioned, type SendingRules, type StoredMessage } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen } from './access.js';

@@ -1,6 +1,6 @@
 import { support } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
-import { createSettling } from '../../../platform/settling.js';
+import { createSettling } from '../../../platform/concurrency/settling.js';
 import type { ChatServices } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createAssignment } from './assignment.js';

@@ -1,7 +1,7 @@
 import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
-import type { Settling } from '../../../platform/settling.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import type { OutgoingEvent } from '../../../realtime/emitter.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { UserCaller } from '../shared/index.js';

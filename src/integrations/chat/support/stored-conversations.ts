@@ -3,7 +3,7 @@ import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import { type Proof, proofOf, readStored } from '../../../models/index.js';
-import { createLoader } from '../../../platform/batcher.js';
+import { createLoader } from '../../../platform/concurrency/batcher.js';
 import type { Write } from '../../../platform/mongo/write-together.js';
 
 /** A conversation with what access to it follows from. */

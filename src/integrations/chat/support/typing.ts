@@ -1,6 +1,6 @@
 import type { Principal } from '../../../auth/principal.js';
-import type { Clock } from '../../../platform/clock.js';
-import type { Logger } from '../../../platform/logger.js';
+import type { Logger } from '../../../platform/logging/logger.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Work } from '../../../realtime/work.js';
 import { createTyping } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard } from './access.js';

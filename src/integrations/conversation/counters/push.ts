@@ -1,8 +1,8 @@
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Counter } from '#shared/models/counter.js';
 import type { Models } from '#shared/models/index.js';
+import type { Settling } from '../../../platform/concurrency/settling.js';
 import { chunksOf } from '../../../platform/lists.js';
-import type { Settling } from '../../../platform/settling.js';
 import type { Emitter } from '../../../realtime/emitter.js';
 import type { FindPresent } from '../../../realtime/present-users.js';
 import { rooms } from '../../../realtime/rooms.js';

@@ -1,6 +1,6 @@
 import { type Connection, mongo as driver, type Model } from 'mongoose';
-import type { MessageOf } from '../../log-events.js';
-import type { Logger } from '../../logger.js';
+import type { MessageOf } from '../../logging/events.js';
+import type { Logger } from '../../logging/logger.js';
 import { StartError } from '../../start-error.js';
 import { isDuplicateKey } from '../duplicate-key.js';
 import { compareIndex, existingIndexes } from './compare.js';

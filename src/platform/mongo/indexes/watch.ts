@@ -1,6 +1,6 @@
 import type { Connection } from 'mongoose';
-import type { Clock } from '../../clock.js';
-import type { Logger } from '../../logger.js';
+import type { Logger } from '../../logging/logger.js';
+import type { Clock } from '../../time/clock.js';
 import { isDatabaseAway } from '../errors.js';
 import { createAll, type IndexOptions, reviewIndexes } from './index.js';
 import { isNeededFirst } from './wanted.js';

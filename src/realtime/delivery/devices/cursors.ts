@@ -1,4 +1,4 @@
-import type { Logger } from '../../../platform/logger.js';
+import type { Logger } from '../../../platform/logging/logger.js';
 import { type AckedByNamespace, isAcked, merge } from '../storage/acked.js';
 import type { SentEntry } from '../storage/entry.js';
 import type { Device } from '../storage/mailboxes.js';

@@ -9,9 +9,9 @@
  *   whose callers had their response from this node by then. So it misses nothing that was answered since it connected, as
  *   long as clocks differ by less than {@link CLOCK_SKEW_MS}, and may get messages of the last seconds before.
  */
-import { createBatcher } from '../../../platform/batcher.js';
-import type { Clock } from '../../../platform/clock.js';
+import { createBatcher } from '../../../platform/concurrency/batcher.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { type Log, STORING_MAX_MS } from '../storage/log.js';
 import {
   type Device,

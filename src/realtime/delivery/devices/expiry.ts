@@ -1,5 +1,5 @@
 import { GatewayError } from '../../../errors.js';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { type KeyedRecipient, recipientOf } from '../message.js';
 import type { Log } from '../storage/log.js';
 import {

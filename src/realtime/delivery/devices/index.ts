@@ -1,4 +1,4 @@
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { DeliveryStorage } from '../storage/index.js';
 import type { Device } from '../storage/mailboxes.js';
 import type { OnCut } from './cuts.js';

@@ -1,5 +1,5 @@
-import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { KeyedRecipient } from '../message.js';
 import type { Entry } from '../storage/entry.js';
 import type { Log } from '../storage/log.js';

@@ -6,7 +6,7 @@ import type { Collection } from 'mongoose';
 import type { DeliveryReason } from '#shared/contracts/delivery-reasons.js';
 import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Place, PresenceStore } from '../../presence/index.js';
 import { GENERAL_SITE, keyOf, type Recipient } from '../message.js';
 import { WINDOW_MAX } from '../outbox/window.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { recipientOf } from '../message.js';
 import { type Content, PURGED } from '../storage/entry.js';
 import type { Log } from '../storage/log.js';

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../errors.js';
-import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { type IdentifiedMessage, type KeyedRecipient, keyOf, withKey } from '../message.js';
 import { type Entry, fromDocument, type StoredEntry, toDocument, toEntry } from '../storage/entry.js';
 import { type Log, STORING_MAX_MS } from '../storage/log.js';

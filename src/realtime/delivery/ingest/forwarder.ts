@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GatewayError } from '../../../errors.js';
-import { createGatheringBatcher } from '../../../platform/batcher.js';
+import { createGatheringBatcher } from '../../../platform/concurrency/batcher.js';
 import { safeParse } from '../../../validation.js';
 import type { NodeCalls } from '../../node-calls.js';
 import type { IdentifiedMessage } from '../message.js';

@@ -3,9 +3,9 @@ import type { Model } from 'mongoose';
 import type { DeliveryKey } from '#shared/models/delivery.js';
 import { GatewayError } from '../../../errors.js';
 import { toCanonicalJson } from '../../../platform/canonical-json.js';
-import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { newId } from '../message.js';
 
 /** How long a key is remembered. */

@@ -1,6 +1,6 @@
 import { type BoundedMap, createBoundedMap } from '../../../platform/bounded-map.js';
-import type { Clock } from '../../../platform/clock.js';
-import type { Logger } from '../../../platform/logger.js';
+import type { Logger } from '../../../platform/logging/logger.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { KeyedRecipient, Recipient } from '../message.js';
 
 /** A recipient gets a leader when two collisions are no further apart. Fewer cost less than to send its messages to a leader. */

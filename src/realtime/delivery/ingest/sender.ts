@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../errors.js';
-import { createGatheringBatcher } from '../../../platform/batcher.js';
-import type { TaskTracker } from '../../../platform/task-tracker.js';
+import { createGatheringBatcher } from '../../../platform/concurrency/batcher.js';
+import type { TaskTracker } from '../../../platform/concurrency/task-tracker.js';
 import type { Bus } from '../../bus.js';
 import type { NodeCalls } from '../../node-calls.js';
 import type { QueueLimits } from '../devices/queue-limits.js';

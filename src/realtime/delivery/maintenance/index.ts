@@ -1,6 +1,6 @@
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../../platform/clock.js';
-import type { TaskTracker } from '../../../platform/task-tracker.js';
+import type { TaskTracker } from '../../../platform/concurrency/task-tracker.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Bus } from '../../bus.js';
 import type { DeviceLifecycle } from '../devices/index.js';
 import { Migration } from '../migration/index.js';

@@ -1,5 +1,5 @@
-import type { Clock } from '../../../platform/clock.js';
-import type { TaskTracker } from '../../../platform/task-tracker.js';
+import type { TaskTracker } from '../../../platform/concurrency/task-tracker.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Cursors } from '../devices/cursors.js';
 import type { DeviceExpiry } from '../devices/expiry.js';
 import type { Outboxes } from '../outbox/outboxes.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Clock } from '../../../platform/clock.js';
-import type { TaskTracker } from '../../../platform/task-tracker.js';
+import type { TaskTracker } from '../../../platform/concurrency/task-tracker.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { type Bus, ofForm } from '../../bus.js';
 import { recipientOf } from '../message.js';
 import { announcePlaces } from '../outbox/notifications.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { CLOCK_SKEW_MS } from '../devices/devices.js';
 import type { EntryPlace } from '../outbox/notifications.js';
 import { type Log, STORING_MAX_MS } from '../storage/log.js';

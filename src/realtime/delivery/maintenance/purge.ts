@@ -1,5 +1,5 @@
-import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { PURGED } from '../storage/entry.js';
 import type { Log } from '../storage/log.js';
 import { EMPTY_MAILBOX, type Mailboxes, toFlagUpdate } from '../storage/mailboxes.js';

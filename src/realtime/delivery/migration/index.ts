@@ -9,8 +9,8 @@
  * - Entries are read before the devices that they were stored for: the earlier version writes in the other order.
  */
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { type KeyedRecipient, recipientOf } from '../message.js';
 import type { Log, LogEnd } from '../storage/log.js';
 import type { Mailboxes } from '../storage/mailboxes.js';

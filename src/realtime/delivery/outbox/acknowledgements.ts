@@ -1,4 +1,4 @@
-import type { TaskTracker } from '../../../platform/task-tracker.js';
+import type { TaskTracker } from '../../../platform/concurrency/task-tracker.js';
 import type { Cursor } from '../devices/cursor.js';
 import type { Cursors } from '../devices/cursors.js';
 import type { QueueLimits } from '../devices/queue-limits.js';

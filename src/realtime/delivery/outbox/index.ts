@@ -1,6 +1,6 @@
-import type { Clock } from '../../../platform/clock.js';
-import type { Logger } from '../../../platform/logger.js';
-import type { TaskTracker } from '../../../platform/task-tracker.js';
+import type { TaskTracker } from '../../../platform/concurrency/task-tracker.js';
+import type { Logger } from '../../../platform/logging/logger.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Bus } from '../../bus.js';
 import { CursorWriter } from '../devices/cursor-writer.js';
 import { Cursors } from '../devices/cursors.js';

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../../errors.js';
-import { createBatcher } from '../../../platform/batcher.js';
-import type { Clock } from '../../../platform/clock.js';
-import type { TaskTracker } from '../../../platform/task-tracker.js';
+import { createBatcher } from '../../../platform/concurrency/batcher.js';
+import type { TaskTracker } from '../../../platform/concurrency/task-tracker.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
 import type { Cursors } from '../devices/cursors.js';
 import { CLOCK_SKEW_MS, type ConnectingDevice, type Devices, type RegisteredDevice } from '../devices/devices.js';

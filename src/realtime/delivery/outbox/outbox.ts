@@ -1,4 +1,4 @@
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
 import type { Cursor } from '../devices/cursor.js';
 import { EVERYWHERE, isHeardOn } from '../message.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { type Bus, ofForm } from '../../bus.js';
 import type { Cursor } from '../devices/cursor.js';
 import type { Cursors } from '../devices/cursors.js';

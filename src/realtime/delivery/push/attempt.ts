@@ -1,7 +1,7 @@
-import type { Clock } from '../../../platform/clock.js';
 import { type PushResult, type PushSender, TOKENS_MAX } from '../../../platform/fcm/sender.js';
-import type { Logger } from '../../../platform/logger.js';
+import type { Logger } from '../../../platform/logging/logger.js';
 import type { Metrics } from '../../../platform/metrics.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Traffic } from '../../traffic.js';
 import type { Delivery } from '../index.js';
 import type { PushRecorder } from './recorder.js';

@@ -12,11 +12,11 @@
  * removal of tokens) can be repeated and never sends anything.
  */
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../../platform/clock.js';
 import type { PushNotification } from '../../../platform/fcm/notification.js';
 import type { PushSender } from '../../../platform/fcm/sender.js';
-import type { Logger } from '../../../platform/logger.js';
+import type { Logger } from '../../../platform/logging/logger.js';
 import type { Metrics } from '../../../platform/metrics.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { Bus } from '../../bus.js';
 import type { Traffic } from '../../traffic.js';
 import type { Delivery } from '../index.js';

@@ -1,4 +1,4 @@
-import { createBatcher } from '../../../platform/batcher.js';
+import { createBatcher } from '../../../platform/concurrency/batcher.js';
 import { type IdentifiedMessage, keyOf } from '../message.js';
 import type { NewPush, PushStore } from './store.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { type Bus, ofForm } from '../../bus.js';
 import type { DuePush, HeldPush, PushProgress, PushStore } from './store.js';
 

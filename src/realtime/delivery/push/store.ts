@@ -1,7 +1,7 @@
 import type { Collection, Model } from 'mongoose';
 import type { DeliveryPush } from '#shared/models/delivery.js';
-import type { Clock } from '../../../platform/clock.js';
 import { type PushNotification, toFitting } from '../../../platform/fcm/notification.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { newId } from '../message.js';
 import { STORING_MAX_MS } from '../storage/log.js';
 

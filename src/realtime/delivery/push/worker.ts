@@ -1,4 +1,4 @@
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { PushAttempts } from './attempt.js';
 import { type DuePush, LEASE_MS, type PushStore } from './store.js';
 

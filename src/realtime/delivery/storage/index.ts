@@ -1,5 +1,5 @@
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { Log } from './log.js';
 import { Mailboxes } from './mailboxes.js';
 import { Nodes } from './nodes.js';

@@ -1,7 +1,7 @@
 import type { Collection } from 'mongoose';
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import type { Models } from '#shared/models/index.js';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import type { KeyedRecipient } from '../message.js';
 import { type Entry, fromDocument, type StoredEntry } from './entry.js';
 import type { PositionRange, Positions } from './positions.js';

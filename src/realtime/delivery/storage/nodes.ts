@@ -1,6 +1,6 @@
 import type { Collection, Model } from 'mongoose';
 import type { DeliveryNode } from '#shared/models/delivery.js';
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 import { newId } from '../message.js';
 import type { StoredDevice } from './mailboxes.js';
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../platform/clock.js';
+import type { Clock } from '../../../platform/time/clock.js';
 
 /** Recipients that a node remembers. Beyond that the least recently used one is forgotten. */
 const RECIPIENTS_MAX = 20_000;

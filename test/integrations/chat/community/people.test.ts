@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLogger, type Logger } from '../../../../src/platform/logger.js';
+import { createLogger, type Logger } from '../../../../src/platform/logging/logger.js';
 import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';

@@ -1,4 +1,4 @@
-import { systemClock } from '../../../../src/platform/clock.js';
+import { systemClock } from '../../../../src/platform/time/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../../support/environment.js';
 import type { Document } from '../../../support/mongo-proxy.js';
 

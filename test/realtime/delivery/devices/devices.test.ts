@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { systemClock } from '../../../../src/platform/clock.js';
+import { systemClock } from '../../../../src/platform/time/clock.js';
 import { Devices } from '../../../../src/realtime/delivery/devices/devices.js';
 import { GENERAL_SITE, type KeyedRecipient, withKey } from '../../../../src/realtime/delivery/message.js';
 import { createTestClock } from '../../../support/clock.js';

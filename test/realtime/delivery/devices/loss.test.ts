@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { systemClock } from '../../../../src/platform/clock.js';
+import { createTaskTracker } from '../../../../src/platform/concurrency/task-tracker.js';
 import { createMetrics } from '../../../../src/platform/metrics.js';
-import { createTaskTracker } from '../../../../src/platform/task-tracker.js';
+import { systemClock } from '../../../../src/platform/time/clock.js';
 import { CursorWriter } from '../../../../src/realtime/delivery/devices/cursor-writer.js';
 import { Cursors } from '../../../../src/realtime/delivery/devices/cursors.js';
 import { Devices } from '../../../../src/realtime/delivery/devices/devices.js';

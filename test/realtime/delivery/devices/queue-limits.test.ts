@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { systemClock } from '../../../../src/platform/clock.js';
+import { systemClock } from '../../../../src/platform/time/clock.js';
 import { QueueLimits } from '../../../../src/realtime/delivery/devices/queue-limits.js';
 import { withKey } from '../../../../src/realtime/delivery/message.js';
 

@@ -1,5 +1,5 @@
-import type { Clock } from '../../../../src/platform/clock.js';
-import { createTaskTracker } from '../../../../src/platform/task-tracker.js';
+import { createTaskTracker } from '../../../../src/platform/concurrency/task-tracker.js';
+import type { Clock } from '../../../../src/platform/time/clock.js';
 import { type Bus, silentBus } from '../../../../src/realtime/bus.js';
 import type { QueueLimits } from '../../../../src/realtime/delivery/devices/queue-limits.js';
 import { Appender } from '../../../../src/realtime/delivery/ingest/appender.js';

@@ -1,4 +1,4 @@
-import { createTaskTracker } from '../../../../src/platform/task-tracker.js';
+import { createTaskTracker } from '../../../../src/platform/concurrency/task-tracker.js';
 import { type Bus, silentBus } from '../../../../src/realtime/bus.js';
 import type { QueueLimits } from '../../../../src/realtime/delivery/devices/queue-limits.js';
 import type { Appender } from '../../../../src/realtime/delivery/ingest/appender.js';

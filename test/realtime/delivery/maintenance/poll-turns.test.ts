@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { createTaskTracker } from '../../../../src/platform/task-tracker.js';
+import { createTaskTracker } from '../../../../src/platform/concurrency/task-tracker.js';
 import type { Bus, RoomMessages } from '../../../../src/realtime/bus.js';
 import { LogPoll } from '../../../../src/realtime/delivery/maintenance/poll.js';
 import { PollTurns } from '../../../../src/realtime/delivery/maintenance/poll-turns.js';

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type Connection, createConnection } from 'mongoose';
 import { expect } from 'vitest';
 import { defineModels } from '#shared/models/index.js';
-import type { Clock } from '../../../../src/platform/clock.js';
+import type { Clock } from '../../../../src/platform/time/clock.js';
 import { keyOf, newId, recipientOf } from '../../../../src/realtime/delivery/message.js';
 import { Migration } from '../../../../src/realtime/delivery/migration/index.js';
 import { isAcked, lowestAcked } from '../../../../src/realtime/delivery/storage/acked.js';

@@ -1,8 +1,8 @@
 import type { mongo } from 'mongoose';
 import { GatewayError } from '../../../../errors.js';
-import type { Clock } from '../../../../platform/clock.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import { isDatabaseAway } from '../../../../platform/mongo/errors.js';
+import type { Clock } from '../../../../platform/time/clock.js';
 import type { Stored } from './draft.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import type { StoredBefore } from './stored-before.js';

@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import type { Context } from '../../../../framework/context.js';
-import type { BatchSize } from '../../../../platform/batcher.js';
+import type { BatchSize } from '../../../../platform/concurrency/batcher.js';
 import { createWriteTogether } from '../../../../platform/mongo/write-together.js';
 import { createPositionBackfill } from './backfill.js';
 import { createInsert } from './insert.js';

@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
-import type { Clock } from '../../../../platform/clock.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import type { WriteTogether } from '../../../../platform/mongo/write-together.js';
+import type { Clock } from '../../../../platform/time/clock.js';
 import { createAppend } from './append.js';
 import type { Draft, InsertMessages, Stored } from './draft.js';
 import type { MessageKind, OrderedMessage } from './kind.js';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { chatNamespace } from '#shared/contracts/namespaces.js';
 import { createBoundedMap } from '../../../../platform/bounded-map.js';
-import type { Clock } from '../../../../platform/clock.js';
-import type { Logger } from '../../../../platform/logger.js';
+import type { Logger } from '../../../../platform/logging/logger.js';
+import type { Clock } from '../../../../platform/time/clock.js';
 import type { Bus } from '../../../../realtime/bus.js';
 import type { Emitter } from '../../../../realtime/emitter.js';
 import { safeParse } from '../../../../validation.js';

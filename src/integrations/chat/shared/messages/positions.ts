@@ -1,5 +1,5 @@
 import { createBoundedMap } from '../../../../platform/bounded-map.js';
-import type { Clock } from '../../../../platform/clock.js';
+import type { Clock } from '../../../../platform/time/clock.js';
 import type { Draft } from './draft.js';
 import type { MessageKind, Newest, OrderedMessage } from './kind.js';
 import { toTime } from './time.js';

@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
-import type { Clock } from '../../../../platform/clock.js';
-import type { Logger } from '../../../../platform/logger.js';
+import type { Logger } from '../../../../platform/logging/logger.js';
+import type { Clock } from '../../../../platform/time/clock.js';
 import type { MessageKind } from './kind.js';
 
 /** A conversation is written when nothing was sent in it for so long. A message writes the position of the one before it. */

@@ -1,9 +1,9 @@
 import { Types } from 'mongoose';
 import type { Principal } from '../../../../auth/principal.js';
-import type { Clock } from '../../../../platform/clock.js';
-import { createKeyedMutex } from '../../../../platform/keyed-mutex.js';
+import { createKeyedMutex } from '../../../../platform/concurrency/keyed-mutex.js';
+import type { Settling } from '../../../../platform/concurrency/settling.js';
 import type { Write } from '../../../../platform/mongo/write-together.js';
-import type { Settling } from '../../../../platform/settling.js';
+import type { Clock } from '../../../../platform/time/clock.js';
 import type { Stored, Unchecked } from './draft.js';
 import type { OrderedMessage } from './kind.js';
 import type { OrderedSender } from './ordered-sender.js';

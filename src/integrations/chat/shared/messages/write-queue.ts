@@ -1,7 +1,7 @@
 import { GatewayError } from '../../../../errors.js';
-import { type BatchSize, createTimedBatcher } from '../../../../platform/batcher.js';
-import type { Clock } from '../../../../platform/clock.js';
-import { createKeyedMutex } from '../../../../platform/keyed-mutex.js';
+import { type BatchSize, createTimedBatcher } from '../../../../platform/concurrency/batcher.js';
+import { createKeyedMutex } from '../../../../platform/concurrency/keyed-mutex.js';
+import type { Clock } from '../../../../platform/time/clock.js';
 import type { Draft, InsertMessages, Stored } from './draft.js';
 
 /** Stores messages. A sender's `clientMessageId` is stored once per conversation. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createKeyedMutex as createMutex } from '../../src/platform/keyed-mutex.js';
-import { createTestClock } from '../support/clock.js';
+import { createKeyedMutex as createMutex } from '../../../src/platform/concurrency/keyed-mutex.js';
+import { createTestClock } from '../../support/clock.js';
 
 const createKeyedMutex = (clock = createTestClock()) => createMutex({ clock, waitMs: 1000 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { boundLog } from '../../src/platform/bounded-log.js';
-import { createLogger } from '../../src/platform/logger.js';
-import { createTestClock } from '../support/clock.js';
+import { boundLog } from '../../../src/platform/logging/bounded-log.js';
+import { createLogger } from '../../../src/platform/logging/logger.js';
+import { createTestClock } from '../../support/clock.js';
 
 function createLog() {
   const lines: Record<string, unknown>[] = [];

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { mongo } from 'mongoose';
 import { expect, test } from 'vitest';
-import { createLogger } from '../../src/platform/logger.js';
-import { freePort } from '../support/redis-server.js';
+import { createLogger } from '../../../src/platform/logging/logger.js';
+import { freePort } from '../../support/redis-server.js';
 
 /** What a logger of production writes. */
 function written(log: (logger: ReturnType<typeof createLogger>) => void): string {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { shareAnswers } from '../../src/platform/shared-answers.js';
-import { createTestClock } from '../support/clock.js';
+import { shareAnswers } from '../../../src/platform/concurrency/shared-answers.js';
+import { createTestClock } from '../../support/clock.js';
 
 /** Asks that are answered by the test. */
 function createAsked(max = 2) {

@@ -1,5 +1,5 @@
-import { GatewayError } from '../errors.js';
-import type { Clock } from './clock.js';
+import { GatewayError } from '../../errors.js';
+import type { Clock } from '../time/clock.js';
 
 /** Serializes tasks that share a key, in order of arrival. Others run concurrently. */
 export interface KeyedMutex {

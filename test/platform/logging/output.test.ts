@@ -1,7 +1,7 @@
 import { openSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { openLogOutput } from '../../src/platform/log-output.js';
-import { createMetrics } from '../../src/platform/metrics.js';
+import { openLogOutput } from '../../../src/platform/logging/output.js';
+import { createMetrics } from '../../../src/platform/metrics.js';
 
 test('lines of a full disk wait up to a megabyte, and those that are lost are counted', async () => {
   const { registry } = createMetrics();

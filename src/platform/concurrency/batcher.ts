@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Clock } from './clock.js';
-import { chunksOf } from './lists.js';
+import { chunksOf } from '../lists.js';
+import type { Clock } from '../time/clock.js';
 
 /** Processes a batch. Returns a result or an error for each item, by position. */
 type Work<Item, Result> = (items: readonly Item[]) => Promise<readonly (Result | Error)[]>;

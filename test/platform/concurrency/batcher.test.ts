@@ -5,9 +5,9 @@ import {
   createGroupLoader,
   createLoader,
   createTimedBatcher,
-} from '../../src/platform/batcher.js';
-import { createTestClock } from '../support/clock.js';
-import { until } from '../support/until.js';
+} from '../../../src/platform/concurrency/batcher.js';
+import { createTestClock } from '../../support/clock.js';
+import { until } from '../../support/until.js';
 
 /** Work that is done when the test says so, and what it was asked for. */
 function createWork() {

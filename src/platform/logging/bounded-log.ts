@@ -1,5 +1,5 @@
-import type { Clock } from './clock.js';
-import { type CodedEvent, eventOf, type LogLevel } from './log-events.js';
+import type { Clock } from '../time/clock.js';
+import { type CodedEvent, eventOf, type LogLevel } from './events.js';
 import { type AnyLogger, type LogArguments, type LogDetails, type Logger, toLine, toLogger } from './logger.js';
 
 /** Lines of one kind that are written in each period, unless the event has its own number; others are counted. */

@@ -1,7 +1,7 @@
 import { mongo } from 'mongoose';
 import { expect, test, vi } from 'vitest';
-import { createSettling } from '../../src/platform/settling.js';
-import { createTestClock } from '../support/clock.js';
+import { createSettling } from '../../../src/platform/concurrency/settling.js';
+import { createTestClock } from '../../support/clock.js';
 
 /** One stored state, and what is sent of it. */
 function setUp() {

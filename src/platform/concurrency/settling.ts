@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from './clock.js';
-import type { Logger } from './logger.js';
-import { isDatabaseAway } from './mongo/errors.js';
+import type { Logger } from '../logging/logger.js';
+import { isDatabaseAway } from '../mongo/errors.js';
+import type { Clock } from '../time/clock.js';
 
 /**
  * How long after a change was sent what is stored is read again. Longer than changes of other nodes are on their way, and than the

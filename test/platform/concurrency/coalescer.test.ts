@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createCoalescer } from '../../src/platform/coalescer.js';
-import { createTestClock } from '../support/clock.js';
-import { createRandom } from '../support/random.js';
+import { createCoalescer } from '../../../src/platform/concurrency/coalescer.js';
+import { createTestClock } from '../../support/clock.js';
+import { createRandom } from '../../support/random.js';
 
 /** A stored state, and what a coalescer sends of it. */
 function setUp() {

@@ -1,9 +1,9 @@
 import { type DestinationStream, pino, stdSerializers } from 'pino';
 import { PinoPretty } from 'pino-pretty';
-import { eventOf, type LogLevel, type MessageOf } from './log-events.js';
-import { openLogOutput } from './log-output.js';
+import { versions } from '../version.js';
+import { eventOf, type LogLevel, type MessageOf } from './events.js';
 import { toLoggable, toSafeLines } from './loggable.js';
-import { versions } from './version.js';
+import { openLogOutput } from './output.js';
 
 /** Fields of a line: names, codes, ids and numbers. Never tokens, keys or payloads. `err` is an error. */
 export type LogDetails = Readonly<Record<string, unknown>>;
