@@ -19,13 +19,13 @@ type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_to
 export function createChanges<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M> & { readonly snoozes: Pick<Snoozes, 'expect'> },
 ) {
-  const { models, kind, counters, blocks, tell, work, clock, snoozes } = dependencies;
+  const { models, kind, counters, blocks, publishConversation, work, clock, snoozes } = dependencies;
 
   /** Changes the viewer's member and notifies their sockets. */
   const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
     const pay = payOnce((people) => work.pay(viewer.principal, { rows: people }));
     const tellViewer = async ({ conversation, member }: Access): Promise<ConversationView<D, M>> =>
-      (await tell({ conversation, members: [member] }))(conversation, member);
+      (await publishConversation({ conversation, members: [member] }))(conversation, member);
     const changeMember = async ({ session, record }: CountedTransaction): Promise<Access> => {
       const access = await ensureAccess(models, kind, { viewer, id, session });
       await pay(access.conversation.users.length);
@@ -50,7 +50,7 @@ export function createChanges<D extends Description, M extends WireMessage>(
     const pay = payOnce((amounts: Amounts) => work.pay(viewer.principal, amounts));
     const tellAll = async ({ conversation, members }: Shared): Promise<ConversationView<D, M>> => {
       const heard = members.filter(({ user }) => !blocked.has(user.toHexString()));
-      const toWire = await tell({ conversation, members: heard });
+      const toWire = await publishConversation({ conversation, members: heard });
       const own = members.find(({ user }) => user.equals(viewer.userId));
       if (own === undefined) throw new GatewayError('NOT_FOUND');
       return toWire(conversation, own);

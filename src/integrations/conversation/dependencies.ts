@@ -4,14 +4,15 @@ import type { Logger } from '../../platform/logging/logger.js';
 import type { Clock } from '../../platform/time/clock.js';
 import type { Work } from '../../realtime/work.js';
 import type { Blocks } from '../users/index.js';
+import type { ConversationPublisher } from './conversation-publisher.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import type { Pages } from './pages.js';
 import type { Publish } from './publish.js';
-import type { Telling } from './tell.js';
 
 /** What the operations on conversations of one kind share. */
-export interface ConversationDependencies<D extends Description, M extends WireMessage> extends Telling<D, M> {
+export interface ConversationDependencies<D extends Description, M extends WireMessage>
+  extends ConversationPublisher<D, M> {
   readonly models: Models;
   readonly kind: ConversationKind<D, M>;
   readonly counters: CounterStore;

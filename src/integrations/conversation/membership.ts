@@ -8,11 +8,11 @@ import { GatewayError, invalid } from '../../errors.js';
 import { keyedId, makeOnce } from '../../platform/mongo/keyed-id.js';
 import { payOnce } from '../../realtime/work.js';
 import { ensureFullAccess, ensureHeard, namedIn } from './access.js';
+import { ensureAccessToShow } from './consistent-access.js';
 import { type CountedTransaction, specialChannels } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { createMembers } from './members.js';
-import { ensureAccessToShow } from './one-moment.js';
 import { toUpdate } from './publish.js';
 import { type ConversationView, charactersOf, prepareToShow } from './to-wire.js';
 import { canParticipate, type Viewer } from './viewer.js';
@@ -41,7 +41,7 @@ interface Joined {
 export function createMembership<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M>,
 ) {
-  const { models, kind, counters, blocks, tell, work, clock } = dependencies;
+  const { models, kind, counters, blocks, publishConversation, work, clock } = dependencies;
   const members = createMembers(dependencies);
   const toAdded = (payload: ConversationView<D, M>) => ({ event: kind.events.added, payload });
 
@@ -66,7 +66,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
     const conversation = toConversation(viewer, { _id, draft, users, now: new Date(clock.now()) });
     await work.pay(viewer.principal, amountsOfConversation(users.length, charactersOf(conversation)));
     const tellAll = async (added: readonly Member[]): Promise<ConversationView<D, M>> => {
-      const toWire = await tell({ conversation, members: added }, toAdded);
+      const toWire = await publishConversation({ conversation, members: added }, toAdded);
       const [own] = added;
       if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
       return toWire(conversation, own);
@@ -108,7 +108,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
         const heard = all.filter(({ user }) => !blocked.has(user.toHexString()));
         const toEvent = (view: ConversationView<D, M>, user: string) =>
           added.has(user) ? toAdded(view) : toUpdate(view);
-        const toWire = await tell({ conversation, members: heard }, toEvent);
+        const toWire = await publishConversation({ conversation, members: heard }, toEvent);
         const own = all.find(({ user }) => user.equals(viewer.userId));
         if (own === undefined) throw new GatewayError('NOT_FOUND');
         return toWire(conversation, own);

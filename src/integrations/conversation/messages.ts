@@ -13,9 +13,9 @@ import {
   sortWithin,
   withUsableId,
 } from '../../platform/mongo/keyset.js';
+import { ensureAccessToShow } from './consistent-access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
-import { ensureAccessToShow } from './one-moment.js';
 import { positionOf, takeFitting } from './pages.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';

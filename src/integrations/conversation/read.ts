@@ -22,7 +22,8 @@ interface Position {
  * Reading an older message than before changes nothing.
  */
 export function createRead<D extends Description, M extends WireMessage>(dependencies: ConversationDependencies<D, M>) {
-  const { models, kind, counters, blocks, publish, tell, tellOtherSockets, work, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, publishConversation, publishToOtherSockets, work, clock } =
+    dependencies;
   const settleRead = createSettleReads(dependencies);
 
   /** @throws GatewayError `NOT_FOUND` for a message of another conversation */
@@ -91,7 +92,7 @@ export function createRead<D extends Description, M extends WireMessage>(depende
     };
     const tellLate = async (access: Access): Promise<void> => {
       tellOthers(access);
-      await tell({ conversation: access.conversation, members: [access.member] });
+      await publishConversation({ conversation: access.conversation, members: [access.member] });
     };
     const markRead = async ({ session, record }: CountedTransaction): Promise<Access> => {
       const access = await ensureAccess(models, kind, { viewer, id, session });
@@ -111,6 +112,6 @@ export function createRead<D extends Description, M extends WireMessage>(depende
     };
     const read = await counters.transact([id, viewer.id], markRead, tellLate);
     tellOthers(read);
-    await tellOtherSockets(read, viewer.socketId);
+    await publishToOtherSockets(read, viewer.socketId);
   };
 }

@@ -14,7 +14,7 @@ interface Dependencies<D extends Description, M extends WireMessage> extends Con
  * a conversation without members.
  */
 export function createRepublish<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, publish, tell, membership } = dependencies;
+  const { models, kind, counters, publish, publishConversation, membership } = dependencies;
 
   const readParticipants = async (conversation: Conversation) => {
     await membership.ensureMembers(conversation);
@@ -52,7 +52,7 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
     /** Sends a conversation to its participants. @param more additional fields */
     async conversation(conversation: Conversation, more: object): Promise<void> {
       const participants = await readParticipants(conversation);
-      await tell({ conversation, members: participants }, (view) => ({
+      await publishConversation({ conversation, members: participants }, (view) => ({
         event: kind.events.added,
         payload: { ...view, ...more },
       }));

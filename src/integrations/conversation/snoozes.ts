@@ -29,7 +29,7 @@ const BATCH = 100;
 export function createSnoozes<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M>,
 ): Snoozes {
-  const { models, kind, counters, tell, clock, logger } = dependencies;
+  const { models, kind, counters, publishConversation, clock, logger } = dependencies;
   let looking: Promise<void> | undefined;
   /** A pass was requested while one was running. */
   let isAskedAgain = false;
@@ -45,7 +45,7 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
       if (woken === undefined) return;
       const conversation = await kind.conversations.findById(woken.conversation).lean();
       if (conversation === null || !isNamed(conversation, woken.user)) return;
-      await tell({ conversation, members: [woken] });
+      await publishConversation({ conversation, members: [woken] });
     };
     const wake = async ({ session, record }: CountedTransaction): Promise<Member | undefined> => {
       const before = await models.Member.findOneAndUpdate(

@@ -27,7 +27,7 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
     const call = { requestId, traceparent, apiKey, whenAnswered: whenAnswered(response) };
     // Without keys items are sent as they begin.
     const nextPlace = items.some(hasKey) ? createOrder() : undefined;
-    return { items: await service.inTurns(items, (item) => toItemAnswer(service, item, { call, nextPlace })) };
+    return { items: await service.startBatch(items, (item) => toItemAnswer(service, item, { call, nextPlace })) };
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),

@@ -13,11 +13,11 @@ import type { SentMessage } from '../../realtime/delivery/ingest/sender.js';
 import { GENERAL_SITE } from '../../realtime/delivery/message.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
+import { createBatchStart } from './batch-start.js';
 import { toNotification } from './notification.js';
 import type { Place } from './order.js';
 import { createRepeats } from './repeats.js';
 import { toDeliveries } from './to-wire.js';
-import { createTurns } from './turns.js';
 
 interface Emit {
   event: string;
@@ -142,7 +142,7 @@ export function createEmitService(context: Context) {
 
   return {
     /** For several calls of `toUser`. */
-    inTurns: createTurns({ together: emitter.together, countReached: () => reached }),
+    startBatch: createBatchStart({ together: emitter.together, countReached: () => reached }),
 
     /** A key makes the emit idempotent, over all nodes. */
     async toUser(emit: UserEmit, call: EmitCall, key?: string): Promise<Once<Emitted>> {

@@ -11,7 +11,7 @@ import { type People, toObjectId } from './people.js';
 /** How often a node checks its connected users. */
 const INTERVAL_MS = 750;
 /** With more users who may be locked than this and than are connected, the connected users are queried instead. */
-const SUSPECTS_MIN = 1000;
+const CANDIDATES_MIN = 1000;
 /** How long the connected users are queried before the search for all who may be locked is tried again. */
 const EACH_MS = 60_000;
 /** Users in one query, and the maximum number of queries in one interval: with more users, a pass takes longer. */
@@ -63,10 +63,10 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
     if (locked.size > 0) end(locked);
   };
 
-  const checkSuspects = async (users: ReadonlySet<string>): Promise<boolean> => {
-    const suspects = await people.suspects(Math.max(SUSPECTS_MIN, users.size));
-    if (suspects === undefined) return false;
-    await check(suspects.filter((id) => users.has(id.toHexString())));
+  const checkCandidates = async (users: ReadonlySet<string>): Promise<boolean> => {
+    const candidates = await people.lockCandidates(Math.max(CANDIDATES_MIN, users.size));
+    if (candidates === undefined) return false;
+    await check(candidates.filter((id) => users.has(id.toHexString())));
     return true;
   };
 
@@ -82,7 +82,7 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
     const users = connected;
     if (users.size === 0) return;
     if (clock.now() >= eachUntil) {
-      if (await checkSuspects(users)) return;
+      if (await checkCandidates(users)) return;
       eachUntil = clock.now() + EACH_MS;
     }
     await checkEach(users);

@@ -3,8 +3,8 @@ import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import { type Proof, proofOf, readStored } from '../../models/index.js';
 import type { Clock } from '../../platform/time/clock.js';
+import { createLockCandidateSearch } from './lock-candidates.js';
 import { createNameSearch, type NamedUser } from './name-search.js';
-import { createSuspectSearch } from './suspects.js';
 
 /** A user of the chats, with the fields for access decisions and display. */
 export interface Person {
@@ -101,12 +101,12 @@ export function createPeople({ models, clock, steadyClock }: Dependencies) {
   const lockedOut = async (ids: readonly Types.ObjectId[]): Promise<Set<string>> => {
     if (ids.length === 0) return new Set();
     // Asked for nearly all users, and true of hardly any: Mongoose would take longer to convert the ids than all the rest.
-    const suspects = await models.User.collection
-      .find({ _id: { $in: [...ids] }, ...SUSPICIOUS }, { projection: { _id: 1 }, batchSize: ids.length })
+    const candidates = await models.User.collection
+      .find({ _id: { $in: [...ids] }, ...MAY_BE_LOCKED }, { projection: { _id: 1 }, batchSize: ids.length })
       .toArray();
-    if (suspects.length === 0) return new Set();
-    const among = { $in: suspects.map(({ _id }) => _id) };
-    const found = await models.User.find({ _id: among, ...SUSPICIOUS }, accessFields).lean<StoredAccess[]>();
+    if (candidates.length === 0) return new Set();
+    const among = { $in: candidates.map(({ _id }) => _id) };
+    const found = await models.User.find({ _id: among, ...MAY_BE_LOCKED }, accessFields).lean<StoredAccess[]>();
     const now = clock.now();
     return new Set(found.filter((user) => !canAccess(user, now)).map(({ _id }) => _id.toHexString()));
   };
@@ -116,7 +116,7 @@ export function createPeople({ models, clock, steadyClock }: Dependencies) {
   return {
     lockedOut,
     /** Ids of all users who may be locked. */
-    suspects: createSuspectSearch(models, steadyClock),
+    lockCandidates: createLockCandidateSearch(models, steadyClock),
     /** Existing users with access, unordered. */
     findMany: read,
     /** An existing user with access. */
@@ -164,7 +164,7 @@ export function createPeople({ models, clock, steadyClock }: Dependencies) {
 }
 
 /** Matches every user who may be locked, for any stored types; `canAccess` decides. */
-const SUSPICIOUS = {
+const MAY_BE_LOCKED = {
   $or: [{ isActive: { $nin: [null, true] } }, { status: { $nin: [null, 'active'] } }, { blockedUntil: { $ne: null } }],
 };
 

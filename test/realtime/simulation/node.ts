@@ -16,9 +16,9 @@ import type { QueueLimits } from '../../../src/realtime/delivery/devices/queue-l
 import { Appender } from '../../../src/realtime/delivery/ingest/appender.js';
 import { Leaders } from '../../../src/realtime/delivery/ingest/leaders.js';
 import { Sender } from '../../../src/realtime/delivery/ingest/sender.js';
+import { LogPoll } from '../../../src/realtime/delivery/maintenance/log-poll.js';
 import { PeriodicTasks } from '../../../src/realtime/delivery/maintenance/periodic-tasks.js';
-import { LogPoll } from '../../../src/realtime/delivery/maintenance/poll.js';
-import { PollTurns } from '../../../src/realtime/delivery/maintenance/poll-turns.js';
+import { PollCoordinator } from '../../../src/realtime/delivery/maintenance/poll-coordinator.js';
 import { type KeyedRecipient, type Recipient, withKey } from '../../../src/realtime/delivery/message.js';
 import { followAnnouncements, roomOf } from '../../../src/realtime/delivery/outbox/notifications.js';
 import { Outboxes } from '../../../src/realtime/delivery/outbox/outboxes.js';
@@ -249,7 +249,13 @@ function createDeliveryParts(options: { io: GatewayServer; cluster: Cluster; clo
     tasks,
     expiry: { removeAway: async () => undefined } as unknown as DeviceExpiry,
     nodes: { beat: async () => undefined } as unknown as Nodes,
-    pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus: cluster.bus, clock, tasks }),
+    pollCoordinator: new PollCoordinator({
+      poll: new LogPoll({ log, clock }),
+      outboxes,
+      bus: cluster.bus,
+      clock,
+      tasks,
+    }),
     purge: async () => undefined,
     migrate: async () => undefined,
   });

@@ -8,9 +8,9 @@ import type { Sending } from '../outbox/index.js';
 import { announcePlaces } from '../outbox/notifications.js';
 import type { MailboxSockets } from '../outbox/sockets.js';
 import type { DeliveryStorage } from '../storage/index.js';
+import { LogPoll } from './log-poll.js';
 import { PeriodicTasks } from './periodic-tasks.js';
-import { LogPoll } from './poll.js';
-import { PollTurns } from './poll-turns.js';
+import { PollCoordinator } from './poll-coordinator.js';
 import { Purge } from './purge.js';
 
 /** Everything that happens without a caller: migration, poll of the log, purge and removal of devices. */
@@ -60,7 +60,7 @@ export function createMaintenance(dependencies: Dependencies): Maintenance {
     tasks,
     migrate,
     expiry: lifecycle.expiry,
-    pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus, clock, tasks }),
+    pollCoordinator: new PollCoordinator({ poll: new LogPoll({ log, clock }), outboxes, bus, clock, tasks }),
     purge: () => purge.run(),
   });
   return { migrate, start: () => periodicTasks.start(), stop: () => periodicTasks.stop() };

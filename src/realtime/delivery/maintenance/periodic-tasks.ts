@@ -5,7 +5,7 @@ import type { DeviceExpiry } from '../devices/expiry.js';
 import type { Outboxes } from '../outbox/outboxes.js';
 import type { MailboxSockets } from '../outbox/sockets.js';
 import { HEARTBEAT_MS, type Nodes } from '../storage/nodes.js';
-import type { PollTurns } from './poll-turns.js';
+import type { PollCoordinator } from './poll-coordinator.js';
 
 const SWEEP_INTERVAL_MS = 30_000;
 /** How long after its start a node migrates what nodes of an earlier version, which may still run, have stored. */
@@ -17,7 +17,7 @@ interface Dependencies {
   readonly cursors: Cursors;
   readonly expiry: DeviceExpiry;
   readonly nodes: Nodes;
-  readonly pollTurns: PollTurns;
+  readonly pollCoordinator: PollCoordinator;
   readonly clock: Clock;
   readonly tasks: TaskTracker;
   purge(): Promise<void>;
@@ -36,9 +36,9 @@ export class PeriodicTasks {
   }
 
   start(): void {
-    const { nodes, pollTurns, tasks } = this.#dependencies;
+    const { nodes, pollCoordinator, tasks } = this.#dependencies;
     tasks.run(nodes.beat());
-    this.#stops.push(pollTurns.start());
+    this.#stops.push(pollCoordinator.start());
     this.#every(HEARTBEAT_MS, () => nodes.beat());
     this.#every(SWEEP_INTERVAL_MS, () => this.#sweep());
   }

@@ -13,7 +13,7 @@ import type { Viewer } from './viewer.js';
  * client that counts on from there is wrong until it loads again. Those are read again, from one snapshot.
  * @returns the same in the same order, without those that are gone
  */
-export async function atOneMoment(
+export async function readConsistently(
   { Member }: Pick<Models, 'Member'>,
   { conversations }: Pick<ConversationKind, 'conversations'>,
   accesses: readonly Access[],
@@ -44,7 +44,7 @@ export async function ensureAccessToShow(
   kind: Pick<ConversationKind, 'conversations'>,
   { viewer, id }: { viewer: Viewer; id: string },
 ): Promise<Access> {
-  const [access] = await atOneMoment(models, kind, [await ensureAccess(models, kind, { viewer, id })]);
+  const [access] = await readConsistently(models, kind, [await ensureAccess(models, kind, { viewer, id })]);
   if (access === undefined || !isAccessible(access.conversation, viewer)) throw new GatewayError('NOT_FOUND');
   return access;
 }

@@ -14,8 +14,8 @@ interface Dependencies {
  * Begins the items of a batch in their order, all at once unless they reach very many sockets: then other work runs in between. A
  * thousand items to a user with 500 sockets are half a million packets.
  */
-export function createTurns({ together, countReached }: Dependencies) {
-  return async function beginInTurns<Item, Answer>(
+export function createBatchStart({ together, countReached }: Dependencies) {
+  return async function startBatch<Item, Answer>(
     items: readonly Item[],
     begin: (item: Item) => Promise<Answer>,
   ): Promise<Answer[]> {

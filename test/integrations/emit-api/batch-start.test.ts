@@ -1,13 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createTurns } from '../../../src/integrations/emit-api/turns.js';
+import { createBatchStart } from '../../../src/integrations/emit-api/batch-start.js';
 
 /** @param sockets that each item reaches */
 function setUp(sockets: number) {
   let reached = 0;
   const begun: number[] = [];
   const groups: number[] = [];
-  const inTurns = createTurns({
+  const startBatch = createBatchStart({
     together(work) {
       const before = begun.length;
       const result = work();
@@ -21,7 +21,7 @@ function setUp(sockets: number) {
     reached += sockets;
     return 2 * item;
   };
-  return { begun, groups, send: (items: readonly number[]) => inTurns(items, begin) };
+  return { begun, groups, send: (items: readonly number[]) => startBatch(items, begin) };
 }
 
 const items = Array.from({ length: 1000 }, (_, index) => index);

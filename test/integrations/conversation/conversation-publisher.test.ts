@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { expect, test, vi } from 'vitest';
-import { createTell } from '../../../src/integrations/conversation/tell.js';
+import { createConversationPublisher } from '../../../src/integrations/conversation/conversation-publisher.js';
 import { createSettling } from '../../../src/platform/concurrency/settling.js';
 import { createTestClock } from '../../support/clock.js';
 
@@ -27,7 +27,7 @@ function setUp() {
     reads += 1;
     return answer(members);
   };
-  const { tell } = createTell({
+  const { publishConversation } = createConversationPublisher({
     models: {
       Member: { find: findMembers },
       User: { collection: { find: () => ({ toArray: () => [] }) } },
@@ -44,7 +44,7 @@ function setUp() {
     const member = { conversation: conversation._id, user, unread_count: 0 };
     conversations.set(String(conversation._id), conversation);
     members.push(member);
-    const again = () => tell({ conversation, members: [{ ...member }] } as never);
+    const again = () => publishConversation({ conversation, members: [{ ...member }] } as never);
     await again();
     return {
       again,

@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createTaskTracker } from '../../../../src/platform/concurrency/task-tracker.js';
 import type { Bus, RoomMessages } from '../../../../src/realtime/bus.js';
-import { LogPoll } from '../../../../src/realtime/delivery/maintenance/poll.js';
-import { PollTurns } from '../../../../src/realtime/delivery/maintenance/poll-turns.js';
+import { LogPoll } from '../../../../src/realtime/delivery/maintenance/log-poll.js';
+import { PollCoordinator } from '../../../../src/realtime/delivery/maintenance/poll-coordinator.js';
 import { keyOf } from '../../../../src/realtime/delivery/message.js';
 import { createTestClock } from '../../../support/clock.js';
 import { createRandom } from '../../../support/random.js';
@@ -82,7 +82,7 @@ function createCluster(count: number, seed: number) {
     const tasks = createTaskTracker((error) => {
       throw error;
     });
-    const turns = new PollTurns({
+    const coordinator = new PollCoordinator({
       poll: new LogPoll({ log, clock }),
       outboxes: { notice },
       bus,
@@ -90,7 +90,7 @@ function createCluster(count: number, seed: number) {
       tasks,
       random,
     });
-    node.stop = turns.start();
+    node.stop = coordinator.start();
     return Object.assign(node, {
       deliver,
       /** It misses everything for a time, and knows it. */

@@ -5,7 +5,7 @@ import { type Bus, ofForm } from '../../bus.js';
 import { recipientOf } from '../message.js';
 import { announcePlaces } from '../outbox/notifications.js';
 import type { Outboxes } from '../outbox/outboxes.js';
-import type { LogPoll } from './poll.js';
+import type { LogPoll } from './log-poll.js';
 
 /** How often the log is polled for entries whose notifications were lost. */
 const POLL_INTERVAL_MS = 4000;
@@ -39,7 +39,7 @@ interface Dependencies {
  * trusts the others only while it has missed none of their messages: otherwise it polls by itself, and what it has missed is
  * in the part of the log that it reads. Every entry is found within 10 s of its storage, whatever was lost.
  */
-export class PollTurns {
+export class PollCoordinator {
   readonly #dependencies: Dependencies;
   /** {@link Bus.gaps} when this node or another one polled last. */
   #gaps: number | undefined;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LogPoll } from '../../../../src/realtime/delivery/maintenance/poll.js';
+import { LogPoll } from '../../../../src/realtime/delivery/maintenance/log-poll.js';
 import { createRandom } from '../../../support/random.js';
 
 /** By the settings: a node polls every 4 s; an entry becomes visible at most 15 s after its time, most within a second. */

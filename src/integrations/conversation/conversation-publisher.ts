@@ -12,7 +12,7 @@ import { type Publish, toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow, type Show } from './to-wire.js';
 
 /** A conversation, and the participants to whom it is sent. */
-interface Told {
+interface Publication {
   readonly conversation: Conversation;
   readonly members: readonly Member[];
 }
@@ -27,17 +27,17 @@ type ToEvent<D extends Description, M extends WireMessage> = (
  * Sends participants a stored conversation, each as they see it: now, and later once more to those for whom something else is
  * stored.
  */
-export interface Telling<D extends Description, M extends WireMessage> {
+export interface ConversationPublisher<D extends Description, M extends WireMessage> {
   /**
    * Each sees all others, so nothing is built for those who have no socket.
    * @param toEvent absent: as a change
    * @returns how it is shown
    */
-  tell(told: Told, toEvent?: ToEvent<D, M>): Promise<Show<D, M>>;
+  publishConversation(publication: Publication, toEvent?: ToEvent<D, M>): Promise<Show<D, M>>;
   /**
    * Sends a participant a change on all sockets but the one that got the answer. Nothing is built when there is no other socket.
    */
-  tellOtherSockets(access: Access, socketId: string): Promise<void>;
+  publishToOtherSockets(access: Access, socketId: string): Promise<void>;
 }
 
 interface Dependencies<D extends Description, M extends WireMessage> {
@@ -50,16 +50,16 @@ interface Dependencies<D extends Description, M extends WireMessage> {
 }
 
 /** Remembers what each participant was sent until it is compared with what is stored. */
-export function createTell<D extends Description, M extends WireMessage>({
+export function createConversationPublisher<D extends Description, M extends WireMessage>({
   models,
   kind,
   publish,
   findPresent,
   hasOtherSockets,
   settling,
-}: Dependencies<D, M>): Telling<D, M> {
+}: Dependencies<D, M>): ConversationPublisher<D, M> {
   /** The participants for whom something else is stored than they were sent. */
-  const readUntold = async (states: readonly ToldMember[]): Promise<Told[]> => {
+  const readOutdated = async (states: readonly SentState[]): Promise<Publication[]> => {
     const byConversation = groupBy(states, ({ conversation }) => conversation.toHexString());
     const [conversations, members] = await Promise.all([
       kind.conversations.find({ _id: { $in: [...byConversation.keys()] } }).lean<Conversation[]>(),
@@ -70,38 +70,41 @@ export function createTell<D extends Description, M extends WireMessage>({
         })),
       }).lean<Member[]>(),
     ]);
-    const told = new Map(states.map((one) => [keyOf(one), one]));
+    const sent = new Map(states.map((one) => [keyOf(one), one]));
     const membersOf = groupBy(members, ({ conversation }) => conversation.toHexString());
     return conversations.flatMap((conversation) => {
       const [named, stateOf] = [namedIn(conversation), createStateOf(conversation)];
-      const untold = (membersOf.get(conversation._id.toHexString()) ?? []).filter(
-        (member) => named.has(member.user.toHexString()) && told.get(keyOf(member))?.isOutdated(stateOf(member)),
+      const outdated = (membersOf.get(conversation._id.toHexString()) ?? []).filter(
+        (member) => named.has(member.user.toHexString()) && sent.get(keyOf(member))?.isOutdated(stateOf(member)),
       );
-      return untold.length === 0 ? [] : [{ conversation, members: untold }];
+      return outdated.length === 0 ? [] : [{ conversation, members: outdated }];
     });
   };
 
-  const settle = ({ conversation, members }: Told): void => {
+  const settle = ({ conversation, members }: Publication): void => {
     const stateOf = createStateOf(conversation);
-    settling.settleEach<ToldMember, Told[]>(`conversations ${kind.name}`, {
-      sent: members.map((member) => [keyOf(member), createTold(member, stateOf(member))]),
+    settling.settleEach<SentState, Publication[]>(`conversations ${kind.name}`, {
+      sent: members.map((member) => [keyOf(member), createSentState(member, stateOf(member))]),
       async read(states) {
         for (const one of states.values()) one.look();
         const parts = [...chunksOf([...states.values()], READ_MAX)];
-        return (await Promise.all(parts.map(readUntold))).flat();
+        return (await Promise.all(parts.map(readOutdated))).flat();
       },
-      send: (untold) => Promise.all(untold.map((one) => tell(one))),
+      send: (outdated) => Promise.all(outdated.map((one) => publishConversation(one))),
       isOpen: (one) => one.isOpen(),
     });
   };
 
-  const tell: Telling<D, M>['tell'] = async (told, toEvent = toUpdate) => {
-    const { conversation } = told;
+  const publishConversation: ConversationPublisher<D, M>['publishConversation'] = async (
+    publication,
+    toEvent = toUpdate,
+  ) => {
+    const { conversation } = publication;
     const [toWire, present] = await Promise.all([
       prepareToShow(models, kind, [conversation]),
-      findPresent(told.members.map(({ user }) => user.toHexString())),
+      findPresent(publication.members.map(({ user }) => user.toHexString())),
     ]);
-    const members = told.members.filter(({ user }) => present.has(user.toHexString()));
+    const members = publication.members.filter(({ user }) => present.has(user.toHexString()));
     const events = members.map((member) => {
       const [user, view] = [member.user.toHexString(), toWire(conversation, member)];
       const outgoing = toEvent(view, user);
@@ -118,8 +121,8 @@ export function createTell<D extends Description, M extends WireMessage>({
     return toWire;
   };
   return {
-    tell,
-    async tellOtherSockets({ conversation, member }, socketId) {
+    publishConversation,
+    async publishToOtherSockets({ conversation, member }, socketId) {
       const user = member.user.toHexString();
       if (await hasOtherSockets(user)) {
         const toWire = await prepareToShow(models, kind, [conversation]);
@@ -146,7 +149,7 @@ interface MemberState {
 }
 
 /** A participant of a conversation, and what they were sent. */
-interface ToldMember extends Pick<Member, 'conversation' | 'user'> {
+interface SentState extends Pick<Member, 'conversation' | 'user'> {
   /** Begins a comparison. The participant may have been removed, so nothing is known yet. */
   look(): void;
   /** Whether something else is stored, and must be sent now. */
@@ -162,7 +165,7 @@ const LOOKS_MAX = 20;
  * What is stored mostly differs by later messages, which the client gets as events of their own. It is wrong only if one of them
  * overtook what was sent. So what messages change is sent again when they pause, not after each of them.
  */
-function createTold({ conversation, user }: Member, told: MemberState): ToldMember {
+function createSentState({ conversation, user }: Member, sent: MemberState): SentState {
   let seen: string | undefined;
   let looks = 0;
   let isOpen = false;
@@ -174,8 +177,8 @@ function createTold({ conversation, user }: Member, told: MemberState): ToldMemb
       isOpen = false;
     },
     isOutdated({ lasting, passing }) {
-      const isSame = lasting === told.lasting && passing === told.passing;
-      isOpen = !isSame && lasting === told.lasting && passing !== seen && looks < LOOKS_MAX;
+      const isSame = lasting === sent.lasting && passing === sent.passing;
+      isOpen = !isSame && lasting === sent.lasting && passing !== seen && looks < LOOKS_MAX;
       seen = passing;
       return !isSame && !isOpen;
     },

@@ -7,7 +7,7 @@ import type { Clock } from '../../platform/time/clock.js';
 const FIELDS = ['isActive', 'status', 'blockedUntil'] as const;
 
 /** Matches the users who may be locked, whatever types are stored. Each branch is a range of an index. */
-const SUSPICIOUS = {
+const MAY_BE_LOCKED = {
   $or: [
     { isActive: { $in: [...Schema.Types.Boolean.convertToFalse] } },
     { status: { $lt: 'active' } },
@@ -26,7 +26,7 @@ const SEARCH_MAX_MS = 500;
  * @returns the search. Its parameter is how many are too many. Its result is `undefined` when there are too many, when an index is
  *   missing, or when the database is too slow.
  */
-export function createSuspectSearch({ User }: Pick<Models, 'User'>, clock: Clock) {
+export function createLockCandidateSearch({ User }: Pick<Models, 'User'>, clock: Clock) {
   /** Until when all indexes are assumed to exist, by the clock. */
   let indexedUntil = 0;
 
@@ -39,10 +39,10 @@ export function createSuspectSearch({ User }: Pick<Models, 'User'>, clock: Clock
     return true;
   };
 
-  return async function findSuspects(limit: number): Promise<Types.ObjectId[] | undefined> {
+  return async function findLockCandidates(limit: number): Promise<Types.ObjectId[] | undefined> {
     if (!(await areIndexed())) return undefined;
     const options = { projection: { _id: 1 }, limit, batchSize: limit, maxTimeMS: SEARCH_MAX_MS };
-    const found = await User.collection.find(SUSPICIOUS, options).toArray().catch(orNone('MAX_TIME_EXPIRED'));
+    const found = await User.collection.find(MAY_BE_LOCKED, options).toArray().catch(orNone('MAX_TIME_EXPIRED'));
     if (found === undefined) indexedUntil = 0;
     return found === undefined || found.length === limit ? undefined : found.map(({ _id }) => _id);
   };
