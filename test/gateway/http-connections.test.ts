@@ -20,6 +20,29 @@ const HALF_A_BODY = [
   'Content-Length: 1024\r\n\r\n"half of',
 ].join('\r\n');
 
+test('every header counts, however many are before it', async () => {
+  const gateway = await start();
+  const client = await connect(gateway, { claims: { uid: 'u' } });
+  const payload = '"all of it"';
+  const line = await openLine(gateway);
+  const answer = await line.ask(
+    [
+      'POST /emit/u/many HTTP/1.1',
+      ...Array.from({ length: 2500 }, () => 'a:'),
+      'Host: gateway',
+      `X-Api-Key: ${API_KEY}`,
+      'Content-Type: application/json',
+      `Content-Length: ${payload.length}`,
+      '',
+      payload,
+    ].join('\r\n'),
+    END,
+  );
+  expect(answer).toContain('HTTP/1.1 200');
+  expect(await client.next('many')).toEqual([JSON.parse(payload)]);
+  client.close();
+});
+
 test('an idle connection is kept longer than load balancers keep theirs', async () => {
   const line = await openLine(await start());
   expect(await line.ask(STATUS, END)).toMatch(/\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n/);

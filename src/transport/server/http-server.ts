@@ -10,7 +10,14 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** Creates the HTTP server, which does not listen yet. @param keepAliveMs how long an idle connection is kept */
 export function createHttpServer(answer: RequestListener, { keepAliveMs }: { keepAliveMs: number }): Server {
   const timeouts = { headersTimeout: REQUEST_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS };
-  return createServer({ keepAliveTimeout: keepAliveMs, ...timeouts, IncomingMessage: UpgradeAwareRequest }, answer);
+  const server = createServer(
+    { keepAliveTimeout: keepAliveMs, ...timeouts, IncomingMessage: UpgradeAwareRequest },
+    answer,
+  );
+  // Otherwise everything but the parser of Node.js ignores headers after the 2000th: the length of a body, the address of a client,
+  // and what says that a proxy has passed the request on. Their bytes are limited.
+  server.maxHeadersCount = 0;
+  return server;
 }
 
 /**

@@ -11,12 +11,16 @@ interface Dependencies {
   metrics: Pick<Metrics, 'connectionsEnded'>;
 }
 
-const unanswered = Symbol('requests of a connection without an answer');
-type Line = Socket & { [unanswered]?: number };
+const unanswered = Symbol('answers that a connection waits for, in order');
+type Line = Socket & { [unanswered]?: ServerResponse[] };
 
 /**
- * Limits the requests of one connection that wait for their answers. Node.js emits all requests of a chunk synchronously, and a
- * chunk of 64 KiB can hold thousands. Above the limit the connection is closed, and nothing that follows is handled.
+ * Handles the requests of one connection one after the other, and limits how many of them wait. Node.js emits all requests of a
+ * chunk synchronously, and a chunk of 64 KiB can hold thousands. Handled together, each could hold a file, or a stream of the
+ * database, until the client has read the answers before it; and Node.js notifies only the first answer when the connection
+ * closes, so that what the others hold would stay.
+ *
+ * Above the limit the connection is closed, and nothing that follows is handled.
  *
  * To be called after the listeners of requests are attached.
  */
@@ -27,19 +31,27 @@ export function limitUnanswered(server: Server, { logger, metrics }: Dependencie
     logger.warn('a connection was closed: it sent too many requests without waiting for their answers');
     line.destroy();
   };
+  const handle = (response: ServerResponse): void => {
+    for (const listen of listeners) listen.call(server, response.req, response);
+  };
   // Shared by all requests, to save a closure for each.
   function answered(this: ServerResponse): void {
     const line: Line = this.req.socket;
-    line[unanswered] = (line[unanswered] ?? 1) - 1;
+    const waiting = line[unanswered] ?? [];
+    waiting.shift();
+    const [next] = waiting;
+    // After the last answer of a connection Node.js ends it.
+    if (next !== undefined && line.writable) handle(next);
   }
   server.removeAllListeners('request');
   server.on('request', function listenWithinLimit(request: IncomingMessage, response: ServerResponse) {
     const line: Line = request.socket;
     if (line.destroyed) return;
-    const count = (line[unanswered] ?? 0) + 1;
-    if (count > UNANSWERED_MAX) return cut(line);
-    line[unanswered] = count;
+    line[unanswered] ??= [];
+    const waiting = line[unanswered];
+    if (waiting.length === UNANSWERED_MAX) return cut(line);
+    waiting.push(response);
     response.on('close', answered);
-    for (const listen of listeners) listen.call(server, request, response);
+    if (waiting.length === 1) handle(response);
   });
 }
