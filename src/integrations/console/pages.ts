@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import express, { type Request, type RequestHandler } from 'express';
@@ -59,23 +60,38 @@ const ensureReading: RequestHandler = ({ method }, response, next) => {
   response.status(error.status).setHeader('Allow', 'GET, HEAD').json(toRequestFailure(error));
 };
 
-/** The build may come while the gateway runs, so it is looked for until it is found. */
+/** A file of the build. */
+interface PageFile {
+  readonly body: Buffer;
+  readonly etag: string;
+  /** To notice a newer build. */
+  readonly builtAt: number;
+}
+
+/**
+ * Serves the files of the build from memory. Anyone may ask for them, and read as slowly as they like: nothing but the connection is
+ * held meanwhile, neither an open file nor a copy. The build may come, or be renewed, while the gateway runs.
+ */
 function createFiles(directories: readonly string[]): RequestHandler {
-  let files: { readonly directory: string; readonly serve: RequestHandler } | undefined;
-  const find = (): typeof files => {
-    const directory = directories.find((path) =>
-      ['index.html', 'main.js'].every((name) => existsSync(join(path, name))),
-    );
-    if (directory === undefined) return undefined;
-    return { directory, serve: express.static(directory, { index: false, redirect: false, cacheControl: false }) };
+  const known = new Map<string, PageFile>();
+  const find = (): string | undefined =>
+    directories.find((path) => ['index.html', 'main.js'].every((name) => existsSync(join(path, name))));
+  const load = (directory: string, name: string): PageFile => {
+    const path = join(directory, name);
+    const builtAt = statSync(path).mtimeMs;
+    const kept = known.get(path);
+    if (kept?.builtAt === builtAt) return kept;
+    const body = readFileSync(path);
+    const file = { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"`, builtAt };
+    known.set(path, file);
+    return file;
   };
-  return function servePage(request, response, next) {
-    files ??= find();
-    if (files === undefined) return void response.status(503).type('text').send(NOT_BUILT);
-    const { directory, serve } = files;
-    void serve(request, response, (error?: unknown) => {
-      if (error !== undefined) return next(error);
-      response.sendFile('index.html', { root: directory, cacheControl: false });
-    });
+  return function servePage({ path }, response) {
+    const directory = find();
+    if (directory === undefined) return void response.status(503).type('text').send(NOT_BUILT);
+    const name = readdirSync(directory).find((file) => `/${file}` === path) ?? 'index.html';
+    const { body, etag } = load(directory, name);
+    response.setHeader('ETag', etag);
+    response.type(name).send(body);
   };
 }

@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import { systemClock } from '../../../src/platform/time/clock.js';
 import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
 import { API_KEY, SECRET, startGateway, type TestGateway } from '../../support/gateway.js';
+import { openLine } from '../../support/line.js';
 import { openLines } from '../../support/lines.js';
 import { until } from '../../support/until.js';
 import { callAs, logIn, OF_PAGE } from './page.js';
@@ -512,6 +514,45 @@ describe('a path', () => {
     const odd = { path: '/console/', headers: { host: "x; script-src 'unsafe-inline'" } };
     expect((await send(environment.node(0), odd)).status).toBeLessThan(500);
     expect(await send(environment.node(0), { path: '/' })).toMatchObject({ status: 302, location: '/console/' });
+  });
+
+  test.skipIf(process.platform !== 'linux')('of a file that is not read keeps no file open', async () => {
+    const big = await mkdtemp(join(tmpdir(), 'console-'));
+    onTestFinished(() => rm(big, { recursive: true, force: true }));
+    await writeFile(join(big, 'index.html'), PAGE);
+    // More than the kernel takes for a client that does not read.
+    await writeFile(join(big, 'main.js'), Buffer.alloc(16_000_000, ' '));
+    const node = await environment.startNode({ REDIS_PREFIX: 'big' }, { consoleDirectory: big });
+    const readers = await Promise.all(
+      Array.from({ length: 20 }, () => openLine(node, 'GET /console/main.js HTTP/1.1\r\nHost: localhost\r\n\r\n')),
+    );
+    for (const { socket, text } of readers) {
+      await until(() => text() !== '');
+      socket.pause();
+    }
+    const opened = readdirSync('/proc/self/fd').flatMap((name) => {
+      try {
+        return readlinkSync(join('/proc/self/fd', name));
+      } catch {
+        return [];
+      }
+    });
+    expect(opened.filter((path) => path.startsWith(big))).toEqual([]);
+    expect(readers.map(({ socket }) => socket.destroyed)).not.toContain(true);
+  });
+
+  test('of a file that has not changed is not sent again, and of a newer build it is', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'console-'));
+    onTestFinished(() => rm(own, { recursive: true, force: true }));
+    for (const name of ['index.html', 'main.js']) await writeFile(join(own, name), 'old');
+    const node = await environment.startNode({ REDIS_PREFIX: 'own' }, { consoleDirectory: own });
+    const read = (known: string) => send(node, { path: '/console/main.js', headers: { 'if-none-match': known } });
+    const etag = (await node.call('GET', '/console/main.js')).headers.get('etag') ?? '';
+    expect(await read(etag)).toMatchObject({ status: 304, text: '' });
+    await writeFile(join(own, 'main.js'), 'new');
+    await utimes(join(own, 'main.js'), 1, 1);
+    expect(await read(etag)).toMatchObject({ status: 200, text: 'new' });
+    expect((await node.call('GET', '/console/..%2f..%2fetc%2fpasswd')).text).toBe('old');
   });
 
   test('of the page says how to build it when it is not built', async () => {
