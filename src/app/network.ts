@@ -36,7 +36,8 @@ export async function openNetwork(base: Base, parts: Parts): Promise<{ port: num
   openEventNamespaces(base, parts, bounds);
   const server = createHttpServer(createRoutes(base, parts, allowsOrigin), config.http);
   bounds.connectionBounds.boundTcp(server);
-  draining.stopsAcceptingBy(createStopAccepting(server, clock));
+  const stopAccepting = createStopAccepting(server, clock);
+  draining.stopsAcceptingBy(stopAccepting);
   const { isDraining } = health;
   attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock: steadyClock, logger, metrics, traffic });
   reportMissingServerParts(io, logger);
@@ -48,20 +49,31 @@ export async function openNetwork(base: Base, parts: Parts): Promise<{ port: num
   const port = await listen(server, config.http);
   void parts.outside.buildIndexes();
   logger.info({ port }, 'listening');
-  closeInOrder(base, parts, { server, endIdle: idleConnections.end });
+  closeInOrder(base, parts, { server, stopAccepting, endIdle: idleConnections.end });
   return { port };
+}
+
+/** What closes the HTTP server. */
+interface Closing {
+  readonly server: ReturnType<typeof createHttpServer>;
+  stopAccepting(): Promise<void>;
+  endIdle(): Promise<void>;
 }
 
 /** Registers how the network is closed. The last one is the first to run. */
 function closeInOrder(
   { cleanup }: Base,
   { outside, realtime: { io, draining, endWatchers } }: Parts,
-  { server, endIdle }: { server: ReturnType<typeof createHttpServer>; endIdle: () => Promise<void> | void },
+  { server, stopAccepting, endIdle }: Closing,
 ): void {
   cleanup.add('http', () => closeServer(server));
   cleanup.add('socket server', () => io.close());
   cleanup.add('cluster', outside.cluster.leave);
-  cleanup.add('http connections', endIdle);
+  cleanup.add('http connections', async () => {
+    // First, so that a proxy finds the port closed, and not a connection that ends with its request: it repeats no POST then.
+    await stopAccepting();
+    await endIdle();
+  });
   cleanup.add('connections', draining.disconnectAll);
   cleanup.add('http keep-alive', () => endKeepAlive(server));
   cleanup.add('watchers of the traffic', async () => endWatchers());

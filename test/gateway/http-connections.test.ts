@@ -1,8 +1,10 @@
+import { createConnection } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../support/client.js';
-import { createTestClock } from '../support/clock.js';
+import { createTestClock, type TestClock } from '../support/clock.js';
 import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
 import { type Line, openLine } from '../support/line.js';
+import { until } from '../support/until.js';
 
 /** Ends an answer of the routes that are called here. */
 const END = /\}$/;
@@ -11,6 +13,27 @@ async function start(...args: Parameters<typeof startGateway>): Promise<TestGate
   const gateway = await startGateway(...args);
   onTestFinished(() => gateway.close());
   return gateway;
+}
+
+/** Resolves when a gateway has closed. Its limits are times of the clock. */
+async function ends(closing: Promise<void>, clock: TestClock): Promise<void> {
+  let isClosed = false;
+  const closed = closing.then(() => {
+    isClosed = true;
+  });
+  await clock.advanceUntil(500, () => isClosed);
+  await closed;
+}
+
+/** Whether nothing listens on the port of a gateway any more. */
+function isRefused({ port }: TestGateway): Promise<boolean> {
+  const attempt = createConnection(port, '127.0.0.1');
+  return new Promise((resolve) => {
+    attempt.on('connect', () => attempt.destroy());
+    // A connection that was waiting to be accepted when the port was closed is reset.
+    attempt.on('error', () => undefined);
+    attempt.on('close', (hasFailed) => resolve(hasFailed));
+  });
 }
 
 const STATUS = 'GET /status HTTP/1.1\r\nHost: gateway\r\n\r\n';
@@ -64,9 +87,21 @@ test('while the gateway drains, an answer ends its connection; then idle ones en
   expect(await used?.ask(STATUS, END)).toMatch(/\r\nConnection: close\r\n/);
   await used?.closed;
   expect(kept?.socket.destroyed).toBe(false);
-  clock.advance(2000);
-  await closing;
+  await ends(closing, clock);
   await Promise.all([kept, silent, headers, body].map((line) => line?.closed));
+});
+
+test('a node that stops closes its port, and then answers what comes on the connections that it has accepted', async () => {
+  const clock = createTestClock();
+  const gateway = await start({}, { clock });
+  const [silent, body] = await Promise.all(['', HALF_A_BODY].map((said) => openLine(gateway, said)));
+  // The head of the call has arrived with the one after it.
+  await gateway.call('GET', '/status');
+  const closing = gateway.close();
+  await until(() => isRefused(gateway));
+  expect(await silent?.ask(STATUS, END)).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\nConnection: close\r\n/);
+  expect(await body?.ask(`${'x'.repeat(1024 - '"half of'.length - 1)}"`, END)).toMatch(/^HTTP\/1\.1 200 /);
+  await ends(closing, clock);
 });
 
 test('connections without a request are bounded; websockets and running requests do not count', async () => {

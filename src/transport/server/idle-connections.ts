@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { Metrics } from '../../platform/metrics.js';
 import type { Clock } from '../../platform/time/clock.js';
 import { CLOSE_TIMEOUT_MS } from '../connections/drain-connections.js';
@@ -20,13 +21,13 @@ interface Bounds {
 /** Connections without a request, or with an incomplete body. */
 export interface IdleConnections {
   /**
-   * Closes them, and from now on each connection as soon as it is idle. A closing Node.js server waits for connections
-   * that have never sent a request, and for bodies that never end.
+   * Closes those without a request, and from now on each connection as soon as it is idle. A closing Node.js server waits for
+   * connections that have never sent a request, and for bodies that never end. What has arrived is read first.
    *
    * Destroys every connection that is still open after {@link CLOSE_TIMEOUT_MS}, in any state and with any protocol,
-   * because its client may have vanished. Only requests whose response has not begun are left alone.
+   * because its client may have vanished, also with an incomplete body. Only requests whose response has not begun are left alone.
    */
-  end(): void;
+  end(): Promise<void>;
 }
 
 /**
@@ -116,9 +117,10 @@ export function limitIdleConnections(
   server.on('upgrade', (_request, socket: Socket) => stopWaiting(socket));
 
   return {
-    end() {
+    async end() {
+      await setImmediate();
       hasEnded = true;
-      for (const socket of [...idle, ...bodies.keys()]) socket.destroySoon();
+      for (const socket of [...idle]) socket.destroySoon();
       server.once('close', clock.every(CLOSE_TIMEOUT_MS, cutLate));
     },
   };

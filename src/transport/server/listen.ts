@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { Server as TcpServer } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { StartError } from '../../platform/start-error.js';
 import type { Clock } from '../../platform/time/clock.js';
 
@@ -77,6 +78,7 @@ export function createStopAccepting(server: Server, clock: Clock): () => Promise
   server.on('request', ({ socket }) => served(socket));
   server.on('upgrade', ({ socket }) => served(socket));
   return async function stopAccepting() {
+    await quietTurn(server);
     // The method of HTTP would also close idle connections, on which a request may be in transit.
     TcpServer.prototype.close.call(server);
     if (withoutRequest.size === 0) return;
@@ -85,4 +87,24 @@ export function createStopAccepting(server: Server, clock: Clock): () => Promise
       clock.after(FIRST_REQUEST_MS, resolve);
     });
   };
+}
+
+/** Turns of the event loop after which a port is closed that is never quiet. */
+const TURNS_MAX = 100;
+
+/**
+ * Resolves at the end of a turn of the event loop that has brought no connection. The system resets connections that wait to be
+ * accepted when their port is closed, with what they have sent.
+ */
+async function quietTurn(server: Server): Promise<void> {
+  let isQuiet = false;
+  const notice = (): void => {
+    isQuiet = false;
+  };
+  server.on('connection', notice);
+  for (let turn = 0; turn < TURNS_MAX && !isQuiet; turn += 1) {
+    isQuiet = true;
+    await setImmediate();
+  }
+  server.off('connection', notice);
 }
