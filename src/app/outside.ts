@@ -4,6 +4,7 @@ import { openPush } from '../platform/fcm/sender.js';
 import { connectMongo } from '../platform/mongo/connect.js';
 import { ensureIndexes } from '../platform/mongo/indexes/index.js';
 import { createIndexWatch } from '../platform/mongo/indexes/watch.js';
+import { steadyClock as systemSteadyClock } from '../platform/time/clock.js';
 import { startTracing } from '../platform/tracing.js';
 import { joinCluster } from '../realtime/cluster.js';
 import type { Base } from './base.js';
@@ -21,7 +22,8 @@ export async function connectOutside(base: Base) {
   const database = await connectDatabase(base);
   const cluster = await joinCluster(config, {
     clock,
-    steadyClock,
+    // Not the clock of a test: it may stand still while Redis ends the leases, or leave them behind.
+    leaseClock: systemSteadyClock,
     logger,
     metrics,
     cleanup,

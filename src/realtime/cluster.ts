@@ -37,7 +37,8 @@ export interface Cluster {
 
 interface Dependencies {
   clock: Clock;
-  steadyClock: Clock;
+  /** Renews leases, which end by the time of Redis. */
+  leaseClock: Clock;
   logger: Logger;
   metrics: Metrics;
   cleanup: Cleanup;
@@ -70,7 +71,7 @@ async function singleNode(config: Config, { clock, logger, onLimitReached }: Dep
 
 async function overRedis(
   config: Config,
-  { url, steadyClock: clock, logger, metrics, cleanup, onLimitReached }: Dependencies & { url: string },
+  { url, leaseClock: clock, logger, metrics, cleanup, onLimitReached }: Dependencies & { url: string },
 ): Promise<Cluster> {
   const { startupTimeoutMs } = config;
   const { prefix, tlsFiles } = config.redis;

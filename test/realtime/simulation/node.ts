@@ -94,7 +94,7 @@ export async function startNode({ name, time, log: collection, skewMs, observer 
   } as unknown as Config;
   const cluster = await joinCluster(config, {
     clock,
-    steadyClock: clock,
+    leaseClock: clock,
     logger,
     metrics: uncounted,
     cleanup,

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createMovableClock } from '../../../../src/testing/clock.js';
 import { refusal } from '../../../support/client.js';
+import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
 import { addConversation, addDepartment, expectNothing, openChat, openDepartment, visitorClaims } from './chat.js';
 
-// It runs: the leases of the nodes in Redis run out on a machine on which these tests take long, if nothing renews them.
-const clock = createMovableClock();
+const clock = createTestClock();
 let environment: TestEnvironment;
 
 beforeAll(async () => {
@@ -180,7 +179,7 @@ test("agents receive each other's presence, and a removed member is disconnected
   expect(k.received('agent_online').map(([{ userId }]) => userId)).not.toContain(kim.id);
 
   await environment.models.Department.updateOne({ _id: departmentId }, { members: [joe.id] });
-  await clock.advance(5000);
+  clock.advance(5000);
   expect(await k.closed).toBe('io server disconnect');
   const back = await openDepartment(environment, joe, { departmentId });
   expect(back.socket.connected).toBe(true);
@@ -189,6 +188,7 @@ test("agents receive each other's presence, and a removed member is disconnected
   const again = await openDepartment(environment, kim, { departmentId, node: 1 });
   await again.next('presence_snapshot');
   again.close();
+  await clock.advanceUntil(100, () => j.received('agent_offline').length > 0);
   expect(await j.next('agent_offline')).toEqual([{ userId: kim.id, departmentId }]);
 });
 
