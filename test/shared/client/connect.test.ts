@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '#shared/client/clock.js';
 import { eventsOf } from '#shared/client/index.js';
+import { createMovableClock } from '../../../src/testing/clock.js';
 import { createTestClock } from '../../support/clock.js';
 import { startDatabase, type TestDatabase } from '../../support/database.js';
 import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
@@ -302,17 +303,24 @@ describe('tokens', () => {
 
   test('are renewed when they are about to expire, so that the connection lasts', async () => {
     const { uid } = newUser();
+    const clock = createMovableClock();
+    const node = await startGateway({ MONGODB_URL: database.url }, { clock });
+    onTestFinished(node.close);
     const asked: string[] = [];
     const token = async (): Promise<string> => {
-      asked.push(signToken({ uid, jti: String(asked.length) }, { expiresIn: asked.length === 0 ? '3s' : '1h' }));
+      asked.push(signToken({ uid, jti: String(asked.length) }, { expiresIn: asked.length === 0 ? '10m' : '1h' }));
       return asked.at(-1) ?? '';
     };
-    const { client, states, is } = openClient({ url: a.url, namespace, token });
+    const { client, states, is } = openClient({ url: node.url, namespace, token });
     await is('online');
-    await until(() => asked.length === 2);
-    await client.emit('join');
-    const expired = Date.now() + 3500;
-    await until(() => Date.now() > expired);
+    const expiresAt = async (): Promise<number> => {
+      const { sockets } = (await node.call('GET', `/users/${uid}`)).json.data;
+      return Date.parse(sockets[0].tokenExpiresAt);
+    };
+    const first = await expiresAt();
+    await clock.advance(9.5 * 60_000);
+    await until(async () => (await expiresAt()) > first);
+    await clock.advance(60_000);
     await expect(client.emit('join')).resolves.toBeUndefined();
     expect([states, asked.length]).toEqual([['connecting', 'online'], 2]);
   });
