@@ -41,7 +41,7 @@ export interface Scene {
 /**
  * The time that {@link Scene.hear} lets pass: longer than refusals are cached, than changes are held back to be told
  * together, than typing lasts, and than it takes to compare twice what messages have changed, each time after the answers of the
- * database. A step is shorter than the lease of a node.
+ * database.
  */
 const [PASSED_MS, STEP_MS] = [12_000, 2000];
 /** The step of {@link Scene.wait}: about as fast as real time. */
@@ -108,7 +108,7 @@ export async function openScene(): Promise<Scene> {
   const passTime = async (): Promise<void> => {
     for (let passedMs = 0; passedMs < PASSED_MS; passedMs += STEP_MS) {
       clock.advance(STEP_MS);
-      // Asks Redis after the node has renewed its lease there.
+      // What has fallen due gets as long as a question to Redis takes.
       await Promise.all(environment.nodes.map((node) => succeed(node.call('GET', `/users/${stranger.id}/presence`))));
     }
   };

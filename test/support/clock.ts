@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { type Clock, systemClock } from '../../src/platform/time/clock.js';
+import type { Clock } from '../../src/platform/time/clock.js';
 
 /** Times that a condition is checked before the next step, a millisecond apart. */
 const LOOKS = 10;
@@ -19,16 +19,6 @@ interface Timer {
   dueAt: number;
   intervalMs: number | undefined;
   task: () => void;
-}
-
-/** A clock on which time runs `factor` times as fast: leases and pauses end sooner. It begins with the present time. */
-export function createFastClock(factor: number): Clock {
-  const startedAt = Date.now();
-  return {
-    now: () => startedAt + (Date.now() - startedAt) * factor,
-    after: (delayMs, task) => systemClock.after(delayMs / factor, task),
-    every: (intervalMs, task) => systemClock.every(intervalMs / factor, task),
-  };
 }
 
 /** @param startAt Unix time in milliseconds; real time by default, so that signed tokens are valid. */

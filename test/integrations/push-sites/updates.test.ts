@@ -1,14 +1,11 @@
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Clock } from '../../../src/platform/time/clock.js';
-import { createFastClock, createTestClock } from '../../support/clock.js';
+import { type Clock, systemClock } from '../../../src/platform/time/clock.js';
+import { createTestClock } from '../../support/clock.js';
 import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { connectSite, sent } from './site-client.js';
 import { createSiteEnvironment, news, type SiteEnvironment } from './site-environment.js';
-
-/** A node that has just started, or has Redis again, reports for one lease no users who left. So leases are shorter here. */
-const FASTER = 3;
 
 let environment: SiteEnvironment;
 let a: TestGateway;
@@ -16,8 +13,7 @@ let b: TestGateway;
 
 beforeAll(async () => {
   environment = await createSiteEnvironment();
-  const start = () => environment.start({}, { clock: createFastClock(FASTER) });
-  [a, b] = await Promise.all([start(), start()]);
+  [a, b] = await Promise.all([environment.start(), environment.start()]);
 });
 afterEach(() => {
   environment.website.answer = undefined;
@@ -193,10 +189,7 @@ test.each(['alone', 'among-others'])('a stopping node notifies the website of it
 });
 
 /** A clock that is so many minutes ahead. */
-function aheadBy(minutes: number): Clock {
-  const clock = createFastClock(FASTER);
-  return { ...clock, now: () => clock.now() + minutes * 60_000 };
-}
+const aheadBy = (minutes: number): Clock => ({ ...systemClock, now: () => Date.now() + minutes * 60_000 });
 
 test('the website is notified of times by one clock, whatever the clocks of the nodes show', async () => {
   environment.website.rooms.set('t-clocks', ['user_clocks']);
