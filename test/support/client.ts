@@ -26,6 +26,9 @@ export interface ClientOptions extends Partial<ManagerOptions & SocketOptions> {
   claims?: Record<string, unknown> | null;
 }
 
+/** By default a client gives up a connection after 20 s, which one of hundreds takes on a loaded machine. */
+export const CONNECT_LIMIT_MS = 3_600_000;
+
 /** Opens a connection and does not wait for it. */
 export function openSocket(gateway: Pick<TestGateway, 'url'>, options: ClientOptions = {}): Socket {
   const { namespace = '/v1/shared', claims = {}, ...rest } = options;
@@ -33,6 +36,7 @@ export function openSocket(gateway: Pick<TestGateway, 'url'>, options: ClientOpt
     transports: ['websocket'],
     forceNew: true,
     reconnection: false,
+    timeout: CONNECT_LIMIT_MS,
     ...(claims === null ? {} : { auth: { token: signToken(claims) } }),
     ...rest,
   });

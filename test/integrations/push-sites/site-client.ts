@@ -1,5 +1,6 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { expect } from 'vitest';
+import { CONNECT_LIMIT_MS } from '../../support/client.js';
 import type { TestGateway, TestResponse } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 
@@ -38,6 +39,7 @@ export function openSite(gateway: Pick<TestGateway, 'url'>, site: string, option
     transports: ['websocket'],
     forceNew: true,
     reconnection: false,
+    timeout: CONNECT_LIMIT_MS,
     ...rest,
   });
 }
