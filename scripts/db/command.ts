@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readConfig } from '../../src/config.js';
 import { backUp, restore } from '../../src/embedded/maintenance/backup.js';
@@ -6,6 +6,7 @@ import { type CheckReport, checkBackup, checkSnapshot } from '../../src/embedded
 import { openSnapshot } from '../../src/embedded/maintenance/snapshot.js';
 import { toUrl } from '../../src/embedded/process/address.js';
 import { serveDirectory } from '../../src/embedded/server/serve-directory.js';
+import { makeDirectory } from '../../src/platform/data-directory.js';
 import { readArguments, refuseArguments } from '../arguments.js';
 import { move } from './move/index.js';
 import { askRunning, createValidation } from './running.js';
@@ -96,7 +97,7 @@ async function serve(
   { directory, host, port, repair }: ServeArguments,
   { print, note }: CommandContext,
 ): Promise<void> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const server = await serveDirectory({ directory, address: { host, port }, isRepairing: repair }, note);
   for (const signal of INTERRUPTIONS) process.once(signal, () => void server.stop().then(() => process.exit(0)));
   print(toUrl(server.address));

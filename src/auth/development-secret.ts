@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, open, readFile, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { makeDirectory } from '../platform/data-directory.js';
 
 const FILE_NAME = 'jwt-secret';
 
@@ -16,7 +17,7 @@ export async function ensureDevelopmentSecret(directory: string): Promise<string
 }
 
 async function makeSecret(directory: string, path: string): Promise<string> {
-  await mkdir(directory, { recursive: true });
+  makeDirectory(resolve(directory));
   const draft = join(directory, `${FILE_NAME}.${randomUUID()}`);
   try {
     await writeDurably(draft, randomBytes(32).toString('hex'));

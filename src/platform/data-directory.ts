@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { StartError } from './start-error.js';
 
@@ -13,8 +13,25 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   EDQUOT: `has used up its quota: make room, ${ELSEWHERE}`,
   ENOTDIR: 'is not a directory: set DATA_DIR to one',
   EEXIST: 'is not a directory: set DATA_DIR to one',
+  ENOENT: 'cannot be created, because its file system takes no directories: set DATA_DIR to another directory',
   EIO: 'cannot be read and written: its disk reports errors (EIO)',
 };
+
+/**
+ * Makes a directory and those that lead to it, for its owner only. `recursive` of Node.js never returns where the system answers
+ * ENOENT below a directory that exists, as in `/proc`.
+ * @throws Error with the `code` of the system
+ */
+export function makeDirectory(path: string): void {
+  const parent = dirname(path);
+  if (!existsSync(parent)) makeDirectory(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST' && statSync(path).isDirectory();
+    if (!isThere) throw error;
+  }
+}
 
 /** Why a directory could not be made: Node.js reports ENOENT for a read-only file system when it makes several at once. */
 function reasonOfMissing(path: string): unknown {

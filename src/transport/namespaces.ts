@@ -39,6 +39,9 @@ interface Dependencies {
   traffic: Pick<Traffic, 'isWatched' | 'refused'>;
 }
 
+/** Maximum logged length of text from a client. */
+const LOGGED_MAX = 200;
+
 /** Refusals after which a connection without namespace is closed, so that guessing costs a new connection each time. */
 const REFUSALS_MAX = 10;
 
@@ -62,6 +65,10 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
   wordUnknownNamespaces(io, {
     data: toRefusalBody(new GatewayError('NOT_FOUND')),
     refused(namespace) {
+      logger.info(
+        { namespace: namespace.slice(0, LOGGED_MAX) },
+        'a connection was refused: there is no such namespace',
+      );
       if (traffic.isWatched) traffic.refused({ namespace, code: 'NOT_FOUND', detail: 'there is no such namespace' });
     },
   });
@@ -97,7 +104,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     if (error.status >= 500) {
       logger.error({ ...details, err: error.cause }, 'a connection was refused because of a failure');
     } else {
-      logger.info(details, 'a connection was refused');
+      logger.info({ ...details, cause: detailOf(error) }, 'a connection was refused');
       logger.debug({ ...details, err: error.cause }, 'why a connection was refused');
     }
     if (error.cause instanceof ClaimsProblem) {

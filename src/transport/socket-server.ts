@@ -23,7 +23,7 @@ import { addressKeyOf } from './connections/address.js';
 import type { ConnectDeadline } from './connections/connect-deadline.js';
 import type { ConnectionBounds } from './connections/connection-bounds.js';
 import type { Handshakes } from './connections/handshakes.js';
-import { explainRefusals, refuseWhileDraining } from './connections/refusals.js';
+import { explainRefusals, isOldWebsocket, refuseOldWebsocket, refuseWhileDraining } from './connections/refusals.js';
 import type { Floods } from './events/floods.js';
 import type { AllowsOrigin } from './http/origins.js';
 
@@ -127,6 +127,11 @@ export function attach(
         platform.logger.info({ reason: 'draining' }, 'a connection was refused');
         showRefusal(request, 'UNAVAILABLE', 'draining');
         refuseWhileDraining(request, answer);
+        return;
+      }
+      if (!config.sockets.allowsOldClients && isOldWebsocket(request)) {
+        showRefusal(request, 'VALIDATION_ERROR', 'the protocol of Socket.IO 2');
+        refuseOldWebsocket(request, platform.logger);
         return;
       }
       // CORS does not cover websockets, so a restricted list of origins is enforced here.

@@ -1,3 +1,6 @@
+import { get } from 'node:http';
+import { text as readText } from 'node:stream/consumers';
+import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/platform/logging/logger.js';
 import { connect, openSocket } from '../support/client.js';
@@ -19,6 +22,26 @@ beforeAll(async () => {
   gateway = await startGateway({ CORS_ORIGINS }, { clock, logger });
 });
 afterAll(() => gateway.close());
+
+/** Asks for a websocket. @returns the answer of a server that refuses */
+const upgrade = (path: string): Promise<{ status: number | undefined; body: string }> =>
+  new Promise((resolve, reject) => {
+    const headers = {
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    };
+    const asked = get(new URL(path, gateway.url), { headers });
+    asked.on('error', reject);
+    asked.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      reject(new Error('the websocket was opened'));
+    });
+    asked.on('response', (response) => {
+      void readText(response).then((body) => resolve({ status: response.statusCode, body }), reject);
+    });
+  });
 
 const POLL = '/socket.io/?EIO=4&transport=polling';
 
@@ -88,12 +111,79 @@ test('a polling client whose token is too large gets the reason, which is logged
   await polling.close();
 });
 
-test('a client of Socket.IO 2 is named in the log', async () => {
-  lines.length = 0;
-  const old = await startGateway({ SOCKET_TRANSPORTS: 'websocket,polling' }, { logger });
-  expect((await old.call('GET', '/socket.io/?transport=polling')).status).toBe(400);
-  expect(linesAbout('ALLOW_EIO3')).toHaveLength(1);
-  await old.close();
+describe('a client of Socket.IO 2', () => {
+  test('that polls gets the reason of Engine.IO, which is logged too', async () => {
+    const polling = await startGateway({ SOCKET_TRANSPORTS: 'websocket,polling' }, { logger });
+    lines.length = 0;
+    const { status, json } = await polling.call('GET', '/socket.io/?EIO=3&transport=polling');
+    expect([status, json]).toEqual([400, { code: 5, message: 'Unsupported protocol version' }]);
+    expect(linesAbout('ALLOW_EIO3')).toHaveLength(1);
+    await polling.close();
+  });
+
+  test.each(['?EIO=3&transport=websocket', '?transport=websocket'])(
+    'that opens a websocket gets an HTTP answer with the reason, and no websocket: %s',
+    async (query) => {
+      clock.advance(60_000);
+      lines.length = 0;
+      const { status, body } = await upgrade(`/socket.io/${query}`);
+      expect([status, JSON.parse(body)]).toEqual([
+        400,
+        { code: 5, message: expect.stringContaining('update the client') },
+      ]);
+      expect(linesAbout('ALLOW_EIO3')).toEqual([expect.objectContaining({ event: 'protocol_refused' })]);
+    },
+  );
+});
+
+describe('a client at a path that is not that of Socket.IO', () => {
+  const refused = { success: false, errno: 404, message: 'NOT_FOUND' };
+  const details = [{ path: '', message: 'Socket.IO is at /socket.io/: leave the option path of the client as it is' }];
+
+  test('gets the path of Socket.IO, and is logged', async () => {
+    clock.advance(60_000);
+    lines.length = 0;
+    const { status, body } = await upgrade('/realtime/?EIO=4&transport=websocket');
+    expect([status, JSON.parse(body)]).toEqual([404, { ...refused, details }]);
+    const polled = await gateway.call('GET', '/realtime/?EIO=4&transport=polling');
+    expect([polled.status, polled.json]).toEqual([404, { ...refused, details }]);
+    const line = expect.objectContaining({ event: 'path_refused', path: '/realtime/' });
+    expect(linesAbout('path')).toEqual([line, line]);
+  });
+
+  test('is told nothing of the kind when it is no client of Socket.IO', async () => {
+    expect((await gateway.call('GET', '/realtime/')).json).toEqual(refused);
+  });
+});
+
+describe('a refused CONNECT is logged with its cause', () => {
+  const expired = { uid: 'ada', exp: 1 };
+  test.each<[string, string, Parameters<typeof connect>[1]]>([
+    ['no token', 'no credential', { claims: null }],
+    [
+      'another secret',
+      'invalid signature',
+      { claims: null, auth: { token: jwt.sign({ uid: 'ada' }, 'x'.repeat(64)) } },
+    ],
+    ['expired', 'jwt expired', { claims: expired }],
+  ])('of a token: %s', async (_name, cause, options) => {
+    clock.advance(60_000);
+    lines.length = 0;
+    await expect(connect(gateway, options)).rejects.toThrow('INVALID_TOKEN');
+    expect(linesAbout('a connection was refused')).toEqual([
+      expect.objectContaining({ namespace: '/v1/shared', reason: 'INVALID_TOKEN', cause }),
+    ]);
+  });
+
+  test('of a namespace that does not exist, ten times a minute, whatever its name', async () => {
+    clock.advance(60_000);
+    lines.length = 0;
+    const names = Array.from({ length: 12 }, (_, index) => `/${'x'.repeat(300)}${index}`);
+    for (const namespace of names) await expect(connect(gateway, { namespace })).rejects.toThrow('NOT_FOUND');
+    const logged = linesAbout('there is no such namespace');
+    expect(logged).toHaveLength(10);
+    expect(logged[0]).toMatchObject({ event: 'namespace_unknown', namespace: names[0]?.slice(0, 200) });
+  });
 });
 
 describe('a browser', () => {

@@ -95,6 +95,13 @@ export const failures: readonly FailureCase[] = [
     },
   },
   {
+    name: 'a DATA_DIR in a file system that takes no directories',
+    code: 21,
+    // Without the rights of root, those are missing first.
+    sentence: /^DATA_DIR \/proc\/general-socket\/data cannot be (?:created|read and written)/,
+    prepare: async () => ({ env: { DATA_DIR: '/proc/general-socket/data' } }),
+  },
+  {
     name: 'a database file that cannot be opened',
     code: 21,
     sentence: /^DATA_DIR \S+ cannot be used: EISDIR/,

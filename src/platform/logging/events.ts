@@ -99,7 +99,13 @@ export const logEvents = {
   console_call: { level: 'info', message: 'a call was made in the console', lines: 600 },
   console_refused: { level: 'info', message: 'the console refused a call', per: ['key', 'reason'] },
   key_refused: { level: 'info', message: 'a call was refused: no valid API key', per: ['path', 'reason'] },
-  connection_refused: { level: 'info', message: 'a connection was refused', lines: 1, per: ['namespace', 'reason'] },
+  connection_refused: {
+    level: 'info',
+    message: 'a connection was refused',
+    lines: 1,
+    per: ['namespace', 'reason', 'cause'],
+  },
+  namespace_unknown: { level: 'info', message: 'a connection was refused: there is no such namespace' },
   connection_refusal: { level: 'debug', message: 'why a connection was refused' },
   connection_failed: {
     level: 'error',
@@ -124,6 +130,7 @@ export const logEvents = {
     level: 'warn',
     message: 'a client was refused: it uses the protocol of Socket.IO 2, which ALLOW_EIO3 enables',
   },
+  path_refused: { level: 'warn', message: 'a client was refused: its path is not that of Socket.IO' },
   jwks_failed: { level: 'warn', message: 'tokens: the JWKS could not be loaded' },
   revocations_poll_failed: { level: 'warn', message: 'revocations: polling failed; retrying' },
   lock_check_failed: { level: 'warn', message: 'checking connected users for locks failed' },

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Connection, createConnection, STATES } from 'mongoose';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../embedded/index.js';
-import { toDataDirectoryError } from '../data-directory.js';
+import { makeDirectory, toDataDirectoryError } from '../data-directory.js';
 import type { Dependency } from '../health.js';
 import type { LogDetails, Logger } from '../logging/logger.js';
 import { StartError } from '../start-error.js';
@@ -47,12 +47,17 @@ const PING_TIMEOUT_MS = 1000;
 /** A connected database that is only slow still answers the operations that wait for it. */
 const SLOW_PING_TIMEOUT_MS = 5000;
 
+async function startInDirectory(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
+  makeDirectory(options.directory);
+  return startEmbedded(options);
+}
+
 /**
  * Connects to `mongodbUrl`, or starts the embedded database in `directory` and connects to it.
  * @throws StartError one sentence with the remedy, when no usable server was found within `startupTimeoutMs`
  */
 export async function connectMongo(options: MongoOptions): Promise<Mongo> {
-  const { mongodbUrl, logger, directory, start = startEmbedded } = options;
+  const { mongodbUrl, logger, directory, start = startInDirectory } = options;
   const storage = watchStorage(options);
   const embedded =
     mongodbUrl === undefined

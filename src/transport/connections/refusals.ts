@@ -20,6 +20,9 @@ const UNKNOWN_TRANSPORT = 0;
 const UNKNOWN_SESSION = 1;
 const UNSUPPORTED_PROTOCOL = 5;
 
+const OLD_PROTOCOL_MESSAGE =
+  'Unsupported protocol version: this server takes clients of Socket.IO 3 and 4, whose handshakes have EIO=4; update the client';
+
 const UNKNOWN_SESSION_MESSAGE =
   'Session ID unknown: the connection has ended, or is on another node; polling needs sticky sessions';
 
@@ -38,7 +41,7 @@ interface Dependencies {
 export function explainRefusals(engine: Engine, { transports, logger }: Dependencies): void {
   const list = transports.map((transport) => `"${transport}"`).join(', ');
   engine.on('connection_error', ({ req, code, context }) => {
-    const details = { enabled: transports, userAgent: req.headers['user-agent']?.slice(0, LOGGED_MAX) };
+    const details = { enabled: transports, userAgent: userAgentOf(req) };
     if (code === UNKNOWN_TRANSPORT) {
       logger.warn(details, 'a client was refused: it tried a transport that is not among SOCKET_TRANSPORTS');
       if (context !== undefined) {
@@ -48,9 +51,38 @@ export function explainRefusals(engine: Engine, { transports, logger }: Dependen
       logger.info(details, 'a request of a polling client was refused: its connection is not on this node');
       if (context !== undefined) context.message = UNKNOWN_SESSION_MESSAGE;
     } else if (code === UNSUPPORTED_PROTOCOL) {
-      logger.warn(details, 'a client was refused: it uses the protocol of Socket.IO 2, which ALLOW_EIO3 enables');
+      reportOldProtocol(req, logger);
     }
   });
+}
+
+const userAgentOf = ({ headers }: IncomingMessage): string | undefined => headers['user-agent']?.slice(0, LOGGED_MAX);
+
+function reportOldProtocol(request: IncomingMessage, logger: Pick<Logger, 'warn'>): void {
+  const details = { userAgent: userAgentOf(request) };
+  logger.warn(details, 'a client was refused: it uses the protocol of Socket.IO 2, which ALLOW_EIO3 enables');
+}
+
+const PRESENT_PROTOCOL = /[?&]EIO=4(?:&|$)/;
+
+/** Whether a websocket uses the protocol of Socket.IO 2. */
+export const isOldWebsocket = ({ headers, url = '' }: IncomingMessage): boolean =>
+  headers.upgrade !== undefined && !PRESENT_PROTOCOL.test(url);
+
+/**
+ * Refuses such a websocket before it is one. Engine.IO would accept it and then write the refusal as HTTP, which the client reports
+ * as a damaged frame.
+ */
+export function refuseOldWebsocket(request: IncomingMessage, logger: Pick<Logger, 'warn'>): void {
+  reportOldProtocol(request, logger);
+  refuseUpgrade(request, OLD_PROTOCOL_RESPONSE);
+}
+
+function refuseUpgrade({ socket }: IncomingMessage, response: string): void {
+  socket.on('error', () => undefined);
+  socket.write(response);
+  // A client that does not close its side would keep the connection.
+  socket.destroySoon();
 }
 
 /** Engine.IO's callback for a handshake. @param refusal the reason, when it is not allowed */
@@ -63,9 +95,14 @@ const DRAINING_RESPONSE = toResponse(DRAINING, {
   type: 'text/plain',
 });
 
+const OLD_PROTOCOL_RESPONSE = toResponse(
+  JSON.stringify({ code: UNSUPPORTED_PROTOCOL, message: OLD_PROTOCOL_MESSAGE }),
+  { status: '400 Bad Request', type: 'application/json' },
+);
+
 interface Head {
   readonly status: string;
-  readonly retryAfterS: number;
+  readonly retryAfterS?: number;
   readonly type: string;
 }
 
@@ -74,7 +111,7 @@ function toResponse(body: string, { status, retryAfterS, type }: Head): string {
   return [
     `HTTP/1.1 ${status}`,
     'Connection: close',
-    `Retry-After: ${retryAfterS}`,
+    ...(retryAfterS === undefined ? [] : [`Retry-After: ${retryAfterS}`]),
     `Content-Type: ${type}`,
     `Content-Length: ${body.length}`,
     '',
@@ -103,12 +140,8 @@ const { RATE_LIMITED } = catalogue;
  *
  * Not with 503: a load balancer that takes it for a node that drains would take the last node that is left out of service.
  */
-export function refuseOverloaded(
-  { headers, socket }: IncomingMessage,
-  answer: AnswerHandshake,
-  retryAfterMs: number,
-): void {
-  if (headers.upgrade === undefined) {
+export function refuseOverloaded(request: IncomingMessage, answer: AnswerHandshake, retryAfterMs: number): void {
+  if (request.headers.upgrade === undefined) {
     answer('too many clients connect at once', false);
     return;
   }
@@ -120,8 +153,5 @@ export function refuseOverloaded(
     retry_after_ms: retryAfterMs,
   };
   const head = { status: `${RATE_LIMITED.status} Too Many Requests`, retryAfterS, type: 'application/json' };
-  socket.on('error', () => undefined);
-  socket.write(toResponse(JSON.stringify(body), head));
-  // A client that does not close its side would keep the connection.
-  socket.destroySoon();
+  refuseUpgrade(request, toResponse(JSON.stringify(body), head));
 }

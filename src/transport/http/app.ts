@@ -62,7 +62,8 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
     return { route, handle, isHot: isOfBackend && route.method === 'post' && authorize === undefined };
   });
   refuseMethods(app, dependencies.routes);
-  app.use(() => {
+  app.use((request) => {
+    if (isOfSocketClient(request)) throw misplacedSocket(request, logger);
     throw new GatewayError('NOT_FOUND');
   });
   // What fails before its route is reached, such as by its method, has the form of failures that its callers know.
@@ -76,6 +77,20 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
   // Without CORS: pages of other origins have no business there.
   const ofRefusals = [identifyRequest, headers];
   return withEntrance({ entrance, answer, headers: ofRefusals, answering, trustedProxies: config.trustedProxies });
+}
+
+/** Whether a request to an unknown path is the handshake of a Socket.IO client, or a websocket. */
+const isOfSocketClient = ({ headers, query }: Request): boolean =>
+  headers.upgrade?.toLowerCase() === 'websocket' || query['EIO'] !== undefined;
+
+/** Maximum logged length of text from a client. */
+const LOGGED_MAX = 200;
+
+function misplacedSocket({ path, headers }: Request, logger: Pick<Logger, 'warn'>): GatewayError {
+  const details = { path: path.slice(0, LOGGED_MAX), userAgent: headers['user-agent']?.slice(0, LOGGED_MAX) };
+  logger.warn(details, 'a client was refused: its path is not that of Socket.IO');
+  const message = 'Socket.IO is at /socket.io/: leave the option path of the client as it is';
+  return new GatewayError('NOT_FOUND', { details: [{ path: '', message }] });
 }
 
 /** An OPTIONS request without this header is no preflight, and is answered by its path. */

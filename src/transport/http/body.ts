@@ -113,7 +113,7 @@ function parseJson(bytes: Buffer, contentType = '', elementsMax: number): unknow
   try {
     return JSON.parse(text);
   } catch {
-    throw invalid('', 'the request cannot be parsed');
+    throw invalid('', 'the body is not valid JSON');
   }
 }
 
