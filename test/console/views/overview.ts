@@ -68,9 +68,29 @@ export function testOverview({ browser, environment, open }: Setting): void {
     await tab.page.locator('::-p-aria(Previous[role="button"])').click();
     await until(async () => (await shown()).length === 50);
     const [user = ''] = await shown();
-    await tab.page.locator('tbody th a').click();
+    await tab.page.locator('section[aria-label="Sockets of the node"] tbody th a').click();
     await tab.sees('Durable messages');
     expect(await tab.text()).toContain(user);
+    expect(tab.takeFaults()).toEqual([]);
+  });
+
+  test('the page of a node without clients says what the node does, and drains it', async () => {
+    const idle = await startGatewayProcess({ ...environment().env, NODE_NAME: 'node-idle' });
+    onTestFinished(() => idle.close());
+    const { nodes } = (await environment().node(0).call('GET', '/cluster')).json.data;
+    const { id } = nodes.find(({ name }: { name: string }) => name === 'node-idle');
+    const tab = await open(`nodes/${encodeURIComponent(id)}`);
+    await tab.sees('No client is connected to this node');
+    const [row = []] = await cellsOf(tab, 'Nodes');
+    expect(row.slice(0, 3)).toEqual(['node-idle', 'ready', expect.stringMatching(/^\d/)]);
+    expect(row.slice(-3)).toEqual(['up', 'up', 'Drain']);
+    await inspect(tab, 'node-idle');
+
+    await connectUsers(idle, 'ada', 'ben');
+    await refreshUntil(tab, (text) => /Connections to \/v1\/shared\s+2/.test(text));
+    await tab.page.locator('::-p-aria(Drain node node-idle[role="button"])').click();
+    await tab.page.locator('dialog ::-p-aria(Drain[role="button"])').click();
+    await refreshUntil(tab, (text) => text.includes('draining'));
     expect(tab.takeFaults()).toEqual([]);
   });
 
