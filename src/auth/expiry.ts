@@ -6,6 +6,9 @@ const EXPIRY_WARNING_MS = 60_000;
 /** Expiries closer together than this are handled in one pass over the sockets. */
 const PASS_INTERVAL_MS = 250;
 
+/** Longest time until the date is looked at: when it is set forward, timers do not know. */
+const LOOK_MS = 30_000;
+
 /** The part of a socket that this file uses. */
 export interface ExpiringSocket {
   readonly data: { readonly principal: { readonly expiresAt: number }; isWarned: boolean };
@@ -49,8 +52,13 @@ export function createExpiryWatch(clock: Clock, sockets: () => Iterable<Expiring
     const deadline = deadlineOf(socket);
     if (deadline >= dueAt) return;
     cancel();
-    dueAt = deadline;
-    cancel = clock.after(Math.max(deadline - clock.now(), 0), pass);
+    schedule(deadline);
+  };
+
+  const schedule = (at: number): void => {
+    dueAt = at;
+    const delayMs = Math.min(Math.max(at - clock.now(), 0), LOOK_MS);
+    cancel = clock.after(delayMs, () => (clock.now() < at ? schedule(at) : pass()));
   };
 
   const pass = (): void => {
@@ -62,8 +70,7 @@ export function createExpiryWatch(clock: Clock, sockets: () => Iterable<Expiring
       next = Math.min(next, deadlineOf(socket));
     }
     if (next === Number.POSITIVE_INFINITY) return;
-    dueAt = Math.max(next, now + PASS_INTERVAL_MS);
-    cancel = clock.after(dueAt - now, pass);
+    schedule(Math.max(next, now + PASS_INTERVAL_MS));
   };
 
   return { watch, connected: watch, stop: () => cancel() };
