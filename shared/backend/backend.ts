@@ -32,7 +32,7 @@ export interface ConnectionOptions {
 /** Options of {@link createBackend}. */
 export interface BackendOptions extends ConnectionOptions {
   /** One of `EMIT_API_KEYS`; absent: the gateway runs in development on this machine. */
-  readonly apiKey?: string;
+  readonly apiKey?: string | undefined;
   /** Bytes of one call; at most `BODY_LIMIT` of the gateway. 900,000 by default. */
   readonly bytesMax?: number;
 }
