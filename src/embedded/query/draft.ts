@@ -113,7 +113,8 @@ function writeChild(
     const holder = path[path.indexOf(name) - 1] ?? '';
     fail('PathNotViable', `Cannot create field '${name}' in element {${holder}: ${describe(container)}}`);
   }
-  if (position - container.length > MAX_PADDING) fail('BadValue', `can't backfill more than ${MAX_PADDING} elements`);
+  if (position - container.length > MAX_PADDING)
+    fail('CannotBackfillArray', `can't backfill more than ${MAX_PADDING} elements`);
   while (container.length < position) container.push(null);
   container[position] = value;
 }

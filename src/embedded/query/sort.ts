@@ -2,7 +2,7 @@ import type { Collation } from '../bson/collation.js';
 import { mayReachArray, toIndexTuples } from '../bson/index-keys.js';
 import { toNumber } from '../bson/numbers.js';
 import { compareValues } from '../bson/order.js';
-import { type Path, toPath, walkPath } from '../bson/path.js';
+import { type Path, toArrayIndex, toPath, walkPath } from '../bson/path.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
 import { DatabaseError, fail } from '../errors.js';
 
@@ -100,17 +100,29 @@ function compileKeyComparison(fields: readonly SortField[], collation: Collation
 /**
  * Sorts the elements of an array.
  * @param sortBy - a direction for whole elements, or a sort by their fields. An element that is not a document sorts as a
- *   document without the fields.
+ *   document without the fields. Unlike in a sort of documents, an array in a field is one value.
  */
 export function sortElements(
   array: readonly unknown[],
-  sortBy: number | Document,
+  sortBy: number | readonly SortField[],
   collation: Collation | undefined,
 ): unknown[] {
   if (typeof sortBy === 'number') return [...array].sort((a, b) => sortBy * compareValues(a, b, collation));
-  const elements = new Map<Document, unknown>();
-  for (const element of array) elements.set(isDocument(element) ? { ...element } : {}, element);
-  return sortDocuments(elements.keys(), sortBy, collation).map((key) => elements.get(key));
+  const compare = compileKeyComparison(sortBy, collation);
+  const paths = sortBy.map(({ path }) => toPath(path));
+  const entries = array.map((element) => ({ element, keys: paths.map((path) => elementKeyAt(element, path)) }));
+  entries.sort((a, b) => compare(a.keys, b.keys));
+  return entries.map(({ element }) => element);
+}
+
+function elementKeyAt(element: unknown, path: Path): unknown {
+  if (!isDocument(element)) return null;
+  let value: unknown = element;
+  for (const name of path) {
+    if (Array.isArray(value)) value = value[toArrayIndex(name)];
+    else value = isDocument(value) ? fieldOf(value, name) : undefined;
+  }
+  return value ?? null;
 }
 
 /**

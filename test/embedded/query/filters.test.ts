@@ -98,6 +98,8 @@ describe('a filter on a field', () => {
     [{ $all: [{ $gt: 1 }] }, 2],
     [{ $all: [{ $elemMatch: {} }, 1] }, 2],
     [{ $elemMatch: 1 }, 2],
+    [{ $elemMatch: { $expr: true } }, 2],
+    [{ $elemMatch: { $or: [{ $expr: true }, { x: 1 }] } }, 2],
     [{ $regex: 1 }, 2],
     [{ $regex: 'a', $options: 1 }, 2],
     [{ $regex: 'a', $options: 'q' }, 51108],

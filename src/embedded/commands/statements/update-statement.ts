@@ -33,7 +33,7 @@ export function performUpdate(
   { statement, writer }: { statement: UpdateStatement; writer: Writer },
 ): UpdateOutcome {
   const { filter, isMulti, isUpsert, collation, variables, arrayFilters, progress } = statement;
-  const matcher = compileFilter(filter, { collation, variables });
+  const matcher = compileFilter(filter, { collation, variables, bansExpr: isUpsert });
   const update = compileUpdate(statement.update, { arrayFilters, collation, variables, matcher, isMulti });
   if (!collection) return { matched: 0, modified: 0, upserted: undefined, before: undefined, after: undefined };
   const targets = findTargets(request, collection, { statement, matcher });

@@ -26,6 +26,10 @@ export interface FilterOptions {
   readonly collation?: Collation | undefined;
   /** The variables of the command's `let`, for `$expr`. */
   readonly variables?: Document | undefined;
+  /** Whether `$expr` is rejected: where an upsert, `$pull` or an array filter could not say what it means. */
+  readonly bansExpr?: boolean | undefined;
+  /** Whether the filter is one of `$elemMatch`. */
+  readonly isNested?: boolean | undefined;
 }
 
 /**
@@ -63,7 +67,7 @@ const createContext = (options: FilterOptions): Context => ({
   compileField,
   compileOperators,
   compileCondition: (filter) => {
-    const matcher = compileFilter(filter, options);
+    const matcher = compileFilter(filter, { ...options, isNested: true });
     return { test: matcher.matches };
   },
 });
@@ -115,7 +119,9 @@ function collectTopLevel(operator: string, operand: unknown, { context, into }: 
       return;
     }
     case '$expr': {
-      const { collation, variables } = context.options;
+      const { collation, variables, bansExpr, isNested } = context.options;
+      if (bansExpr === true) fail('QueryFeatureNotAllowed', '$expr is not allowed in this context');
+      if (isNested === true) fail('BadValue', '$expr can only be applied to the top-level document');
       const evaluate = compileExpression(operand, { collation, variables });
       into.conditions.push({ test: (document) => isTruthy(evaluate(document)) });
       return;

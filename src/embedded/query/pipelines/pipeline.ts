@@ -138,6 +138,9 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   '$vectorSearch',
 ]);
 
+/** Whether MongoDB has a stage of this name. */
+export const isStage = (name: string): boolean => STAGES.has(name) || OUTPUTS.has(name) || UNSUPPORTED.has(name);
+
 function compileStage(name: string, specification: unknown, context: StageContext): Stage {
   const compiler = STAGES.get(name);
   if (compiler === undefined && UNSUPPORTED.has(name)) {

@@ -43,7 +43,7 @@ export function compileArrayFilters(
     if (compiled.has(identifier)) {
       return fail('FailedToParse', `Found multiple array filters with the same top-level field name ${identifier}`);
     }
-    const matcher = compileFilter(filter, options);
+    const matcher = compileFilter(filter, { ...options, bansExpr: true });
     compiled.set(identifier, {
       identifier,
       matches: (element) => matcher.matches({ [identifier]: element }),

@@ -9,7 +9,7 @@ import type { ValueTest } from '../filters/comparison-operators.js';
 import { compileFilter } from '../filters/filter.js';
 import { isOperatorDocument } from '../filters/operator.js';
 import { isRegExp } from '../regular-expression.js';
-import { sortElements } from '../sort.js';
+import { type SortField, sortElements } from '../sort.js';
 import type { ModifierCompiler } from './modifier.js';
 
 interface PushClauses {
@@ -36,10 +36,11 @@ function parsePush(argument: unknown, collation: Collation | undefined): PushCla
   };
 }
 
-function eachOf(operator: string, argument: Document): unknown[] {
+function eachOf(operator: '$push' | '$addToSet', argument: Document): unknown[] {
   const each = argument['$each'];
   if (Array.isArray(each)) return each;
-  return fail('BadValue', `The argument to $each in ${operator} must be an array but it was of type: ${typeOf(each)}`);
+  const codeName = operator === '$push' ? 'BadValue' : 'TypeMismatch';
+  return fail(codeName, `The argument to $each in ${operator} must be an array but it was of type: ${typeOf(each)}`);
 }
 
 function ensureInteger(clause: string, value: unknown): number | undefined {
@@ -61,9 +62,22 @@ function compileElementSort(sort: unknown, collation: Collation | undefined): (a
       'BadValue',
       'The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields',
     );
-  if (Object.keys(sort).length === 0)
-    return fail('BadValue', 'The $sort pattern is empty when it should be a set of fields.');
-  return (array) => sortElements(array, sort, collation);
+  const fields = parseElementSort(sort);
+  return (array) => sortElements(array, fields, collation);
+}
+
+/** The fields of a `$sort`. Unlike a sort of documents, all its errors are BadValue. */
+function parseElementSort(sort: Document): SortField[] {
+  const fields = Object.entries(sort);
+  if (fields.length === 0) return fail('BadValue', 'The $sort pattern is empty when it should be a set of fields.');
+  return fields.map(([path, value]) => {
+    const direction = isNumeric(value) ? toNumber(value) : undefined;
+    if (direction !== 1 && direction !== -1) return fail('BadValue', 'The $sort element value must be either 1 or -1');
+    if (path.split('.').includes('')) {
+      return fail('BadValue', `The $sort field is a dotted field but has an empty part: '${path}'`);
+    }
+    return { path, direction };
+  });
 }
 
 const compilePush: ModifierCompiler = (argument, _path, { collation }) => {
@@ -77,8 +91,8 @@ const compilePush: ModifierCompiler = (argument, _path, { collation }) => {
           `The field '${path}' must be an array but is of type ${typeOf(value)} in document {_id: ${describe(document['_id'])}}`,
         );
       }
-      const isUnchanged = values.length === 0 && sort === undefined && slice === undefined;
-      if (isUnchanged) return value ?? [];
+      const isUnchanged = values.length === 0 && sort === undefined && value !== undefined;
+      if (isUnchanged && value.length <= Math.abs(slice ?? value.length)) return value;
       // An array that grows has room for seventeen elements. Stored documents have many short ones.
       const array = (value ?? []).toSpliced(positionIn(value ?? [], position), 0, ...values);
       const sorted = sort === undefined ? array : sort(array);
@@ -140,6 +154,7 @@ const compilePop: ModifierCompiler = (argument) => {
   if (end !== 1 && end !== -1) return fail('FailedToParse', `$pop expects 1 or -1, found: ${describe(argument)}`);
   return {
     creates: false,
+    needsViablePath: true,
     change: (value, { path }) => {
       if (!Array.isArray(value)) {
         return fail('TypeMismatch', `Path '${path}' contains an element of non-array type '${typeOf(value)}'`);
@@ -152,6 +167,7 @@ const compilePop: ModifierCompiler = (argument) => {
 
 const removing = (isRemoved: ValueTest): ReturnType<ModifierCompiler> => ({
   creates: false,
+  needsViablePath: true,
   change: (value) => {
     if (!Array.isArray(value)) return fail('BadValue', 'Cannot apply $pull to a non-array value');
     const kept = value.filter((element) => !isRemoved(element));
@@ -162,7 +178,7 @@ const removing = (isRemoved: ValueTest): ReturnType<ModifierCompiler> => ({
 const compilePull: ModifierCompiler = (argument, _path, { collation }) => {
   const isLogical = isDocument(argument) && /^\$(?:and|or|nor|expr)$/.test(Object.keys(argument)[0] ?? '');
   if (isDocument(argument) && (!isOperatorDocument(argument) || isLogical)) {
-    const matcher = compileFilter(argument, { collation });
+    const matcher = compileFilter(argument, { collation, bansExpr: true });
     return removing((element) => isDocument(element) && matcher.matches(element));
   }
   if (isDocument(argument) || isRegExp(argument)) {

@@ -1,4 +1,4 @@
-import { Decimal128, Double, Long, Timestamp } from 'bson';
+import { Long, Timestamp } from 'bson';
 import { describe } from '../../bson/describe.js';
 import { isIdentical } from '../../bson/identity.js';
 import { type Arithmetic, calculate, type Numeric, numericTypeOf, toBigInt } from '../../bson/numbers.js';
@@ -28,7 +28,7 @@ function compileArithmetic(operator: '$inc' | '$mul'): ModifierCompiler {
     return {
       creates: true,
       change: (value, place) => {
-        if (value === undefined) return operator === '$inc' ? argument : zeroLike(argument);
+        if (value === undefined) return operator === '$inc' ? argument : timesZero(argument);
         if (!isNumeric(value)) {
           return fail(
             'TypeMismatch',
@@ -48,19 +48,8 @@ function compileArithmetic(operator: '$inc' | '$mul'): ModifierCompiler {
   };
 }
 
-/** A missing field multiplies as a zero of the factor's type. */
-function zeroLike(factor: Numeric): Numeric {
-  switch (numericTypeOf(factor)) {
-    case 'long':
-      return Long.fromNumber(0);
-    case 'double':
-      return new Double(0);
-    case 'decimal':
-      return Decimal128.fromString('0');
-    default:
-      return 0;
-  }
-}
+/** A missing field multiplies as zero: the result has the type of the factor, its sign and its scale. */
+const timesZero = (factor: Numeric): unknown => calculate('multiply', factor, 0);
 
 function compileExtreme(direction: 1 | -1): ModifierCompiler {
   return (argument, _path, { collation }) => ({
@@ -131,7 +120,7 @@ const compileBit: ModifierCompiler = (argument, path) => {
   return {
     creates: true,
     change: (value, place) => {
-      const start = value ?? 0;
+      const start = value === undefined ? 0 : value;
       if (!isInteger(start)) {
         return fail(
           'BadValue',

@@ -13,6 +13,8 @@ export interface Place {
 export interface Modifier {
   /** Whether the operator creates a missing field. Otherwise it skips it. */
   readonly creates: boolean;
+  /** Whether a missing field must be one that could be created. */
+  readonly needsViablePath?: boolean;
   /**
    * @param value - the value of the field; `undefined` when it is missing
    * @returns the new value, the same value for no change, or `undefined` to remove the field

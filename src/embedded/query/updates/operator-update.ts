@@ -7,7 +7,7 @@ import { type ArrayFilter, compileArrayFilters } from './array-filters.js';
 import { ARRAY_MODIFIERS } from './array-modifiers.js';
 import { ensureIdenticalId, withIdFirst } from './document-id.js';
 import { FIELD_MODIFIERS } from './field-modifiers.js';
-import type { Modifier, ModifierCompiler, ModifierContext } from './modifier.js';
+import type { Modifier, ModifierCompiler, ModifierContext, Place } from './modifier.js';
 import { ensureDisjoint, ensureNoConflicts } from './path-conflicts.js';
 import { compileRename } from './rename.js';
 import type { Update, UpdateOptions } from './update.js';
@@ -109,14 +109,21 @@ function applySteps(steps: readonly Step[], document: Document, matcher: Matcher
       continue;
     }
     for (const names of expanded[index] ?? []) {
-      const value = draft.get(names);
-      if (value === undefined && !modifier.creates) continue;
-      const changed = modifier.change(value, { path: path.segments ? names.join('.') : path.text, document });
-      if (changed === undefined) draft.remove(names);
-      else if (changed !== value) draft.set(names, changed);
+      changeField(draft, names, modifier, { path: path.segments ? names.join('.') : path.text, document });
     }
   }
   return draft.document;
+}
+
+function changeField(draft: Draft, names: readonly string[], modifier: Modifier, place: Place): void {
+  const value = draft.get(names);
+  if (value === undefined && !modifier.creates) {
+    if (modifier.needsViablePath === true) ensureViable(draft, names);
+    return;
+  }
+  const changed = modifier.change(value, place);
+  if (changed === undefined) draft.remove(names);
+  else if (changed !== value) draft.set(names, changed);
 }
 
 /**
@@ -147,7 +154,7 @@ interface Move {
 }
 
 function moveField(draft: Draft, { document, path, from }: Move): void {
-  ensureViable(draft, from);
+  ensureViable(draft, from.names);
   const value = draft.get(from.names);
   if (value === undefined) return;
   for (const [role, { names, text }] of [
@@ -165,15 +172,15 @@ function moveField(draft: Draft, { document, path, from }: Move): void {
   draft.set(path.names, value);
 }
 
-/** @throws DatabaseError PathNotViable for a source whose path goes through a value without fields */
-function ensureViable(draft: Draft, { names, text }: UpdatePath): void {
+/** @throws DatabaseError PathNotViable for a path through a value without such fields */
+function ensureViable(draft: Draft, names: readonly string[]): void {
   for (const [index, name] of names.slice(1).entries()) {
     const container = draft.get(names.slice(0, index + 1));
     if (container === undefined) return;
     if (isDocument(container) || (Array.isArray(container) && /^\d+$/.test(name))) continue;
     fail(
       'PathNotViable',
-      `cannot use the part (${names[index]} of ${text}) to traverse the element ({${names[index]}: ${describe(container)}})`,
+      `Cannot use the part (${name}) of (${names.join('.')}) to traverse the element ({${names[index]}: ${describe(container)}})`,
     );
   }
 }

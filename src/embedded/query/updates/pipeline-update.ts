@@ -1,7 +1,7 @@
 import { isIdentical } from '../../bson/identity.js';
 import { type Document, isDocument } from '../../bson/values.js';
 import { fail } from '../../errors.js';
-import { compilePipeline } from '../pipelines/pipeline.js';
+import { compilePipeline, isStage } from '../pipelines/pipeline.js';
 import { ensureEqualId, withIdFirst } from './document-id.js';
 import type { Update, UpdateOptions } from './update.js';
 import { seedFromFilter } from './upsert-seed.js';
@@ -43,7 +43,7 @@ export function compilePipelineUpdate(stages: readonly Document[], options: Upda
 function compileStages(stages: readonly Document[], options: UpdateOptions): (document: Document) => Document {
   for (const stage of stages) {
     const [name] = isDocument(stage) ? Object.keys(stage) : [];
-    if (name !== undefined && !ALLOWED_STAGES.has(name)) {
+    if (name !== undefined && isStage(name) && !ALLOWED_STAGES.has(name)) {
       fail('InvalidOptions', `${name} is not allowed to be used within an update`);
     }
   }

@@ -32,6 +32,9 @@ export function parseUpdatePath(text: string, filters: ReadonlyMap<string, Array
     return { text, names, segments: undefined };
   }
   const segments = names.map((name, index) => parseSegment({ name, index, text }, filters));
+  if (segments.filter(({ kind }) => kind === 'matched').length > 1) {
+    return fail('BadValue', `Too many positional (i.e. '$') elements found in path '${text}'`);
+  }
   return { text, names, segments: segments.every(({ kind }) => kind === 'field') ? undefined : segments };
 }
 

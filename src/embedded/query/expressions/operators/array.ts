@@ -1,8 +1,8 @@
 import { toNumber } from '../../../bson/numbers.js';
 import { isEqual } from '../../../bson/order.js';
-import { type Document, isDocument, isInt32, isNumeric, typeOf } from '../../../bson/values.js';
+import { isDocument, isInt32, isNumeric, typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
-import { parseSort, sortElements } from '../../sort.js';
+import { parseSort, type SortField, sortElements } from '../../sort.js';
 import { isTruthy } from '../../truthiness.js';
 import { bind, compile, type OperatorCompiler, withNames } from '../compiler.js';
 import { countOf, PICKS, type Pick } from '../pick.js';
@@ -171,7 +171,7 @@ const definePick = ([name, pick]: readonly [string, Pick]): OperatorEntry =>
     return pick(ensureArray(input, 5788200, 'Input must be an array'), count, collation);
   });
 
-function sortArray(input: unknown, sortBy: number | Document, collation: Parameters<typeof isEqual>[2]): unknown {
+function sortArray(input: unknown, sortBy: number | SortField[], collation: Parameters<typeof isEqual>[2]): unknown {
   if (isNullish(input)) return null;
   const array = ensureArray(
     input,
@@ -181,11 +181,8 @@ function sortArray(input: unknown, sortBy: number | Document, collation: Paramet
   return sortElements(array, sortBy, collation);
 }
 
-function sortOrderOf(sortBy: unknown): number | Document {
-  if (isDocument(sortBy)) {
-    parseSort(sortBy);
-    return sortBy;
-  }
+function sortOrderOf(sortBy: unknown): number | SortField[] {
+  if (isDocument(sortBy)) return parseSort(sortBy);
   const direction = isNumeric(sortBy) ? toNumber(sortBy) : 0;
   return direction === 1 || direction === -1
     ? direction
