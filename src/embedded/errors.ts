@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   ExceededMemoryLimit: 146,
   InvalidPipelineOperator: 168,
   CannotIndexParallelArrays: 171,
+  AmbiguousIndexKeyPattern: 181,
   InvalidIndexSpecificationOption: 197,
   IncompleteTransactionHistory: 217,
   QueryFeatureNotAllowed: 224,

@@ -69,10 +69,14 @@ function logSnapshot({ state }: Request): Document {
   };
 }
 
-const getParameter = ({ command }: Request): Document =>
-  command['featureCompatibilityVersion'] === undefined && command['getParameter'] !== '*'
-    ? fail('InvalidOptions', 'no option found to get')
-    : { featureCompatibilityVersion: { version: '8.0' }, ok: 1 };
+/** Test suites of drivers ask whether they can use fail points. */
+const PARAMETERS: Document = { featureCompatibilityVersion: { version: '8.0' }, enableTestCommands: true };
+
+function getParameter({ command }: Request): Document {
+  const isAll = command['getParameter'] === '*';
+  const found = Object.entries(PARAMETERS).filter(([name]) => isAll || command[name] !== undefined);
+  return found.length > 0 ? { ...Object.fromEntries(found), ok: 1 } : fail('InvalidOptions', 'no option found to get');
+}
 
 function configureFailPoint({ state, command }: Request): Document {
   state.failPoint.configure(command);
@@ -94,9 +98,13 @@ export const adminCommands: Readonly<Record<string, Command>> = {
     fields: NO_FIELDS,
     run: () => ({ system: { hostname: hostname() }, os: { type: process.platform }, ok: 1 }),
   },
-  getCmdLineOpts: { fields: NO_FIELDS, run: () => ({ argv: [], parsed: {}, ok: 1 }) },
-  getParameter: { fields: new Set(['featureCompatibilityVersion', 'allParameters', 'comment']), run: getParameter },
-  getLog: { fields: NO_FIELDS, run: () => ({ totalLinesWritten: 0, log: [], ok: 1 }) },
+  getCmdLineOpts: { fields: NO_FIELDS, isAdminOnly: true, run: () => ({ argv: [], parsed: {}, ok: 1 }) },
+  getParameter: {
+    fields: new Set([...Object.keys(PARAMETERS), 'allParameters']),
+    isAdminOnly: true,
+    run: getParameter,
+  },
+  getLog: { fields: NO_FIELDS, isAdminOnly: true, run: () => ({ totalLinesWritten: 0, log: [], ok: 1 }) },
   logSnapshot: { fields: NO_FIELDS, run: logSnapshot },
-  configureFailPoint: { fields: new Set(['mode', 'data']), run: configureFailPoint },
+  configureFailPoint: { fields: new Set(['mode', 'data']), isAdminOnly: true, run: configureFailPoint },
 };

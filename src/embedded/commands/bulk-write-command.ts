@@ -136,7 +136,6 @@ function addTo(totals: ReturnType<typeof createTotals>, kind: Kind, result: Docu
 
 async function bulkWrite(request: Request): Promise<Document> {
   const { command, state, session } = request;
-  if (request.database !== 'admin') fail('Unauthorized', 'bulkWrite may only be run against the admin database.');
   const operations = requiredStatements(request, 'ops');
   const namespaces = namespacesOf(request);
   const isErrorsOnly = isSet(command, 'errorsOnly');
@@ -168,6 +167,7 @@ export const bulkWriteCommands: Readonly<Record<string, Command>> = {
   bulkWrite: {
     fields: new Set(['ops', 'nsInfo', 'ordered', 'errorsOnly', 'cursor', 'bypassDocumentValidation', 'let']),
     isTransactional: true,
+    isAdminOnly: true,
     run: bulkWrite,
   },
 };

@@ -4,10 +4,10 @@ import { toNumber } from '../bson/numbers.js';
 import { type Document, isDocument, isNumeric, typeOf } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import type { CollectionIndex } from '../engine/indexes/collection-index.js';
-import { fail } from '../errors.js';
+import { ensureKnownFields, fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
+import { onlyIndexByKey } from './existing-index.js';
 import { cursorBatchSize, ensureNotGiven, isSet, optionalDocument, requiredString } from './request/fields.js';
-import { findIndexByKey } from './request/hint.js';
 import { type Command, NO_FIELDS, type Request } from './request/request.js';
 import { targetCollection, targetName, toNamespace } from './request/target.js';
 import { sizeOf } from './statistics-commands.js';
@@ -51,6 +51,9 @@ function toStoredOptions(command: Document): Document {
   const options: Document = {};
   for (const option of KEPT_OPTIONS) if (command[option] !== undefined) options[option] = command[option];
   if (options['capped'] === false) delete options['capped'];
+  if (!options['capped'] && (options['size'] !== undefined || options['max'] !== undefined)) {
+    fail('InvalidOptions', "the 'capped' field needs to be true when either the 'size' or 'max' fields are present");
+  }
   if (options['capped'] && !isNumeric(options['size'])) {
     fail('InvalidOptions', "the 'size' field is required when 'capped' is true");
   }
@@ -155,26 +158,70 @@ function collMod(request: Request): Document {
   const change = optionalDocument(request, 'index');
   if (!change) return { ok: 1 };
   const index = findIndex(collection, change);
-  const { spec } = index.definition;
-  const changed = { ...spec };
+  const { spec, isHidden, expireAfterSeconds } = index.definition;
   const reply: Document = { ok: 1 };
-  for (const option of ['expireAfterSeconds', 'hidden'] as const) {
-    if (change[option] === undefined) continue;
-    if (spec[option] !== undefined) reply[`${option}_old`] = spec[option];
-    reply[`${option}_new`] = change[option];
-    changed[option] = change[option];
+  const changed = { ...spec };
+  const seconds = toExpireChange(change, index);
+  if (seconds !== undefined) {
+    if (expireAfterSeconds !== undefined) reply['expireAfterSeconds_old'] = spec['expireAfterSeconds'];
+    reply['expireAfterSeconds_new'] = seconds;
+    changed['expireAfterSeconds'] = seconds;
   }
-  for (const option of ['unique', 'prepareUnique'] as const) {
-    if (change[option] === undefined) continue;
-    fail('CommandNotSupported', `collMod's option index.${option} is not supported by this database`);
+  const hidden = toHiddenChange(change, index);
+  if (hidden !== undefined) {
+    Object.assign(reply, { hidden_old: isHidden, hidden_new: hidden });
+    changed['hidden'] = hidden;
   }
   state.engine.replaceIndexSpec(collection, index, changed);
   return reply;
 }
 
-/** The index that `collMod` names by key pattern or by name. @throws DatabaseError IndexNotFound */
-function findIndex(collection: Collection, { keyPattern, name }: Document): CollectionIndex {
-  const index = isDocument(keyPattern) ? findIndexByKey(collection, keyPattern) : collection.indexes.get(String(name));
+/** @throws DatabaseError TypeMismatch or InvalidOptions */
+function toExpireChange({ expireAfterSeconds }: Document, { definition }: CollectionIndex): unknown {
+  if (expireAfterSeconds === undefined) return undefined;
+  if (!isNumeric(expireAfterSeconds)) {
+    return fail('TypeMismatch', "BSON field 'collMod.index.expireAfterSeconds' is the wrong type");
+  }
+  if (definition.fields.length > 1) {
+    fail('InvalidOptions', 'TTL indexes are single-field indexes, compound indexes do not support TTL');
+  }
+  if (!(toNumber(expireAfterSeconds) >= 0))
+    fail('InvalidOptions', 'TTL index expireAfterSeconds cannot be less than 0');
+  return expireAfterSeconds;
+}
+
+/** Undefined also when the index already is as wanted. @throws DatabaseError TypeMismatch, or BadValue for `_id_` */
+function toHiddenChange({ hidden }: Document, { name, definition }: CollectionIndex): boolean | undefined {
+  if (hidden === undefined) return undefined;
+  if (typeof hidden !== 'boolean' && !isNumeric(hidden)) {
+    return fail('TypeMismatch', "BSON field 'collMod.index.hidden' is the wrong type");
+  }
+  const isWanted = hidden === true || (isNumeric(hidden) && toNumber(hidden) !== 0);
+  if (name === '_id_') fail('BadValue', "can't hide _id index");
+  return isWanted === definition.isHidden ? undefined : isWanted;
+}
+
+const CHANGE_FIELDS = new Set(['name', 'keyPattern', 'expireAfterSeconds', 'hidden', 'unique', 'prepareUnique']);
+
+/** The index that `collMod` names by key pattern or by name. @throws DatabaseError IndexNotFound or InvalidOptions */
+function findIndex(collection: Collection, change: Document): CollectionIndex {
+  ensureKnownFields(change, CHANGE_FIELDS, 'collMod.index');
+  const { keyPattern, name, unique, prepareUnique, expireAfterSeconds, hidden } = change;
+  if (name !== undefined && keyPattern !== undefined)
+    fail('InvalidOptions', 'Cannot specify both key pattern and name.');
+  if (name === undefined && keyPattern === undefined) {
+    fail('InvalidOptions', 'Must specify either index name or key pattern.');
+  }
+  if (unique !== undefined || prepareUnique !== undefined) {
+    fail(
+      'CommandNotSupported',
+      "collMod's options index.unique and index.prepareUnique are not supported by this database",
+    );
+  }
+  if (expireAfterSeconds === undefined && hidden === undefined) {
+    fail('InvalidOptions', 'no expireAfterSeconds, hidden, unique, or prepareUnique field');
+  }
+  const index = isDocument(keyPattern) ? onlyIndexByKey(collection, keyPattern) : collection.indexes.get(String(name));
   return (
     index ??
     fail(
@@ -193,12 +240,16 @@ export const collectionCommands: Readonly<Record<string, Command>> = {
   },
   drop: { fields: NO_FIELDS, run: drop },
   dropDatabase: { fields: NO_FIELDS, run: dropDatabase },
-  renameCollection: { fields: new Set(['to', 'dropTarget']), run: renameCollection },
+  renameCollection: { fields: new Set(['to', 'dropTarget']), isAdminOnly: true, run: renameCollection },
   listCollections: {
     fields: new Set(['filter', 'nameOnly', 'authorizedCollections', 'cursor']),
     run: listCollections,
   },
-  listDatabases: { fields: new Set(['filter', 'nameOnly', 'authorizedDatabases']), run: listDatabases },
+  listDatabases: {
+    fields: new Set(['filter', 'nameOnly', 'authorizedDatabases']),
+    isAdminOnly: true,
+    run: listDatabases,
+  },
   collMod: {
     fields: new Set([
       'index',

@@ -85,6 +85,9 @@ async function execute(state: ServerState, call: Call): Promise<Document> {
     const definition = findCommand(name);
     ensureFields(name, command, definition);
     ensureApiVersion(name, command);
+    if (definition.isAdminOnly === true && call.database !== 'admin') {
+      fail('Unauthorized', `${name} may only be run against the admin database.`);
+    }
     ensureConcerns(name, command);
     const concern = toWriteConcern(command);
     request = openRequest(state, call, definition);

@@ -1,11 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { encodeDocument } from '../bson/encode.js';
 import type { Document } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import type { CollectionIndex } from '../engine/indexes/collection-index.js';
 import { type IndexDefinition, toIndexDefinition } from '../engine/indexes/index-definition.js';
 import { fail } from '../errors.js';
-import { toComparableKey } from './request/hint.js';
+import { findIndexesByKey, toComparableKey } from './request/hint.js';
 
 /**
  * The existing index that satisfies a specification of `createIndexes`.
@@ -27,13 +26,13 @@ export function findEquivalent(
 ): IndexDefinition | undefined {
   const byName = definitions.find(({ name }) => name === wanted.name);
   if (byName) {
-    if (!hasSameKey(byName, wanted) || !isEquivalent(byName, wanted)) {
+    if (!hasSameKey(byName, wanted) || canCoexist(byName, wanted)) {
       fail(
         'IndexKeySpecsConflict',
         `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. ${describeBoth(wanted, byName)}`,
       );
     }
-    return byName;
+    return isEquivalent(byName, wanted) ? byName : failOnOptions(wanted, byName);
   }
   for (const existing of definitions) {
     if (!hasSameKey(existing, wanted)) continue;
@@ -42,12 +41,27 @@ export function findEquivalent(
     if (isEquivalent(existing, wanted)) {
       fail('IndexOptionsConflict', `Index already exists with a different name: ${existing.name}`);
     }
-    fail(
-      'IndexOptionsConflict',
-      `An equivalent index already exists with the same name but different options. ${describeBoth(wanted, existing)}`,
-    );
+    failOnOptions(wanted, existing);
   }
   return undefined;
+}
+
+const failOnOptions = (wanted: IndexDefinition, existing: IndexDefinition): never =>
+  fail(
+    'IndexOptionsConflict',
+    `An equivalent index already exists with the same name but different options. ${describeBoth(wanted, existing)}`,
+  );
+
+/**
+ * The index with this key pattern.
+ * @throws DatabaseError AmbiguousIndexKeyPattern when there are several
+ */
+export function onlyIndexByKey(collection: Collection, key: Document): CollectionIndex | undefined {
+  const [index, another] = findIndexesByKey(collection, key);
+  if (another) {
+    fail('AmbiguousIndexKeyPattern', `several indexes have the key pattern ${JSON.stringify(key)}: use an index name`);
+  }
+  return index;
 }
 
 const hasSameKey = (left: IndexDefinition, right: IndexDefinition): boolean =>
@@ -62,19 +76,9 @@ const canCoexist = (left: IndexDefinition, right: IndexDefinition): boolean =>
   left.isUnique !== right.isUnique ||
   left.isSparse !== right.isSparse;
 
-/** Whether two indexes differ at most in their names. */
+/** Whether two indexes that cannot exist together differ at most in their names, and in whether they are hidden. */
 const isEquivalent = (left: IndexDefinition, right: IndexDefinition): boolean =>
-  comparableSpecOf(left).equals(comparableSpecOf(right));
-
-/** The specification without version, name and false options, with sorted fields. */
-function comparableSpecOf(definition: IndexDefinition): Buffer {
-  const { v: _version, name: _name, ...options } = definition.spec;
-  const spec: Document = { ...options, key: Object.fromEntries(comparableKeyOf(definition)) };
-  const entries = Object.entries(spec)
-    .filter(([, value]) => value !== false)
-    .sort(([left], [right]) => (left < right ? -1 : 1));
-  return encodeDocument(Object.fromEntries(entries));
-}
+  left.expireAfterSeconds === right.expireAfterSeconds;
 
 const describeBoth = (wanted: IndexDefinition, existing: IndexDefinition): string =>
   `Requested index: ${JSON.stringify(wanted.spec)}, existing index: ${JSON.stringify(existing.spec)}`;

@@ -4,6 +4,7 @@ import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
 import { compileProjection } from '../query/projections/projection.js';
+import { compileUpdate } from '../query/updates/compile-update.js';
 import { collationOf, isSet, optionalDocument, variablesOf } from './request/fields.js';
 import type { Command, Request } from './request/request.js';
 import { openTarget, targetCollection, targetName } from './request/target.js';
@@ -19,6 +20,7 @@ async function findAndModify(request: Request): Promise<Document> {
   ensureUpdateOrRemoval(command, isRemoval);
   const collection = isSet(command, 'upsert') ? openTarget(request, targetName(request)) : targetCollection(request);
   if (!collection) {
+    ensureValid(request, isRemoval);
     return { lastErrorObject: { n: 0, ...(isRemoval ? {} : { updatedExisting: false }) }, value: null, ok: 1 };
   }
   const target: Target = { collection, statement: toTargetStatement(request, collection) };
@@ -37,7 +39,20 @@ function ensureUpdateOrRemoval(command: Document, isRemoval: boolean): void {
   if (isRemoval && (hasUpdate || isSet(command, 'upsert') || isSet(command, 'new'))) {
     fail('FailedToParse', 'Cannot specify both an update and remove=true');
   }
+  if (isRemoval && command['arrayFilters'] !== undefined) {
+    fail('FailedToParse', 'Cannot specify arrayFilters and remove=true');
+  }
   if (!isRemoval && !hasUpdate) fail('FailedToParse', 'Either an update or remove=true must be specified');
+}
+
+/** Rejects without a collection what is rejected with one. */
+function ensureValid(request: Request, isRemoval: boolean): void {
+  const { filter, collation, variables } = toTargetStatement(request, undefined);
+  const matcher = compileFilter(filter, { collation, variables });
+  if (isRemoval) return;
+  const arrayFilters = toArrayFilters(request.command['arrayFilters']);
+  const update = toUpdate(request.command['update'], 'findAndModify.update');
+  compileUpdate(update, { arrayFilters, collation, variables, matcher });
 }
 
 interface Target {
@@ -45,7 +60,7 @@ interface Target {
   readonly statement: TargetStatement;
 }
 
-const toTargetStatement = (request: Request, collection: Collection): TargetStatement => ({
+const toTargetStatement = (request: Request, collection: Collection | undefined): TargetStatement => ({
   filter: optionalDocument(request, 'query') ?? {},
   isMulti: false,
   sort: optionalDocument(request, 'sort'),

@@ -4,9 +4,9 @@ import type { CollectionIndex } from '../engine/indexes/collection-index.js';
 import { toIndexDefinition } from '../engine/indexes/index-definition.js';
 import { ensurePartialFilter } from '../engine/indexes/partial-filter.js';
 import { fail } from '../errors.js';
-import { findEquivalent, findExistingIndex } from './existing-index.js';
+import { compileFilter } from '../query/filters/filter.js';
+import { findEquivalent, findExistingIndex, onlyIndexByKey } from './existing-index.js';
 import { cursorBatchSize, requiredDocuments } from './request/fields.js';
-import { findIndexByKey } from './request/hint.js';
 import type { Command, Request } from './request/request.js';
 import { openTarget, targetCollection, targetName } from './request/target.js';
 
@@ -16,7 +16,9 @@ const MAX_INDEX_FIELDS = 32;
 /** Checks limits of MongoDB that apply to new indexes only. */
 function ensureCreatable({ key, partialFilterExpression }: Document): void {
   if (isDocument(key) && Object.keys(key).length > MAX_INDEX_FIELDS) fail('Location13103', 'too many compound keys');
-  if (isDocument(partialFilterExpression)) ensurePartialFilter(partialFilterExpression);
+  if (!isDocument(partialFilterExpression)) return;
+  compileFilter(partialFilterExpression, { bansExpr: true });
+  ensurePartialFilter(partialFilterExpression);
 }
 
 function createIndexes(request: Request): Document {
@@ -63,7 +65,7 @@ function indexesToDrop(collection: Collection, given: unknown): CollectionIndex[
     if (typeof name !== 'string' && !isKey) {
       fail('TypeMismatch', `BSON field 'dropIndexes.index' is the wrong type '${typeOf(given)}'`);
     }
-    const index = isDocument(name) ? findIndexByKey(collection, name) : collection.indexes.get(String(name));
+    const index = isDocument(name) ? onlyIndexByKey(collection, name) : collection.indexes.get(String(name));
     if (!index) {
       return isDocument(name)
         ? fail('IndexNotFound', `can't find index with key: ${JSON.stringify(name)}`)

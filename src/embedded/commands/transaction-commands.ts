@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { Binary } from 'bson';
 import { type Document, isDocument } from '../bson/values.js';
 import { commitTransaction } from '../engine/commit-transaction.js';
-import { abortTransactionOf, type Session } from '../engine/sessions.js';
+import { abortTransactionOf, SESSION_TIMEOUT_MINUTES, type Session } from '../engine/sessions.js';
 import { fail } from '../errors.js';
 import { type Command, NO_FIELDS, type Request } from './request/request.js';
 import { failOnMissingTransaction } from './request/transaction-scope.js';
@@ -35,9 +36,15 @@ function abort(request: Request): Document {
   return { ok: 1 };
 }
 
+function startSession(): Document {
+  const id = new Binary(Buffer.from(randomUUID().replaceAll('-', ''), 'hex'), Binary.SUBTYPE_UUID);
+  return { id: { id }, timeoutMinutes: SESSION_TIMEOUT_MINUTES, ok: 1 };
+}
+
 function endSessions({ state, command }: Request): Document {
   const given = command['endSessions'] ?? command['killSessions'];
-  for (const { id } of Array.isArray(given) ? given.filter(isDocument) : []) {
+  if (!Array.isArray(given)) return fail('TypeMismatch', 'the sessions must be an array');
+  for (const { id } of given.filter(isDocument)) {
     if (!(id instanceof Binary)) continue;
     const session = state.engine.sessions.open(id);
     abortTransactionOf(session);
@@ -59,6 +66,7 @@ function killAllSessions({ state }: Request): Document {
 export const transactionCommands: Readonly<Record<string, Command>> = {
   commitTransaction: { fields: new Set(['recoveryToken']), isTransactional: true, run: commit },
   abortTransaction: { fields: new Set(['recoveryToken']), isTransactional: true, run: abort },
+  startSession: { fields: NO_FIELDS, run: startSession },
   endSessions: { fields: NO_FIELDS, run: endSessions },
   killSessions: { fields: NO_FIELDS, run: endSessions },
   killAllSessions: { fields: NO_FIELDS, run: killAllSessions },

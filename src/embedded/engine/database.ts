@@ -92,7 +92,10 @@ export class Database {
     const index = collection.addIndex(definition);
     try {
       const duplicate = index.build(collection.records.values());
-      if (duplicate) throw createDuplicateKeyError(collection, index, duplicate[0].document);
+      if (duplicate) {
+        const [{ document }, { document: other }] = duplicate;
+        throw createDuplicateKeyError(collection, index, { document, other });
+      }
     } catch (error) {
       collection.indexes.delete(definition.name);
       throw error;

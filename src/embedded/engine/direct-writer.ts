@@ -122,7 +122,7 @@ export class DirectWriter implements Writer {
         for (const entry of index.keysOf(after)) this.#ensureUnlocked(collection, lockNameOf(index, entry));
       }
       const conflict = index.conflictOf(after, (record) => record.key === key);
-      if (conflict) throw createDuplicateKeyError(collection, index, after);
+      if (conflict) throw createDuplicateKeyError(collection, index, { document: after, other: conflict.document });
     }
   }
 }

@@ -76,7 +76,7 @@ export class TransactionWriter implements Writer {
       throw createWriteConflict('a unique key was taken after the transaction began');
     }
     if (conflict || (isTouched && this.#isTakenByOwnWrite(collection, { index, key, taken }))) {
-      throw createDuplicateKeyError(collection, index, after);
+      throw createDuplicateKeyError(collection, index, { document: after, other: conflict?.document });
     }
     for (const [otherKey, document] of transaction.snapshotOf(collection)) {
       if (!document || isOwn(otherKey)) continue;

@@ -3,7 +3,7 @@ import { type Collation, parseCollation } from '../../bson/collation.js';
 import { toNumber } from '../../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
 import type { Collection } from '../../engine/collection.js';
-import { fail } from '../../errors.js';
+import { ensureKnownFields, fail } from '../../errors.js';
 import { evaluateVariables } from '../../query/expressions/expression.js';
 import { documentOf } from './field-types.js';
 import type { Request } from './request.js';
@@ -67,8 +67,13 @@ export function isSet(document: Document, field: string): boolean {
 }
 
 /** The `batchSize` of a command's `cursor` field; undefined when it has none. @throws DatabaseError TypeMismatch or Location51024 */
-export const cursorBatchSize = (request: Request): number | undefined =>
-  toCount(request, 'cursor.batchSize', optionalDocument(request, 'cursor')?.['batchSize']);
+export function cursorBatchSize(request: Request): number | undefined {
+  const cursor = optionalDocument(request, 'cursor') ?? {};
+  ensureKnownFields(cursor, CURSOR_FIELDS, 'cursor');
+  return toCount(request, 'cursor.batchSize', cursor['batchSize']);
+}
+
+const CURSOR_FIELDS: ReadonlySet<string> = new Set(['batchSize']);
 
 /** The collation of a command or a statement; the default is that of the collection. */
 export const collationOf = (given: unknown, collection: Collection | undefined): Collation | undefined =>

@@ -11,18 +11,17 @@ import { parseSort } from '../../query/sort.js';
 export const toComparableKey = (key: Document): [string, unknown][] =>
   Object.entries(key).map(([path, direction]) => [path, isNumeric(direction) ? toNumber(direction) : direction]);
 
-/** The index with exactly this key pattern. */
-export function findIndexByKey(collection: Collection, key: Document): CollectionIndex | undefined {
+/** The indexes with exactly this key pattern. They differ in options such as `unique`. */
+export function findIndexesByKey(collection: Collection, key: Document): CollectionIndex[] {
   const wanted = toComparableKey(key);
-  for (const index of collection.indexes.values()) {
-    if (isDeepStrictEqual(toComparableKey(index.definition.spec['key'] as Document), wanted)) return index;
-  }
-  return undefined;
+  return [...collection.indexes.values()].filter(({ definition }) =>
+    isDeepStrictEqual(toComparableKey(definition.spec['key'] as Document), wanted),
+  );
 }
 
 /**
  * The index, or the natural order, that a hint names.
- * @throws DatabaseError BadValue when the index does not exist
+ * @throws DatabaseError BadValue when the index does not exist, IndexNotFound when several have the key pattern
  */
 export function resolveHint(collection: Collection, hint: unknown): IndexHint | undefined {
   if (hint === undefined || hint === null) return undefined;
@@ -30,11 +29,17 @@ export function resolveHint(collection: Collection, hint: unknown): IndexHint | 
     if (Object.keys(hint).length === 0) return undefined;
     const natural = hint['$natural'];
     if (isNumeric(natural)) return toNumber(natural) < 0 ? 'naturalReversed' : 'natural';
-    return findIndexByKey(collection, hint) ?? failOnHint();
+    const [index, another] = findIndexesByKey(collection, hint).filter(isVisible);
+    if (another) fail('IndexNotFound', 'Hint matched multiple indexes, must hint by index name');
+    return index ?? failOnHint();
   }
   if (typeof hint !== 'string') return fail('FailedToParse', 'Hint must be a string or an object');
-  return collection.indexes.get(hint) ?? failOnHint();
+  const index = collection.indexes.get(hint);
+  return index && isVisible(index) ? index : failOnHint();
 }
+
+/** A hidden index serves no reads, not even with a hint. */
+const isVisible = ({ definition }: CollectionIndex): boolean => !definition.isHidden;
 
 /** The order in which documents are read. */
 interface Order {

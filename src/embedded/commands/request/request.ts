@@ -25,6 +25,8 @@ export interface Command {
   readonly fields: ReadonlySet<string>;
   /** Whether it is allowed in a transaction. */
   readonly isTransactional?: boolean;
+  /** Whether it is a command of the database `admin` only. */
+  readonly isAdminOnly?: boolean;
   readonly run: (request: Request) => Document | Promise<Document>;
 }
 

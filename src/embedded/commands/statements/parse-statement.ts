@@ -40,7 +40,10 @@ const failOnUpdate = (where: string): never =>
 /** Checks that `arrayFilters` is an array. Compiling the update checks its content. @throws DatabaseError TypeMismatch */
 export function toArrayFilters(value: unknown): Document[] | undefined {
   if (value === undefined || value === null) return undefined;
-  return Array.isArray(value) ? (value as Document[]) : fail('TypeMismatch', 'arrayFilters must be an array');
+  if (!Array.isArray(value)) return fail('TypeMismatch', 'arrayFilters must be an array');
+  return value.map((filter) =>
+    isDocument(filter) ? filter : fail('TypeMismatch', 'an array filter must be an object'),
+  );
 }
 
 /** Parses a statement of the command `update`. */
@@ -62,6 +65,7 @@ export function toUpdateStatement(
     hint: given['hint'],
     arrayFilters: toArrayFilters(given['arrayFilters']),
     collation: collationOf(given['collation'], collection),
+    hasConstants: constants !== undefined,
     variables: constants ? { ...variablesOf(request), ...constants } : variablesOf(request),
     progress: createProgress(),
   };

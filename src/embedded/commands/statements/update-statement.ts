@@ -1,6 +1,7 @@
 import type { Document } from '../../bson/values.js';
 import type { Collection } from '../../engine/collection.js';
 import type { Writer } from '../../engine/writer.js';
+import { fail } from '../../errors.js';
 import { compileFilter } from '../../query/filters/filter.js';
 import { compileUpdate } from '../../query/updates/compile-update.js';
 import type { Update } from '../../query/updates/update.js';
@@ -13,6 +14,8 @@ export interface UpdateStatement extends TargetStatement {
   readonly update: Document | Document[];
   readonly isUpsert: boolean;
   readonly arrayFilters?: Document[] | undefined;
+  /** Whether the statement has constants, which are for a pipeline only. */
+  readonly hasConstants?: boolean;
 }
 
 /** The outcome of an update. */
@@ -33,6 +36,9 @@ export function performUpdate(
   { statement, writer }: { statement: UpdateStatement; writer: Writer },
 ): UpdateOutcome {
   const { filter, isMulti, isUpsert, collation, variables, arrayFilters, progress } = statement;
+  if (statement.hasConstants === true && !Array.isArray(statement.update)) {
+    fail('Location51198', 'Constant values may only be specified for pipeline updates');
+  }
   const matcher = compileFilter(filter, { collation, variables, bansExpr: isUpsert });
   const update = compileUpdate(statement.update, { arrayFilters, collation, variables, matcher, isMulti });
   if (!collection) return { matched: 0, modified: 0, upserted: undefined, before: undefined, after: undefined };

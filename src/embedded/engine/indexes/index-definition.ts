@@ -77,11 +77,9 @@ export function toIndexDefinition(given: Document, inherited?: Collation): Index
   }
   for (const option of FLAGS) ensureFlag(option, given[option]);
   const fields = toFields(given['key']);
-  const name = given['name'];
-  if (typeof name !== 'string' || name === '')
-    return fail('FailedToParse', "The 'name' field is a required property of an index specification");
-  if (name === '*') fail('BadValue', "The index name '*' is not valid.");
   const isId = fields.length === 1 && fields[0]?.path === '_id';
+  const name = toName(given['name'], isId);
+  ensureVersion(given['v']);
   const partialFilter = toPartialFilter(given['partialFilterExpression']);
   if (partialFilter && given['sparse']) {
     fail('CannotCreateIndex', 'cannot mix "partialFilterExpression" and "sparse" options');
@@ -92,7 +90,7 @@ export function toIndexDefinition(given: Document, inherited?: Collation): Index
       `The field 'expireAfterSeconds', 'sparse' or 'partialFilterExpression' is not valid for an _id index specification.`,
     );
   }
-  const collation = given['collation'] === undefined ? inherited : parseCollation(given['collation']);
+  const collation = toCollation(given['collation'], inherited);
   return {
     name,
     fields,
@@ -107,6 +105,24 @@ export function toIndexDefinition(given: Document, inherited?: Collation): Index
   };
 }
 
+function toName(name: unknown, isId: boolean): string {
+  if (name === undefined)
+    return fail('FailedToParse', "The 'name' field is a required property of an index specification");
+  if (typeof name !== 'string') return fail('TypeMismatch', "The field 'name' must be a string");
+  if (name === '') return fail('CannotCreateIndex', 'index name cannot be empty');
+  if (name === '*') return fail('BadValue', "The index name '*' is not valid.");
+  return name === '_id_' && !isId
+    ? fail('BadValue', "The index name '_id_' is reserved for the _id index, which must have key pattern {_id: 1}")
+    : name;
+}
+
+function ensureVersion(version: unknown): void {
+  if (version === undefined) return;
+  const number = isNumeric(version) ? toNumber(version) : fail('TypeMismatch', "The field 'v' must be a number");
+  if (number !== 1 && number !== 2)
+    fail('CannotCreateIndex', `Invalid index specification: cannot use version ${number}`);
+}
+
 function ensureFlag(option: string, value: unknown): void {
   if (value === undefined || typeof value === 'boolean' || isNumeric(value)) return;
   fail('TypeMismatch', `The field '${option}' has a value which is not convertible to bool`);
@@ -115,6 +131,8 @@ function ensureFlag(option: string, value: unknown): void {
 const isTruthy = (value: unknown): boolean => value === true || (isNumeric(value) && toNumber(value) !== 0);
 
 function toFields(key: unknown): IndexDefinition['fields'] {
+  if (key === undefined)
+    return fail('FailedToParse', "The 'key' field is a required property of an index specification");
   if (!isDocument(key)) return fail('TypeMismatch', "The field 'key' must be an object");
   const entries = Object.entries(key);
   if (entries.length === 0) fail('CannotCreateIndex', 'Index keys cannot be empty.');
@@ -147,6 +165,13 @@ function ensurePath(path: string): void {
   }
 }
 
+function toCollation(given: unknown, inherited: Collation | undefined): Collation | undefined {
+  if (given === undefined) return inherited;
+  if (isDocument(given) && Object.keys(given).length === 0)
+    return fail('BadValue', "The field 'collation' cannot be an empty object.");
+  return parseCollation(given);
+}
+
 function toPartialFilter(filter: unknown): Document | undefined {
   if (filter === undefined) return undefined;
   return isDocument(filter) ? filter : fail('TypeMismatch', "The field 'partialFilterExpression' must be an object");
@@ -167,11 +192,14 @@ function toExpireSeconds(value: unknown, fieldCount: number): number | undefined
   return seconds;
 }
 
+const toVersion = (version: unknown): number => (isNumeric(version) ? toNumber(version) : 2);
+
 function toSpec(given: Document, collation: Collation | undefined): Document {
-  const spec: Document = { v: 2, key: given['key'], name: given['name'] };
+  const spec: Document = { v: toVersion(given['v']), key: given['key'], name: given['name'] };
   for (const [option, value] of Object.entries(given)) {
     if (option in spec || DROPPED_OPTIONS.has(option) || option === 'collation') continue;
-    spec[option] = value;
+    if (!(FLAGS as readonly string[]).includes(option)) spec[option] = value;
+    else if (isTruthy(value)) spec[option] = true;
   }
   if (collation) spec['collation'] = toCollationDocument(collation);
   return spec;

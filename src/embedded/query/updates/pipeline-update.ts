@@ -35,7 +35,9 @@ export function compilePipelineUpdate(stages: readonly Document[], options: Upda
     insertFrom: (filter) => {
       const seed = seedFromFilter(filter, { isReplacement: false, collation: options.collation });
       const result = run(seed);
-      return withIdFirst(result, result['_id'] ?? seed['_id']);
+      const inserted = withIdFirst(result, result['_id'] ?? seed['_id']);
+      if (seed['_id'] !== undefined) ensureEqualId(seed, inserted);
+      return inserted;
     },
   };
 }

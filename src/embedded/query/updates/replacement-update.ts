@@ -28,7 +28,12 @@ export function compileReplacement(replacement: Document, options: UpdateOptions
       ensureEqualId(document, replaced);
       return replaced;
     },
-    insertFrom: (filter) => replace(seedFromFilter(filter, { isReplacement: true, collation })),
+    insertFrom: (filter) => {
+      const seed = seedFromFilter(filter, { isReplacement: true, collation });
+      const replaced = replace(seed);
+      if (seed['_id'] !== undefined) ensureEqualId(seed, replaced);
+      return replaced;
+    },
   };
 }
 

@@ -9,13 +9,18 @@ import { isRegExp } from '../regular-expression.js';
 /**
  * The document an upsert starts from: the values that the filter requires fields to equal.
  * @param isReplacement - takes only `_id`
- * @throws DatabaseError NotSingleValueField when the filter has two values for a field, or for a field and one inside it
+ * @throws DatabaseError NotSingleValueField when the filter has two values for a field, or for a field and one inside it,
+ *   NotExactValueField when it has a value inside of `_id`
  */
 export function seedFromFilter(
   filter: Document,
   { isReplacement, collation }: { isReplacement: boolean; collation?: Collation | undefined },
 ): Document {
   const equalities = collectEqualities(compileFilter(filter, { collation }));
+  const inside = equalities.find(({ path }) => path.startsWith('_id.'));
+  if (inside !== undefined) {
+    fail('NotExactValueField', `field at '_id' must be exactly specified, field at sub-path '${inside.path}' found`);
+  }
   const wanted = isReplacement ? equalities.filter(({ path }) => path === '_id') : equalities;
   ensureDistinct(wanted.map(({ path }) => path));
   const draft = createDraft({});
