@@ -12,7 +12,7 @@ export type UpdateRow = readonly [
 ];
 
 /** The rest of the statement. */
-export interface UpdateRowOptions {
+interface UpdateRowOptions {
   readonly filter?: Fields;
   readonly arrayFilters?: Fields[];
 }
