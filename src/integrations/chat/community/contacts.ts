@@ -4,9 +4,8 @@ import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import type { Contacts } from '../../../framework/integration.js';
 import { readStored, storedForms } from '../../../models/index.js';
-import { createGroupLoader } from '../../../platform/concurrency/batcher.js';
 import { rooms } from '../../../realtime/rooms.js';
-import { type Blocks, groupByUser } from '../shared/index.js';
+import { type Blocks, createNewestByUser } from '../shared/index.js';
 
 /** Maximum number of chats of one user that are examined: the last active ones. */
 const CHATS_MAX = 500;
@@ -46,7 +45,7 @@ export function createCommunity(
   blocks: Pick<Blocks, 'withUsers'>,
 ): Community {
   /** Through the driver: Mongoose takes a tenth to a third longer, because it converts each id. */
-  const newest = async (participants: object, limit = CHATS_MAX): Promise<Shown[]> => {
+  const newest = async (participants: object, limit: number): Promise<Shown[]> => {
     const options = { projection: firstParticipants, sort: { lastActivity: -1, _id: -1 }, limit } as const;
     const found = await Chat.collection.find({ participants }, options).toArray();
     return found.map((chat) => {
@@ -55,23 +54,14 @@ export function createCommunity(
     });
   };
 
-  /** `undefined`: there are too many. */
-  const ofMany = async (ids: readonly string[]): Promise<ReadonlyMap<string, Shown[]> | undefined> => {
-    const found = await newest({ $in: ids.map((id) => new Types.ObjectId(id)) }, GROUP_CHATS_MAX);
-    const names = found.reduce((sum, { participants }) => sum + participants.length, 0);
-    if (found.length === GROUP_CHATS_MAX || names > GROUP_NAMES_MAX) return undefined;
-    const groups = groupByUser(found, ({ names }) => names, new Set(ids));
-    // Otherwise the newest of this user would have to be found.
-    return [...groups.values()].some(({ length }) => length > CHATS_MAX) ? undefined : groups;
-  };
-
-  /** The newest chats of users. */
-  const chatsOf = createGroupLoader<Shown[]>(async (ids) => {
-    const gathered = ids.length > 1 ? await ofMany(ids) : undefined;
-    return (
-      gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await newest(new Types.ObjectId(id))] as const)))
-    );
-  }, GROUP_MAX);
+  const chatsOf = createNewestByUser<Shown>({
+    find: newest,
+    usersOf: ({ names }) => names,
+    ownMax: CHATS_MAX,
+    usersMax: GROUP_MAX,
+    documentsMax: GROUP_CHATS_MAX,
+    namesMax: GROUP_NAMES_MAX,
+  });
 
   return {
     async of(ids) {

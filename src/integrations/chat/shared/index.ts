@@ -35,6 +35,7 @@ export {
   type SendingRules,
   type StoredMessage,
 } from './messages/index.js';
+export { createNewestByUser } from './newest-by-user.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { type ChatServices, createChatServices } from './services.js';
 export type { Snapshots } from './snapshots.js';

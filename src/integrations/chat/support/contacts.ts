@@ -1,10 +1,8 @@
-import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Contacts } from '../../../framework/integration.js';
 import { readStored } from '../../../models/index.js';
-import { createGroupLoader } from '../../../platform/concurrency/batcher.js';
-import { type BlockedUser, type Blocks, groupByUser } from '../shared/index.js';
+import { type BlockedUser, type Blocks, createNewestByUser } from '../shared/index.js';
 import type { Candidate, ConversationAccess } from './access.js';
 import { namesIn } from './accounts.js';
 import type { Memberships } from './memberships.js';
@@ -71,27 +69,20 @@ export const createContacts = ({ models, blocks, access, memberships }: Dependen
 /** The newest conversations of users, who take part in them or are assigned to them. */
 function createConversationsOf({ SupportConversation: Conversation }: Pick<Models, 'SupportConversation'>) {
   /** Through the driver: Mongoose takes a tenth to a third longer, because it converts each id. */
-  const newest = async (whose: object, limit = CONVERSATIONS_MAX): Promise<Shown[]> => {
+  const newest = async (whose: object, limit: number): Promise<Shown[]> => {
     const options = { projection: shownFields, sort: { updatedAt: -1, _id: -1 }, limit } as const;
     const own = { $or: [{ participants: whose }, { assignedTo: whose }] };
     const found = await Conversation.collection.find(own, options).toArray();
     return found.map((one) => toShown(readStored<StoredConversation>(Conversation as never, one, shownFields)));
   };
 
-  const ofMany = async (ids: readonly string[]): Promise<ReadonlyMap<string, Shown[]> | undefined> => {
-    const found = await newest({ $in: ids.map((id) => new Types.ObjectId(id)) }, GROUP_CONVERSATIONS_MAX);
-    if (found.length === GROUP_CONVERSATIONS_MAX) return undefined;
-    const groups = groupByUser(found, ({ names }) => names.all, new Set(ids));
-    // Otherwise the newest of this user would have to be found.
-    return [...groups.values()].some(({ length }) => length > CONVERSATIONS_MAX) ? undefined : groups;
-  };
-
-  return createGroupLoader<Shown[]>(async (ids) => {
-    const gathered = ids.length > 1 ? await ofMany(ids) : undefined;
-    return (
-      gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await newest(new Types.ObjectId(id))] as const)))
-    );
-  }, GROUP_MAX);
+  return createNewestByUser<Shown>({
+    find: newest,
+    usersOf: ({ names }) => names.all,
+    ownMax: CONVERSATIONS_MAX,
+    usersMax: GROUP_MAX,
+    documentsMax: GROUP_CONVERSATIONS_MAX,
+  });
 }
 
 function toShown(stored: StoredConversation): Shown {
