@@ -34,6 +34,7 @@ import { prospectExamples } from './examples/prospect.js';
 import { departmentExamples, supportExamples } from './examples/support.js';
 import { inspection } from './inspection.js';
 import { leadFinder } from './lead-finder.js';
+import { chatNamespace, conversationNamespaces, departmentNamespace, sharedNamespace } from './namespaces.js';
 import { operations } from './operations.js';
 import { prospect } from './prospect.js';
 import { pushSites, siteHandshake } from './push-sites.js';
@@ -104,9 +105,8 @@ export const configuredNamespaces = {
   },
 } as const satisfies Record<string, PublishedNamespace>;
 
-const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as const;
-const userNamespaces = [...conversationNamespaces, '/v1/shared'] as const;
-const chatNamespaces = ['/', '/department'] as const;
+const userNamespaces = [...conversationNamespaces, sharedNamespace] as const;
+const chatNamespaces = [chatNamespace, departmentNamespace] as const;
 
 const wire = [
   {

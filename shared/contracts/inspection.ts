@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
+import { counters } from './conversation-parts.js';
 import { deliveries, deliveryState, deviceOutcome } from './deliveries.js';
 import { isoTime, opaqueId, pageLimit, userId } from './primitives.js';
 import { liveQuestion } from './traffic.js';
@@ -27,15 +28,6 @@ const socket = z.object({
     })
     .nullable(),
   tokenExpiresAt: isoTime.nullable().describe('`null` also: the token does not expire.'),
-});
-
-/** The numbers of the channel `you`, over all conversations. */
-const counters = z.object({
-  open: z.number().int(),
-  unread: z.number().int(),
-  closed: z.number().int(),
-  priority: z.number().int(),
-  snoozed: z.number().int(),
 });
 
 const step = z.object({

@@ -1,10 +1,9 @@
 import type { JsonSchema } from '../json-schema.js';
 import { type Html, html } from './html.js';
-import { alternativesOf } from './types.js';
+import { alternativesOf, OBJECT_ID_PATTERN } from './types.js';
 
 /** Longer patterns say nothing to readers. */
 const PATTERN_MAX = 40;
-const ID = '^[0-9a-fA-F]{24}$';
 
 /** What a schema bounds besides its type: lengths, ranges, patterns and the default. */
 export function toBounds(schema: JsonSchema): Html[] {
@@ -18,7 +17,10 @@ export function toBounds(schema: JsonSchema): Html[] {
   ].filter((text) => text !== undefined);
   return [
     ...texts.map((text) => html`${text}`),
-    ...(typeof pattern === 'string' && pattern !== ID && !pattern.includes('\\u') && pattern.length <= PATTERN_MAX
+    ...(typeof pattern === 'string' &&
+    pattern !== OBJECT_ID_PATTERN &&
+    !pattern.includes('\\u') &&
+    pattern.length <= PATTERN_MAX
       ? [html`matches <code>${pattern}</code>`]
       : []),
     ...(byDefault === undefined ? [] : [html`default <code>${JSON.stringify(byDefault)}</code>`]),

@@ -59,12 +59,12 @@ const WORDS: Readonly<Record<string, string>> = {
   boolean: 'true or false',
 };
 
-/** The pattern of `objectId`. */
-const ID = '^[0-9a-fA-F]{24}$';
+/** The pattern of `objectId`, as a schema of JSON has it. */
+export const OBJECT_ID_PATTERN = '^[0-9a-fA-F]{24}$';
 
 function toWord({ type, format, pattern }: JsonSchema): string {
   if (format === 'date-time') return 'time';
   if (format === 'binary') return 'binary';
-  if (pattern === ID) return 'id';
+  if (pattern === OBJECT_ID_PATTERN) return 'id';
   return typeof type === 'string' ? (WORDS[type] ?? type) : 'any value';
 }
