@@ -60,7 +60,7 @@ const schema = new Schema<Member>(
 );
 
 /** The order of every list: what is pinned, then the newest. */
-const order = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
+export const memberOrder = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
 
 /** The filters of the lists. Queries name the index they use, and repeat its filter exactly. */
 export const memberLists = {
@@ -87,9 +87,12 @@ export const memberIndexOf = (list: MemberList, isOfChannel: boolean): string =>
 schema.index({ conversation: 1, user: 1 }, { unique: true });
 schema.index({ user: 1, conversation: 1 });
 for (const [list, partialFilterExpression] of Object.entries(memberLists) as [MemberList, object][]) {
-  schema.index({ user: 1, kind: 1, ...order }, { name: list, partialFilterExpression });
+  schema.index({ user: 1, kind: 1, ...memberOrder }, { name: list, partialFilterExpression });
   if (!channelLists.includes(list)) continue;
-  schema.index({ user: 1, kind: 1, channel_id: 1, ...order }, { name: `${list}_of_channel`, partialFilterExpression });
+  schema.index(
+    { user: 1, kind: 1, channel_id: 1, ...memberOrder },
+    { name: `${list}_of_channel`, partialFilterExpression },
+  );
 }
 schema.index({ kind: 1, snoozed_until: 1 }, { partialFilterExpression: { snoozed_until: { $gt: new Date(0) } } });
 

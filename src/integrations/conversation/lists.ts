@@ -1,7 +1,7 @@
 import type { Amounts } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Tally } from '#shared/models/counter.js';
-import { type Member, type MemberList, memberIndexOf, memberLists } from '#shared/models/member.js';
+import { type Member, type MemberList, memberIndexOf, memberLists, memberOrder } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
 import { readDocument, readStored, storedForms } from '../../models/index.js';
 import { isOnShards } from '../../platform/mongo/cluster.js';
@@ -13,7 +13,7 @@ import type { ConversationDependencies } from './dependencies.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import type { createMembership } from './membership.js';
 import type { createMessageLists } from './messages.js';
-import { createSearch, type SearchQuery, SORT } from './search.js';
+import { createSearch, type SearchQuery } from './search.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -104,7 +104,7 @@ export function createConversationLists<D extends Description, M extends WireMes
         return searched.read({ filters, hint }, bounds);
       }
       // Through the driver: Mongoose refuses a range of another type than the schema's.
-      const options = { sort: SORT, hint, ...bounds };
+      const options = { sort: memberOrder, hint, ...bounds };
       const found = await models.Member.collection.find({ $and: filters }, options).toArray();
       return found.map((member) => readDocument('Member', member)) as unknown as Member[];
     };

@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
-import type { Member } from '#shared/models/member.js';
+import { type Member, memberOrder } from '#shared/models/member.js';
 import { foldText } from '#shared/utilities/fold-text.js';
 import { readDocument, readId } from '../../models/index.js';
 import { chunksOf } from '../../platform/lists.js';
@@ -25,9 +25,6 @@ export interface SearchQuery {
   /** Other participants; all must match. */
   readonly users?: readonly string[] | undefined;
 }
-
-/** The sort order of every list. */
-export const SORT = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
 
 /** Bounds the cost of a page: so many conversations are examined, however many there are. */
 const EXAMINED_MAX = 5000;
@@ -78,7 +75,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
     const haveText = text === '' ? {} : { haveText: { $push: hasText } };
     const [step] = await models.Member.aggregate<{ ids: unknown[]; haveText?: unknown[] }>([
       { $match: { $and: [...filters] } },
-      { $sort: SORT },
+      { $sort: memberOrder },
       { $limit: skip + limit },
       { $skip: skip },
       { $group: { _id: null, ids: { $push: '$conversation' }, ...haveText } },

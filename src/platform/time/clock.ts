@@ -8,6 +8,10 @@ export interface Clock {
   every(intervalMs: number, task: () => void): () => void;
 }
 
+/** Resolves after a time by a clock. */
+export const pause = (clock: Clock, delayMs: number): Promise<void> =>
+  new Promise((resolve) => clock.after(delayMs, resolve));
+
 /** Maximum delay of a Node.js timer; longer ones would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 

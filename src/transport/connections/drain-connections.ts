@@ -1,6 +1,6 @@
 import { connectionsOf } from '../../library-internals/server-state.js';
 import { chunksOf, groupBy } from '../../platform/lists.js';
-import type { Clock } from '../../platform/time/clock.js';
+import { type Clock, pause } from '../../platform/time/clock.js';
 import { everySocket, type GatewayServer, type GatewaySocket } from '../../sockets/socket.js';
 
 /** Number of waves in which clients are disconnected, so that they do not all reconnect to the other nodes at once. */
@@ -52,8 +52,6 @@ function closeIfIdle(connection: Connection, sockets: readonly GatewaySocket[], 
   // The client has to read what was written, or to poll once more. A connection without transport is closed.
   clock.after(CLOSE_TIMEOUT_MS, () => connection.transport.emit('close'));
 }
-
-const pause = (clock: Clock, delayMs: number): Promise<void> => new Promise((resolve) => clock.after(delayMs, resolve));
 
 const closed = (connection: Connection): Promise<void> =>
   connection.readyState === 'closed'

@@ -2,6 +2,7 @@ import { limitOfEvent } from '#shared/contracts/contract.js';
 import type { ExpiryWatch } from '../../auth/expiry.js';
 import type { Principal } from '../../auth/principal.js';
 import { ensureScope } from '../../auth/scope.js';
+import type { EventCredentials } from '../../auth/token-sources.js';
 import type { UserAuth } from '../../auth/user.js';
 import { type ErrorCode, GatewayError, invalid } from '../../errors.js';
 import type { EventContext, Mount, MountedEvent, ReplyFormat } from '../../framework/events.js';
@@ -91,7 +92,7 @@ export function createDispatch(
   /** A credential inside the data is verified and must be the same user's. */
   async function ensureSameUser(principal: Principal, data: unknown): Promise<void> {
     if (principal.kind !== 'user' || data === null || typeof data !== 'object') return;
-    const credentials = data as { token?: unknown; session_id?: unknown };
+    const credentials: EventCredentials = data;
     if (credentials.token === undefined && credentials.session_id === undefined) return;
     await userAuth.forEvent(principal, credentials);
   }

@@ -13,6 +13,7 @@ import { type Authentication, type Blocks, ChatError, nameOf, type UserCaller } 
 import type { ActiveViewers } from './active-viewers.js';
 import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
+import type { EventSocket } from './room.js';
 import { type PersonPresence, toPersonPresence } from './statuses.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'config' | 'logger' | 'presence' | 'emitter'> {
@@ -26,14 +27,6 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'config' | 'lo
 }
 
 type GroupType = z.output<typeof groupTypeSchema>;
-
-/** The socket of an event. */
-interface Here {
-  readonly principal: Principal;
-  readonly socketId: string;
-  enter(room: string): void;
-  leave(room: string): void;
-}
 
 type GroupEvent = 'group:user_joined' | 'group:user_left';
 
@@ -111,10 +104,10 @@ export function createGroups(dependencies: Dependencies) {
    * In the order in which the socket asked, so that it ends where it asked last.
    * @param move the socket joins or leaves the group; called when the notification is paid for
    */
-  const change = (here: Here, to: Change, move: Move): Promise<void> =>
+  const change = (here: EventSocket, to: Change, move: Move): Promise<void> =>
     mutex.run([`${here.socketId} ${to.type}`], () => changeNow(here, to, move));
 
-  const changeNow = async ({ principal }: Here, { type, event }: Change, move: Move): Promise<void> => {
+  const changeNow = async ({ principal }: EventSocket, { type, event }: Change, move: Move): Promise<void> => {
     const caller = await ensureMember(principal, type);
     const key = keyOf(type, caller.id);
     if (coalescer.isNew(key)) {
@@ -131,13 +124,13 @@ export function createGroups(dependencies: Dependencies) {
   };
 
   return {
-    join: (here: Here, type: GroupType): Promise<void> =>
+    join: (here: EventSocket, type: GroupType): Promise<void> =>
       change(here, { type, event: 'group:user_joined' }, async ({ id }) => {
         here.enter(rooms.group(type));
         await activeViewers.enter({ socketId: here.socketId, userId: id }, placeOf(type));
       }),
 
-    leave: (here: Here, type: GroupType): Promise<void> =>
+    leave: (here: EventSocket, type: GroupType): Promise<void> =>
       change(here, { type, event: 'group:user_left' }, async ({ id }) => {
         await activeViewers.leave({ socketId: here.socketId, userId: id }, placeOf(type));
         here.leave(rooms.group(type));

@@ -1,5 +1,6 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
+import type { EventContext } from '../../../framework/events.js';
 import type { Coalescer } from '../../../platform/concurrency/coalescer.js';
 import { createKeyedMutex } from '../../../platform/concurrency/keyed-mutex.js';
 import type { Settling } from '../../../platform/concurrency/settling.js';
@@ -23,15 +24,10 @@ interface Dependencies extends Pick<Context, 'clock' | 'config' | 'logger'> {
 /** A chat that the caller can open. */
 type Opened = Parameters<Publisher['others']>[0];
 
-/** The socket of an event. */
-interface Here {
-  readonly principal: Principal;
-  readonly socketId: string;
-  enter(room: string): void;
-  leave(room: string): void;
-}
-
 type MoveEvent = 'chat:user_joined' | 'chat:user_left';
+
+/** The socket of an event. */
+export type EventSocket = Pick<EventContext, 'principal' | 'socketId' | 'enter' | 'leave'>;
 
 /** Joins, leaves and typing events: sent only to active viewers of a chat. */
 export function createRoom(dependencies: Dependencies) {
@@ -109,7 +105,7 @@ export function createRoom(dependencies: Dependencies) {
     });
 
   return {
-    join: ({ principal, socketId, leave }: Here, chatId: string): Promise<void> =>
+    join: ({ principal, socketId, leave }: EventSocket, chatId: string): Promise<void> =>
       inOrder(socketId, chatId, async () => {
         const opened = await access.open(principal, chatId);
         await payForNews(principal, opened);
@@ -119,7 +115,7 @@ export function createRoom(dependencies: Dependencies) {
         await offer(principal, opened, 'chat:user_joined');
       }),
 
-    leave: ({ principal, socketId, enter }: Here, chatId: string): Promise<void> =>
+    leave: ({ principal, socketId, enter }: EventSocket, chatId: string): Promise<void> =>
       inOrder(socketId, chatId, async () => {
         const opened = await access.open(principal, chatId);
         await payForNews(principal, opened);
@@ -131,7 +127,7 @@ export function createRoom(dependencies: Dependencies) {
       }),
 
     /** Idempotent; extends the time. */
-    async startTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
+    async startTyping({ principal, socketId }: EventSocket, chatId: string): Promise<void> {
       const typist = typing.start(socketId, chatId);
       const opened = await openToType(principal, chatId).catch((error: unknown) => {
         typing.stop(socketId, chatId);
@@ -141,7 +137,7 @@ export function createRoom(dependencies: Dependencies) {
       publishOthers(opened, 'chat:user_typing', { userName: opened.caller.name });
     },
 
-    async stopTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
+    async stopTyping({ principal, socketId }: EventSocket, chatId: string): Promise<void> {
       typing.stop(socketId, chatId);
       await access.open(principal, chatId);
     },

@@ -5,7 +5,7 @@ import { GatewayError } from '../../../errors.js';
 import { toCanonicalJson } from '../../../platform/canonical-json.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
-import type { Clock } from '../../../platform/time/clock.js';
+import { type Clock, pause } from '../../../platform/time/clock.js';
 import { newId } from '../message.js';
 
 /** How long a key is remembered. */
@@ -58,7 +58,7 @@ export class Idempotency {
       !claim.isOurs && claim.answer === undefined;
       waitMs = Math.min(2 * waitMs, LOOK_MAX_MS)
     ) {
-      await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
+      await pause(this.#clock, waitMs);
       claim = await this.#look(key, bodyHash);
     }
     if (claim.answer !== undefined) return { answer: JSON.parse(claim.answer) as Answer, isReplay: true };
