@@ -81,7 +81,7 @@ export async function glanceAt(tab: Tab, name: string): Promise<void> {
   await page.setViewport({ ...screens.desktop, width: screens.phone.width, height: screens.phone.height });
   // Charts take the new width when the browser has laid out the page.
   const isWithin = 'document.documentElement.scrollWidth <= innerWidth';
-  await page.waitForFunction(isWithin, { timeout: 20_000 }).catch(async () => {
+  await page.waitForFunction(isWithin).catch(async () => {
     await photograph(tab, `${name}-phone`);
     expect.fail(`${name}: the page is wider than a phone`);
   });

@@ -33,7 +33,7 @@ interface RecorderOptions {
 }
 
 /**
- * Records every command that the driver sends for the application that says `appName` when it connects. Every way to the
+ * Records the commands that the driver sends for the application that says `appName` when it connects. Every way to the
  * database, Mongoose, collections and GridFS, goes through `Connection.command`; the driver's own events would need an
  * option of the client that the product has no use for.
  */
@@ -46,10 +46,9 @@ export function recordCommands(appName: string, { delayMs }: RecorderOptions = {
   prototype.command = function command(namespace, sent, ...rest) {
     if (appNameOf(sent) === appName) ours.add(this);
     const [name] = Object.keys(sent);
-    if (name === undefined || !ours.has(this)) return original.call(this, namespace, sent, ...rest);
-    commands.push({ name, command: withLists(sent) });
     const send = (): Promise<unknown> => original.call(this, namespace, sent, ...rest);
-    if (OF_CONNECTIONS.has(name)) return send();
+    if (name === undefined || !ours.has(this) || OF_CONNECTIONS.has(name)) return send();
+    commands.push({ name, command: withLists(sent) });
     const opened = delayMs === undefined ? gate.opened : setTimeout(delayMs());
     return opened === undefined ? send() : opened.then(send);
   };
@@ -62,7 +61,10 @@ export function recordCommands(appName: string, { delayMs }: RecorderOptions = {
   };
 }
 
-/** Commands by which the driver opens its connections and watches the server. */
+/**
+ * Commands by which the driver opens its connections and watches the server. They are not recorded: it opens one when commands
+ * wait, which depends on the load of the machine.
+ */
 const OF_CONNECTIONS: ReadonlySet<string> = new Set(['hello', 'ismaster', 'ping', 'saslStart', 'saslContinue']);
 
 /** The driver sends the statements of some commands beside them, as a sequence of documents. */

@@ -16,7 +16,7 @@ const MARGIN_MS = 5000;
 const WARM_UP_SHARE = 0.1;
 /** Maximum memory growth after the warm-up. */
 const HEAP_MARGIN_BYTES = 32 * 2 ** 20;
-const HEAP_TIMEOUT_MS = 20_000;
+const HEAP_TIMEOUT_MS = 90_000;
 /** Maximum number of log lines of a node. */
 const LINES_SHARE = 0.02;
 const LINES_FREE = 100;
