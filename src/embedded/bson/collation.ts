@@ -91,7 +91,7 @@ function ensureSupported(options: Document): void {
 
 /** The collation in the form that `listIndexes` and `listCollections` report. */
 export const toCollationDocument = (collation: Collation): Document => ({
-  locale: collation.locale,
+  locale: collation.locale.replaceAll('-', '_'),
   caseLevel: collation.caseLevel,
   caseFirst: collation.caseFirst,
   strength: collation.strength,

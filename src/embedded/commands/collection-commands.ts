@@ -38,7 +38,7 @@ function create(request: Request): Document {
   const options = toStoredOptions(request.command);
   const existing = state.engine.collection(database, name);
   if (!existing) state.engine.createCollection({ database, name }, options, request.transaction);
-  else if (JSON.stringify(existing.options) !== JSON.stringify(options)) {
+  else if (request.transaction || JSON.stringify(existing.options) !== JSON.stringify(options)) {
     fail(
       'NamespaceExists',
       `namespace ${database}.${name} already exists, but with different options: ${JSON.stringify(existing.options)}`,

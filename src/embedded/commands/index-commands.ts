@@ -34,6 +34,7 @@ function createIndexes(request: Request): Document {
   if (before + wanted.length > MAX_INDEXES) {
     fail('CannotCreateIndex', `add index fails, too many indexes for ${collection.namespace}`);
   }
+  if (wanted.length > 0) ensureNewInTransaction(request, existing);
   for (const spec of wanted) engine.createIndex(collection, spec);
   return {
     numIndexesBefore: before,
@@ -42,6 +43,15 @@ function createIndexes(request: Request): Document {
     ...(wanted.length === 0 && { note: 'all indexes already exist' }),
     ok: 1,
   };
+}
+
+/** @throws DatabaseError OperationNotSupportedInTransaction for a collection that the transaction has not created itself */
+function ensureNewInTransaction({ transaction }: Request, existing: Collection | undefined): void {
+  if (!transaction || !existing || existing.createdBy === transaction) return;
+  fail(
+    'OperationNotSupportedInTransaction',
+    `Cannot create new indexes on existing collection ${existing.namespace} in a multi-document transaction.`,
+  );
 }
 
 /** @throws DatabaseError IndexOptionsConflict or IndexKeySpecsConflict for two specifications of one command that conflict */

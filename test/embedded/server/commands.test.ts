@@ -119,6 +119,8 @@ describe('indexes', () => {
       [index({ a: 1 }, { partialFilterExpression: { b: { $gt: 5 } } }), LIST],
       listed({ key: { a: 1 }, partialFilterExpression: { b: { $gt: 5 } } }),
     ],
+    [[index({ a: 1 }, { background: true, dropDups: false }), LIST], listed({ key: { a: 1 }, background: true })],
+    [[index({ a: 1 }, { collation: { locale: 'en_US' } }), LIST], listed({ collation: { locale: 'en_US' } })],
     [[{ listIndexes: 'd' }], 26],
     [[{ createIndexes: 'c', indexes: [] }], 2],
     [[{ createIndexes: 'c', indexes: {} }], 14],

@@ -29,6 +29,26 @@ async function balances(accounts: mongo.Collection<Account>, session?: mongo.Cli
 }
 
 describe('transactions', () => {
+  test('create collections and indexes only where there was none', async () => {
+    const { client, db } = await startBank();
+    const inTransaction = (command: mongo.Document): Promise<unknown> =>
+      client.withSession(async (session) => {
+        session.startTransaction();
+        const outcome = await db.command(command, { session }).then(
+          ({ ok }) => ok,
+          ({ code }) => code,
+        );
+        await session.abortTransaction();
+        return outcome;
+      });
+    const indexes = [{ key: { balance: 1 }, name: 'balance_1' }];
+    expect(await inTransaction({ create: 'accounts' })).toBe(48);
+    expect(await inTransaction({ createIndexes: 'accounts', indexes })).toBe(263);
+    expect(await inTransaction({ createIndexes: 'accounts', indexes: [{ key: { _id: 1 }, name: '_id_' }] })).toBe(1);
+    expect(await inTransaction({ createIndexes: 'news', indexes })).toBe(1);
+    expect(await inTransaction({ create: 'others' })).toBe(1);
+  });
+
   test('see their own writes immediately, and show them to others on commit', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();

@@ -35,9 +35,10 @@ const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set([
   'ns',
   'textIndexVersion',
   'prepareUnique',
+  'dropDups',
 ]);
 /** Accepted options without effect, which the stored specification omits. */
-const DROPPED_OPTIONS: ReadonlySet<string> = new Set(['background', 'ns', 'prepareUnique']);
+const DROPPED_OPTIONS: ReadonlySet<string> = new Set(['ns', 'prepareUnique', 'dropDups']);
 const FLAGS = ['unique', 'sparse', 'hidden'] as const;
 const SPECIAL_KINDS: ReadonlySet<string> = new Set(['2d', '2dsphere', 'text', 'hashed', 'columnstore', 'wildcard']);
 const MAX_EXPIRE_SECONDS = 2_147_483_647;
