@@ -1,10 +1,10 @@
-import { toNumber } from '../../bson/numbers.js';
-import { type Document, isDocument, isNumeric, toDouble } from '../../bson/values.js';
+import { type Document, isDocument } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import { sortDocuments } from '../sort.js';
 import { ACCUMULATORS } from './accumulators.js';
 import { compile, type Evaluate, type ExpressionContext, type Scope, scopeOf } from './compiler.js';
 import { readParameters } from './operators/define.js';
+import { readPercentiles } from './percentiles.js';
 import { countOf, PICKS, type Pick } from './pick.js';
 
 /** An accumulator of a group, with documents as input. */
@@ -103,39 +103,11 @@ function compileTop(name: string, end: 'top' | 'bottom', hasCount: boolean): Par
   };
 }
 
-function compilePercentile(name: '$percentile' | '$median'): ParametricCompiler {
-  return function compileOperand(operand, context) {
-    const isMedian = name === '$median';
-    const { input, ...rest } = readParameters(name, operand, {
-      required: isMedian ? ['input', 'method'] : ['input', 'method', 'p'],
-      optional: ['p'],
-    });
-    if (rest['method'] !== 'approximate')
-      return fail('BadValue', "Currently only 'approximate' can be used as percentile 'method'.");
-    const ranks = isMedian
-      ? [0.5]
-      : Array.isArray(rest['p'])
-        ? rest['p']
-        : fail('Location7750300', "The $percentile 'p' field must be an array");
-    return gather(compile(input, context), (values) => {
-      const numbers = values
-        .filter(isNumeric)
-        .map(toNumber)
-        .sort((a, b) => a - b);
-      const at = (rank: unknown): unknown => {
-        const share = isNumeric(rank) ? toNumber(rank) : Number.NaN;
-        if (!(share >= 0 && share <= 1))
-          return fail(
-            'Location7750303',
-            "The $percentile 'p' field must be an array of numbers in the range [0.0, 1.0]",
-          );
-        const value = numbers[Math.max(Math.ceil(share * numbers.length) - 1, 0)];
-        return value === undefined ? null : toDouble(value);
-      };
-      return isMedian ? at(0.5) : ranks.map(at);
-    });
+const compilePercentile = (name: '$percentile' | '$median'): ParametricCompiler =>
+  function compileOperand(operand, context) {
+    const { input, pick } = readPercentiles(name, operand);
+    return gather(compile(input, context), pick);
   };
-}
 
 const PARAMETRIC: ReadonlyMap<string, ParametricCompiler> = new Map([
   ...PICKS.map(([name, pick]) => [name, compilePick(name, pick)] as const),

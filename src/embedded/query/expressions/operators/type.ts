@@ -1,4 +1,6 @@
+import { Long, Timestamp } from 'bson';
 import { toNumber } from '../../../bson/numbers.js';
+import { byteLengthOf } from '../../../bson/size.js';
 import { BSON_TYPE_NUMBERS, isDocument, isNumeric, typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { compile, type OperatorCompiler } from '../compiler.js';
@@ -48,10 +50,24 @@ const compileConvert: OperatorCompiler = (operand, context) => {
 const shorthand = (name: string, type: string): OperatorEntry =>
   defineOperator(name, 1, ([value]) => (isNullish(value) ? null : convert(value, type)));
 
+/** Defines the seconds or the increment of a timestamp, as a long. */
+const defineTimestampPart = (name: string, code: number, part: (value: Timestamp) => number): OperatorEntry =>
+  defineOperator(name, 1, ([value]) => {
+    if (isNullish(value)) return null;
+    if (value instanceof Timestamp) return Long.fromNumber(part(value) >>> 0);
+    return fail(`Location${code}`, `Argument to ${name} must be a timestamp, but is ${typeOf(value)}`);
+  });
+
 /** Type operators. */
 export const typeOperators: readonly OperatorEntry[] = [
   defineOperator('$type', 1, ([value]) => typeOf(value)),
   defineOperator('$isNumber', 1, ([value]) => isNumeric(value)),
+  defineOperator('$bsonSize', 1, ([value]) => {
+    if (isNullish(value)) return null;
+    return isDocument(value) ? byteLengthOf(value) : fail('Location31393', '$bsonSize requires a document input');
+  }),
+  defineTimestampPart('$tsSecond', 5687301, ({ high }) => high),
+  defineTimestampPart('$tsIncrement', 5687302, ({ low }) => low),
   ['$convert', compileConvert],
   shorthand('$toString', 'string'),
   shorthand('$toInt', 'int'),

@@ -36,6 +36,7 @@ function toFieldTree(specification: Document, context: StageContext): FieldTree 
 }
 
 function addField(tree: FieldTree, { path, value }: { path: string; value: unknown }, context: StageContext): void {
+  if (path === '') fail('Location40352', 'FieldPath cannot be constructed with empty string');
   const segments = path.split('.');
   ensureFieldNames(segments);
   let node = tree;
@@ -98,6 +99,12 @@ function compileReplace(name: '$replaceRoot' | '$replaceWith'): StageCompiler {
     const isRoot = name === '$replaceRoot';
     if (isRoot && !isDocument(specification))
       return fail('Location40229', 'expected an object as specification for $replaceRoot stage');
+    const unknown = isRoot ? Object.keys(specification as Document).find((key) => key !== 'newRoot') : undefined;
+    if (unknown !== undefined)
+      return fail(
+        'Location40230',
+        `unrecognized option to $replaceRoot stage: ${unknown}, only valid option is 'newRoot'.`,
+      );
     if (isRoot && !Object.hasOwn(specification as Document, 'newRoot')) {
       return fail('Location40231', 'no newRoot specified for the $replaceRoot stage');
     }

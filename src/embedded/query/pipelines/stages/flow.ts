@@ -4,6 +4,7 @@ import { integerOf, toNumber } from '../../../bson/numbers.js';
 import { byteLengthOf } from '../../../bson/size.js';
 import { type Document, isDocument, isInt32, isNumeric, setField } from '../../../bson/values.js';
 import { type CodeName, ensureKnownFields, fail } from '../../../errors.js';
+import { ensureFieldNames } from '../../expressions/compiler.js';
 import { compileFilter } from '../../filters/filter.js';
 import { ensureSortable, parseSort, sortDocuments } from '../../sort.js';
 import { collect, type Stage, type StageCompiler, type StageEntry } from '../stage-context.js';
@@ -35,7 +36,13 @@ const ensureInteger = (stage: string, value: unknown, code: CodeName): number =>
 
 const compileLimit: StageCompiler = (specification) => {
   const limit = ensureInteger('$limit', specification, 'Location5107201');
-  if (limit <= 0) return fail('Location15958', 'the limit must be positive');
+  if (limit < 0) {
+    return fail(
+      'Location5107201',
+      `invalid argument to $limit stage: Expected a non-negative number in: $limit: ${limit}`,
+    );
+  }
+  if (limit === 0) return fail('Location15958', 'the limit must be positive');
   return function* runLimit(input) {
     let left = limit;
     for (const document of input) {
@@ -68,9 +75,8 @@ const compileSkip: StageCompiler = (specification) => {
 export const toCount = (count: number): number | Long => (isInt32(count) ? count : Long.fromNumber(count));
 
 const compileCount: StageCompiler = (specification) => {
-  if (typeof specification !== 'string' || specification === '') {
-    return fail('Location40156', 'the count field must be a non-empty string');
-  }
+  if (typeof specification !== 'string') return fail('Location40156', 'the count field must be a non-empty string');
+  if (specification === '') return fail('Location40157', 'the count field must be a non-empty string');
   if (specification.startsWith('$')) return fail('Location40158', 'the count field cannot be a $-prefixed path');
   if (specification.includes('.')) return fail('Location40160', "the count field cannot contain '.'");
   return function* runCount(input) {
@@ -89,6 +95,7 @@ const compileSample: StageCompiler = (specification) => {
     if (key !== 'size') fail('Location28748', `unrecognized option to $sample: ${key}`);
   }
   const given = specification['size'];
+  if (given === undefined) return fail('Location28749', '$sample stage must specify a size');
   if (!isNumeric(given)) return fail('Location28746', 'size argument to $sample must be a number');
   const size = Math.trunc(toNumber(given));
   if (!(size > 0)) return fail('Location28747', 'size argument to $sample must be a positive integer');
@@ -109,6 +116,8 @@ const compileFacet: StageCompiler = (specification, context) => {
   if (names.length === 0) return fail('Location40169', 'the $facet specification must be a non-empty object');
   const facets = names.map((name) => {
     const stages = specification[name];
+    ensureFieldNames([name]);
+    if (name.includes('.')) return fail('Location16412', "FieldPath field names may not contain '.'.");
     if (!Array.isArray(stages)) return fail('Location40170', `arguments to $facet must be arrays, ${name} is not one`);
     for (const stage of stages) ensureAllowedInFacet(stage);
     return [name, context.compileInner(stages)] as const;
@@ -140,6 +149,7 @@ const compileUnion: StageCompiler = (specification, context) => {
   const { coll, pipeline = [] } = options;
   if (coll !== undefined && typeof coll !== 'string')
     return fail('TypeMismatch', "BSON field '$unionWith.coll' must be a string");
+  ensureAllowedInUnion(pipeline, coll !== undefined);
   const inner = context.compileInner(pipeline);
   const stage: Stage = function* (input) {
     yield* input;
@@ -147,6 +157,18 @@ const compileUnion: StageCompiler = (specification, context) => {
   };
   return stage;
 };
+
+function ensureAllowedInUnion(stages: unknown, hasCollection: boolean): void {
+  const names = Array.isArray(stages) ? stages.filter(isDocument).map((stage) => Object.keys(stage)[0]) : [];
+  if (!hasCollection && names[0] !== '$documents') {
+    fail(
+      'FailedToParse',
+      '$unionWith stage without explicit collection must have a pipeline with $documents as first stage',
+    );
+  }
+  const output = names.find((name) => name === '$out' || name === '$merge');
+  if (output !== undefined) fail('Location31441', `${output} is not allowed within a $unionWith's sub-pipeline`);
+}
 
 /** Stages that select, sort and count documents, or combine pipelines. */
 export const flowStages: readonly StageEntry[] = [

@@ -3,7 +3,7 @@ import { toPath, walkPath } from '../../../bson/path.js';
 import { type Document, isDocument } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { createDraft } from '../../draft.js';
-import { compile, type Evaluate, scopeOf } from '../../expressions/compiler.js';
+import { compile, type Evaluate, ensureFieldNames, scopeOf } from '../../expressions/compiler.js';
 import { ensureName } from '../../expressions/operators/variable.js';
 import { isRegExp } from '../../regular-expression.js';
 import type {
@@ -26,6 +26,12 @@ interface LookupOptions {
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['from', 'as', 'localField', 'foreignField', 'let', 'pipeline']);
+
+function toFieldPath(text: string): readonly string[] {
+  const path = toPath(text);
+  ensureFieldNames(path);
+  return path;
+}
 
 function readOptions(specification: unknown, context: StageContext): LookupOptions {
   if (!isDocument(specification)) return fail('FailedToParse', 'the $lookup specification must be an Object');
@@ -54,9 +60,9 @@ function readOptions(specification: unknown, context: StageContext): LookupOptio
     return fail('FailedToParse', "missing 'from' option to $lookup stage specification");
   return {
     from: from as string | undefined,
-    as: toPath(as as string),
-    localField: localField === undefined ? undefined : toPath(localField as string),
-    foreignField: foreignField === undefined ? undefined : toPath(foreignField as string),
+    as: toFieldPath(as as string),
+    localField: localField === undefined ? undefined : toFieldPath(localField as string),
+    foreignField: foreignField === undefined ? undefined : toFieldPath(foreignField as string),
     variables: readVariables(specification['let'], context),
     pipeline: pipeline as Document[] | undefined,
   };

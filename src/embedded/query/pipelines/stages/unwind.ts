@@ -3,6 +3,7 @@ import { toPath } from '../../../bson/path.js';
 import { type Document, fieldOf, isDocument, typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { createDraft } from '../../draft.js';
+import { ensureFieldNames } from '../../expressions/compiler.js';
 import type { StageCompiler, StageEntry } from '../stage-context.js';
 
 interface UnwindOptions {
@@ -27,6 +28,8 @@ function readOptions(specification: unknown): UnwindOptions {
     return fail('Location28808', `expected a string as the path for $unwind stage, got ${typeOf(path)}`);
   if (!path.startsWith('$'))
     return fail('Location28818', `path option to $unwind stage should be prefixed with a '$': ${path}`);
+  if (path === '$') return fail('Location40352', 'FieldPath cannot be constructed with empty string');
+  ensureFieldNames(toPath(path.slice(1)));
   if (typeof preserveNullAndEmptyArrays !== 'boolean') {
     return fail('Location28809', 'expected a boolean for the preserveNullAndEmptyArrays option to $unwind stage');
   }
