@@ -9,10 +9,11 @@ const MAX_SESSION_ID_LENGTH = 128;
 /** Sessions of the platform's API. A client may send a session id instead of its access token. */
 export interface ApiSessions {
   /**
+   * @param caller takes turns with others while many look
    * @returns the session's access token; `undefined` for an unknown or expired session
    * @throws GatewayError `UNAVAILABLE` when the database does not answer
    */
-  findToken(sessionId: string): Promise<string | undefined>;
+  findToken(sessionId: string, caller?: string): Promise<string | undefined>;
 }
 
 /** The part of the Mongoose model `ApiSession` that is used (collection `_api.sessions`; `_id` is the session id). */
@@ -50,12 +51,12 @@ export function createApiSessions({ model, clock }: { model: ApiSessionModel; cl
   const unknown = createRecent({ clock, ttlMs: UNKNOWN_TTL_MS, max: UNKNOWN_MAX });
 
   return {
-    async findToken(sessionId) {
+    async findToken(sessionId, caller) {
       // Rejects query objects: the id comes from a client, so its type is not guaranteed.
       if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > MAX_SESSION_ID_LENGTH)
         return undefined;
       if (unknown.has(sessionId)) return undefined;
-      const session = await limiter.run(() => read(model, sessionId));
+      const session = await limiter.run(() => read(model, sessionId), caller);
       if (session === null) unknown.add(sessionId);
       if (session === null || isExpired(session, clock.now())) return undefined;
       return typeof session.access_token === 'string' ? session.access_token : undefined;

@@ -35,8 +35,11 @@ interface Dependencies {
 
 /** Authenticates the clients of push sites. */
 export interface SiteAuth {
-  /** @throws GatewayError with the message for the client in `info.reason` */
-  atHandshake(site: Site, handshake: Handshake): Promise<SitePrincipal>;
+  /**
+   * @param address takes turns with others while many wait for the website
+   * @throws GatewayError with the message for the client in `info.reason`
+   */
+  atHandshake(site: Site, handshake: Handshake, address: string): Promise<SitePrincipal>;
 }
 
 /** Asks the website of each site. Identical concurrent requests are shared, and concurrency is limited. */
@@ -54,7 +57,7 @@ export function createSiteAuth({ client, clock, onAnswer }: Dependencies): SiteA
     return limiter;
   };
 
-  const ask = (site: Site, credentials: Record<string, string>): Promise<SiteAnswer> => {
+  const ask = (site: Site, credentials: Record<string, string>, address: string): Promise<SiteAnswer> => {
     const key = JSON.stringify([site.name, credentials]);
     const known = answers.get(key);
     if (known !== undefined) return known;
@@ -71,7 +74,7 @@ export function createSiteAuth({ client, clock, onAnswer }: Dependencies): SiteA
         onAnswer?.({ site: site.name, status, isOk: status === 200, durationMs });
       }
     };
-    const answer = limiterOf(site).run(call);
+    const answer = limiterOf(site).run(call, address);
     answers.set(key, answer);
     const forget = (): void => void answers.delete(key);
     answer.then(() => (answers.size > ANSWERS_MAX ? forget() : clock.after(ANSWER_TTL_MS, forget)), forget);
@@ -79,7 +82,7 @@ export function createSiteAuth({ client, clock, onAnswer }: Dependencies): SiteA
   };
 
   return {
-    async atHandshake(site, handshake) {
+    async atHandshake(site, handshake, address) {
       const token = presented(handshake, 'token');
       if (token === undefined) return toVisitor(site);
       const meta = presented(handshake, 'meta');
@@ -87,7 +90,7 @@ export function createSiteAuth({ client, clock, onAnswer }: Dependencies): SiteA
         authorization: `${site.authScheme} ${token}`,
         ...(meta === undefined ? {} : { 'x-meta': meta }),
       };
-      const answer = await ask(site, credentials).catch((fault: unknown) => {
+      const answer = await ask(site, credentials, address).catch((fault: unknown) => {
         const reason = fault instanceof SiteFault ? fault.message : 'no answer';
         throw refusal('UNAVAILABLE', `Auth error: ${reason}`, fault);
       });

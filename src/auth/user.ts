@@ -26,10 +26,10 @@ interface UserAuthOptions {
  * set cannot be reached.
  */
 export interface UserAuth {
-  /** Authenticates a user by the handshake. */
-  atHandshake(handshake: Handshake): Promise<UserPrincipal>;
+  /** Authenticates a user by the handshake. @param address takes turns with others where many wait */
+  atHandshake(handshake: Handshake, address?: string): Promise<UserPrincipal>;
   /** Authenticates a user or visitor by the handshake. */
-  anyoneAtHandshake(handshake: Handshake): Promise<AnyonePrincipal>;
+  anyoneAtHandshake(handshake: Handshake, address?: string): Promise<AnyonePrincipal>;
   /**
    * Checks that the token has not expired or been revoked.
    * @throws GatewayError `INVALID_TOKEN`, `FORBIDDEN` for a blocked user
@@ -51,15 +51,15 @@ export function createUserAuth(options: UserAuthOptions): UserAuth {
     ensureAllowed(principal);
     return principal;
   };
-  const tokenOf = async (credential: Credential | undefined): Promise<string> => {
+  const tokenOf = async (credential: Credential | undefined, caller?: string): Promise<string> => {
     if (credential === undefined) throw invalidToken('no credential');
     if ('token' in credential) return credential.token;
-    const token = await apiSessions.findToken(credential.sessionId);
+    const token = await apiSessions.findToken(credential.sessionId, caller);
     if (token === undefined) throw invalidToken('unknown or expired session');
     return token;
   };
-  const identify = async (credential: Credential | undefined): Promise<UserPrincipal> =>
-    allowed(await verifier.verifyUser(await tokenOf(credential)));
+  const identify = async (credential: Credential | undefined, caller?: string): Promise<UserPrincipal> =>
+    allowed(await verifier.verifyUser(await tokenOf(credential, caller)));
   const ensureCurrent = (principal: Principal): void => {
     if (principal.expiresAt + clockToleranceMs <= clock.now())
       throw invalidToken('the token of the connection has expired');
@@ -67,14 +67,14 @@ export function createUserAuth(options: UserAuthOptions): UserAuth {
   };
 
   return {
-    atHandshake: async (handshake) => identify(selectHandshakeCredential(handshake)),
-    anyoneAtHandshake: async (handshake) =>
-      allowed(await verifier.verifyAnyone(await tokenOf(selectHandshakeCredential(handshake)))),
+    atHandshake: async (handshake, address) => identify(selectHandshakeCredential(handshake), address),
+    anyoneAtHandshake: async (handshake, address) =>
+      allowed(await verifier.verifyAnyone(await tokenOf(selectHandshakeCredential(handshake), address))),
     ensureCurrent,
     async forEvent(principal, credentials) {
       ensureCurrent(principal);
       const credential = selectEventCredential(credentials);
-      if (credential !== undefined) ensureSameUser(principal, await identify(credential));
+      if (credential !== undefined) ensureSameUser(principal, await identify(credential, `user:${principal.userId}`));
     },
     async renewed(principal, token) {
       ensureCurrent(principal);

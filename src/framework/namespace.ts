@@ -7,8 +7,11 @@ export interface Namespace {
   readonly name: string;
   /** A user needs one of these scopes to connect, and again for each event. Empty: none is needed. */
   readonly scopes: readonly string[];
-  /** @throws GatewayError, sent to the client as `connect_error` */
-  authenticate(handshake: Handshake): Principal | Promise<Principal>;
+  /**
+   * @param address by which limits count a client that has not authenticated
+   * @throws GatewayError, sent to the client as `connect_error`
+   */
+  authenticate(handshake: Handshake, address: string): Principal | Promise<Principal>;
   /**
    * Rooms that a socket joins on connect, besides its user's own room.
    * @throws GatewayError to refuse the connection

@@ -82,7 +82,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
   const enter = async (socket: GatewaySocket, { scopes, authenticate, roomsOf }: Namespace): Promise<void> => {
     const knock = knockOf(socket);
     connectLimits.ensureMayKnock(knock);
-    const principal = await authenticate(socket.handshake);
+    const principal = await authenticate(socket.handshake, knock.address);
     ensureScope(principal, scopes);
     connectLimits.ensureMayEnter(principal, knock);
     const { address } = knock;

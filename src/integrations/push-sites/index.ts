@@ -49,10 +49,10 @@ export function createPushSites(context: Context): Integration {
   const toNamespace = (site: Site): Namespace => ({
     name: siteNamespace(site.name),
     scopes: [],
-    authenticate(handshake) {
+    authenticate(handshake, address) {
       // Checked first, to save a call to the website.
       deviceOf(handshake);
-      return auth.atHandshake(site, handshake);
+      return auth.atHandshake(site, handshake, address);
     },
     roomsOf: (principal) => roomsOf(site, principal),
     toRefusal: toSiteRefusal,

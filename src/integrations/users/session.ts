@@ -18,8 +18,8 @@ export const createSession = ({ userAuth, delivery }: Context, lockCheck: LockCh
   namespaces: userNamespaces.map((name) => ({
     name,
     scopes: ['conversation'],
-    async authenticate(handshake) {
-      const principal = await userAuth.atHandshake(handshake);
+    async authenticate(handshake, address) {
+      const principal = await userAuth.atHandshake(handshake, address);
       lockCheck.ensureNotLocked(principal.userId);
       return principal;
     },

@@ -516,7 +516,7 @@ describe('a path', () => {
     expect(await send(environment.node(0), { path: '/' })).toMatchObject({ status: 302, location: '/console/' });
   });
 
-  test.skipIf(process.platform !== 'linux')('of a file that is not read keeps no file open', async () => {
+  test('of a file that is not read keeps no file open', async () => {
     const big = await mkdtemp(join(tmpdir(), 'console-'));
     onTestFinished(() => rm(big, { recursive: true, force: true }));
     await writeFile(join(big, 'index.html'), PAGE);

@@ -42,7 +42,7 @@ interface CallerCircle {
 /** Authentication of both chats, for sockets and REST. */
 export interface Authentication {
   /** @throws ChatError with the sentence of the original system */
-  authenticate(handshake: Handshake): Promise<AnyonePrincipal>;
+  authenticate(handshake: Handshake, address?: string): Promise<AnyonePrincipal>;
   /** The same for a REST call. */
   authenticateRequest(request: Request): Promise<AnyonePrincipal>;
   /**
@@ -118,13 +118,13 @@ export function createAuthentication({ userAuth, people, emitter, clock }: Depen
     return { kind: 'user', ...person };
   };
 
-  const authenticate = async (handshake: Handshake): Promise<AnyonePrincipal> => {
+  const authenticate = async (handshake: Handshake, address?: string): Promise<AnyonePrincipal> => {
     const preferred = preferOwnSources(handshake);
     const credential = selectHandshakeCredential(preferred);
     if (credential === undefined || ('token' in credential && credential.token === '')) {
       throw new ChatError('INVALID_TOKEN', 'Authentication token required');
     }
-    const principal = await userAuth.anyoneAtHandshake(preferred);
+    const principal = await userAuth.anyoneAtHandshake(preferred, address);
     if (principal.kind === 'user') {
       const person = await findEntering(principal.userId);
       if (person === undefined) throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
