@@ -115,7 +115,7 @@ export function createLists({ models, clock, rateLimits, authentication, summari
     return chats.map((chat, index) => {
       const lastMessage = newest.get(chat.lastMessage?.toHexString() ?? '');
       const other = people.get(otherOf(chat, viewer._id)?.toHexString() ?? '');
-      const { mutedUntil } = settingOf(chat, viewer._id) ?? {};
+      const setting = settingOf(chat, viewer._id);
       return {
         _id: chat._id.toHexString(),
         type: chat.type ?? 'direct',
@@ -127,8 +127,8 @@ export function createLists({ models, clock, rateLimits, authentication, summari
           lastMessage === undefined ? null : toWireMessage(lastMessage, people.get(String(lastMessage.sender))),
         lastActivity: lastActivityOf(chat).toISOString(),
         pinnedMessages: (chat.pinnedMessages ?? []).map((id) => id.toHexString()),
-        isMuted: isMuted(chat, viewer._id, clock.now()),
-        mutedUntil: mutedUntil?.toISOString() ?? null,
+        isMuted: isMuted(setting, clock.now()),
+        mutedUntil: setting?.mutedUntil?.toISOString() ?? null,
         unreadCount: counted[index]?.unread ?? 0,
       };
     });

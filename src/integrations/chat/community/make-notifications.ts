@@ -12,7 +12,7 @@ import { type createFollowMessage, toExcerpt } from './follow-message.js';
 import type { createNotificationCount } from './notification-count.js';
 import type { Publisher } from './publisher.js';
 import type { createSettleRead } from './read-notifications.js';
-import { isMuted, settingOf } from './settings.js';
+import { isMuted, settingsOf } from './settings.js';
 import { toWireNotification } from './to-wire.js';
 
 /** A message sent in a chat. */
@@ -64,8 +64,9 @@ export function createMakeNotifications(
     ]);
     if (excerpt !== toExcerpt(message)) await follow({ ...message, participants: chat.participants });
     if (excerpt === undefined) return [];
+    const own = settings === null ? undefined : settingsOf(settings);
     const hasRead = ({ recipient }: Notification): boolean => {
-      const readPosition = settings === null ? undefined : settingOf(settings, recipient)?.readPosition;
+      const readPosition = own?.get(recipient.toHexString())?.readPosition;
       return readPosition != null && isPositioned(message) && readPosition >= message.position;
     };
     const read = made.filter(hasRead).map(({ _id }) => _id);
@@ -116,9 +117,12 @@ export function createMakeNotifications(
     const absent = await findAbsent(message);
     if (absent.length === 0) return;
     const sent = { ...message, chat: await readNow(models, message.chat) };
-    const missing = absent.filter(({ userId }) => !isMuted(sent.chat, new Types.ObjectId(userId), clock.now()));
+    const settings = settingsOf(sent.chat);
+    const missing = absent.filter(({ userId }) => !isMuted(settings.get(userId), clock.now()));
     if (missing.length === 0) return;
-    const drafts = missing.map(({ userId }) => toNotification(sent, userId));
+    // Cutting a text takes a quarter of a millisecond.
+    const excerpt = toExcerpt(sent.message);
+    const drafts = missing.map(({ userId }) => toNotification(sent, { recipient: userId, excerpt }));
     const away = new Set(missing.flatMap(({ userId, isConnected }) => (isConnected ? [] : [userId])));
     await settling.change(
       async () => {
@@ -151,13 +155,16 @@ const toPush = (sent: SentMessage, body: string): PushNotification => ({
   },
 });
 
-const toNotification = (sent: SentMessage, recipient: string): Notification => ({
+const toNotification = (
+  sent: SentMessage,
+  { recipient, excerpt }: { readonly recipient: string; readonly excerpt: string },
+): Notification => ({
   _id: new Types.ObjectId(),
   recipient: new Types.ObjectId(recipient),
   sender: sent.caller._id,
   type: 'message',
   title: titleOf(sent),
-  message: toExcerpt(sent.message),
+  message: excerpt,
   relatedChat: sent.chat._id,
   relatedMessage: sent.message._id,
   isRead: false,
