@@ -126,6 +126,25 @@ test('connections without a request are bounded; websockets and running requests
   expect(Number(/^gateway_http_waiting_closed_total (\d+)$/m.exec(metrics.text)?.[1])).toBeGreaterThanOrEqual(30);
 });
 
+test('what follows another request on its connection counts as one that is alone', async () => {
+  const gateway = await start({ HTTP_IDLE_MAX: '10' });
+  const stream = `GET /live HTTP/1.1\r\nHost: gateway\r\nX-Api-Key: ${API_KEY}\r\n\r\n`;
+  const live = await openLine(gateway);
+  expect(await live.ask(STATUS + stream, /ndjson/)).toContain('HTTP/1.1 200');
+  const small = HALF_A_BODY.replace('1024', '20');
+  const lines: Line[] = [];
+  for (let opened = 0; opened < 30; opened += 1) {
+    const line = await openLine(gateway);
+    await line.ask(STATUS + small, END);
+    lines.push(line);
+  }
+  await Promise.all(lines.slice(0, 20).map(({ closed }) => closed));
+  expect(lines.slice(21).filter(({ socket }) => socket.destroyed)).toEqual([]);
+  for (let opened = 0; opened < 20; opened += 1) await openLine(gateway);
+  expect((await gateway.call('POST', '/emit/u/e', { small: true })).status).toBe(200);
+  expect(live.socket.destroyed).toBe(false);
+});
+
 test('incomplete small bodies are bounded by number', async () => {
   const gateway = await start({ HTTP_IDLE_MAX: '10' });
   const small = HALF_A_BODY.replace('1024', '20');

@@ -46,6 +46,7 @@ export function limitIdleConnections(
   const bodies = new Map<Socket, number>();
   /** All connections. Node.js does not track upgraded ones. */
   const open = new Set<Socket>();
+  /** To the last request of each connection. */
   const answers = new Map<Socket, ServerResponse>();
   let bodyBytes = 0;
   let hasEnded = false;
@@ -90,12 +91,14 @@ export function limitIdleConnections(
     stopWaiting(this);
   }
   function arrived(this: IncomingMessage): void {
-    forgetBody(this.socket);
+    if (answers.get(this.socket)?.req === this) forgetBody(this.socket);
   }
   function answered(this: ServerResponse): void {
     const { socket } = this.req;
+    // Another request of the connection is there already, perhaps with a body that is not.
+    if (answers.get(socket) !== this) return;
+    answers.delete(socket);
     forgetBody(socket);
-    if (answers.get(socket) === this) answers.delete(socket);
     if (!socket.destroyed) wait(socket);
   }
 
