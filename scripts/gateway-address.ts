@@ -13,7 +13,8 @@ export function gatewayAddress({
   return toAddress(url ?? `http://localhost:${http.port}`, key ?? auth.apiKeys[0] ?? '');
 }
 
-const toAddress = (url: string, apiKey: string) => ({
-  url: url.replace(/\/+$/, ''),
-  ...(apiKey !== '' && { apiKey }),
-});
+function toAddress(url: string, apiKey: string) {
+  if (!URL.canParse(url) || !/^https?:/i.test(url))
+    throw new Error(`--url must begin with http:// or https://: ${url}`);
+  return { url: url.replace(/\/+$/, ''), ...(apiKey !== '' && { apiKey }) };
+}

@@ -197,7 +197,7 @@ export const toSettings = (
   }: ConnectionOptions,
   headers: Readonly<Record<string, string>>,
 ): RequestSettings => ({
-  url: url.replace(/\/+$/, ''),
+  url: toBaseUrl(url),
   headers,
   timeoutMs,
   totalMs,
@@ -205,6 +205,13 @@ export const toSettings = (
   random,
   fetch: send ?? ((target, init) => fetch(target, init)),
 });
+
+/** @throws TypeError of a URL that `fetch` could never reach: it would be tried again and again */
+function toBaseUrl(url: string): string {
+  if (!/^https?:\/\/[^/]/i.test(url))
+    throw new TypeError(`url must begin with http:// or https://, and does not: ${url}`);
+  return url.replace(/\/+$/, '');
+}
 
 const userPath = (userId: string): string => `/users/${encodeURIComponent(userId)}`;
 

@@ -293,6 +293,13 @@ describe('the commands', () => {
     ]);
     for (const { code, stderr } of unreached)
       expect([code, stderr]).toEqual([1, expect.stringMatching(/^cannot reach http:\/\/127\S+: .*ECONNREFUSED\n$/)]);
+    const withoutScheme = ['--url', 'localhost:4000', '--key', API_KEY];
+    const unclear = await Promise.all([
+      runScript('scripts/emit.ts', ['shell', 'note', ...withoutScheme], env()),
+      runScript('scripts/tail.ts', withoutScheme, env()),
+    ]);
+    for (const { code, stderr } of unclear)
+      expect([code, stderr]).toEqual([1, '--url must begin with http:// or https://: localhost:4000\n']);
     const [wrong, broken, missing, refused] = await Promise.all([
       emit('shell', '_note'),
       emit('shell', 'note', '{'),

@@ -374,3 +374,18 @@ describe('a push site', () => {
     await expect(site.send([], 'm')).rejects.toMatchObject({ code: 'VALIDATION_ERROR', details: [{ path: 'rooms' }] });
   });
 });
+
+test.each(['localhost:4000', 'gateway.example.com', '//gateway.example.com', 'ws://localhost:4000', 'https://', ''])(
+  'a URL that no call could reach is refused at once: %s',
+  (url) => {
+    const refusal = 'url must begin with http:// or https://';
+    expect(() => createBackend({ url })).toThrow(refusal);
+    expect(() => createSite({ url, site: 'news', apiKey: 'key' })).toThrow(refusal);
+  },
+);
+
+test('a key that is not set is one of a gateway without keys', () => {
+  // As `process.env.GATEWAY_KEY` is, in a project that is as strict as this one.
+  const unset: string | undefined = undefined;
+  expect(() => createBackend({ url: a.url, apiKey: unset })).not.toThrow();
+});
