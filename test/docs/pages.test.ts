@@ -104,11 +104,11 @@ describe('names', () => {
     expect(missing).toEqual([]);
   });
 
-  test('of functions on the page for readers of the code exist', async () => {
-    const code = (await readSources(['src'])).map((source) => source.code).join('\n');
+  test('of functions and constants on the page for readers of the code exist', async () => {
+    const code = (await readSources(['src', 'shared'])).map((source) => source.code).join('\n');
     const functions = pageAt('src/README.md').spans.flatMap((span) => /^[a-z]+[A-Z]\w+(?=\(|$)/.exec(span) ?? []);
     expect(functions.length).toBeGreaterThan(3);
-    expect(functions.filter((name) => !code.includes(`function ${name}(`))).toEqual([]);
+    expect(functions.filter((name) => !new RegExp(`(?:function|const) ${name}\\b`).test(code))).toEqual([]);
   });
 
   test('of settings, error codes and reasons exist', async () => {

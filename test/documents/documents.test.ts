@@ -52,6 +52,10 @@ test('every reference within a document resolves', () => {
 test('the documents describe exactly the mounted routes and events', () => {
   const mountedRoutes = integrations.flatMap(({ routes = [] }) => routes.map(({ route }) => route));
   const publishedRoutes = publishedContracts.flatMap(({ contract }) => Object.values(contract.routes));
+  const toName = ({ method, path }: { method: string; path: string }): string => `${method} ${path}`;
+  const publishing =
+    'routes of the contracts in `wire` of shared/contracts/index.ts, and those that integrations mount';
+  expect(publishedRoutes.map(toName).sort(), publishing).toEqual(mountedRoutes.map(toName).sort());
   expect(new Set(publishedRoutes)).toEqual(new Set(mountedRoutes));
 
   const mounted = integrations.flatMap(({ mounts = [] }) =>
@@ -86,7 +90,10 @@ test('every contract is published', async () => {
   const isContract = (value: unknown): value is Contract =>
     typeof value === 'object' && value !== null && 'clientEvents' in value && 'routes' in value;
   const declared = modules.flatMap((module) => Object.values(module)).filter(isContract);
-  expect(new Set(publishedContracts.map(({ contract }) => contract))).toEqual(new Set(declared));
+  const published = new Set<Contract>(publishedContracts.map(({ contract }) => contract));
+  const forgotten = declared.filter((contract) => !published.has(contract)).map(({ name }) => name);
+  expect(forgotten, 'contracts without a line in `wire` of shared/contracts/index.ts').toEqual([]);
+  expect(published.size).toBe(new Set(declared).size);
 });
 
 test('the schema of a batch matches what it accepts', () => {
