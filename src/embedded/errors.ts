@@ -69,6 +69,7 @@ export const ERROR_CODES = {
   OperationNotSupportedInTransaction: 263,
   ExceededTimeLimit: 262,
   PreparedTransactionInProgress: 267,
+  ChangeStreamHistoryLost: 286,
   QueryExceededMemoryLimitNoDiskUseAllowed: 292,
   APIVersionError: 322,
   APIStrictError: 323,

@@ -7,6 +7,7 @@ import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
 import { type AggregateContext, compilePipeline } from '../query/pipelines/pipeline.js';
 import { writeOutput } from './aggregate-output.js';
+import { readChanges } from './change-stream.js';
 import {
   collationOf,
   cursorBatchSize,
@@ -68,10 +69,15 @@ export interface AggregatePlan {
   readonly read: ReadRequest;
 }
 
-/** Replaces `$listLocalSessions`, which reads no collection, by `$documents` with the sessions. */
-function withSessions({ state }: Request, stages: Document[]): Document[] {
+/** Replaces a first stage that reads no collection by `$documents`: with the sessions, or with changes. */
+function withSource(request: Request, stages: Document[]): Document[] {
   const [first, ...rest] = stages;
+  if (first?.['$changeStream'] !== undefined) {
+    const events = readChanges(request, first['$changeStream'], sourceName(request));
+    return [{ $documents: { $literal: events } }, ...rest];
+  }
   if (first?.['$listLocalSessions'] === undefined) return stages;
+  const { state } = request;
   const sessions = [...state.engine.sessions.values()].map(({ id, lastUsedAt }) => ({
     _id: { id },
     lastUse: new Date(Date.now() - (performance.now() - lastUsedAt)),
@@ -80,7 +86,7 @@ function withSessions({ state }: Request, stages: Document[]): Document[] {
 }
 
 /** Stages that start a pipeline without a collection. */
-const WITHOUT_COLLECTION: ReadonlySet<string> = new Set(['$documents', '$listLocalSessions']);
+const WITHOUT_COLLECTION: ReadonlySet<string> = new Set(['$documents', '$listLocalSessions', '$changeStream']);
 
 /** @throws DatabaseError InvalidNamespace for a pipeline that needs a collection and has none, or the reverse */
 function ensureSource(name: string | undefined, [first]: readonly Document[]): void {
@@ -97,10 +103,11 @@ function ensureSource(name: string | undefined, [first]: readonly Document[]): v
 export function toAggregatePlan(request: Request, statistics?: ReadStatistics): AggregatePlan {
   const { command, state, database, transaction, deadline } = request;
   const name = sourceName(request);
-  const collection = name === undefined ? undefined : state.engine.collection(database, name);
-  const collation = collationOf(command['collation'], collection);
   const stages = requiredDocuments(request, 'pipeline');
-  const pipeline = compilePipeline(withSessions(request, stages), createContext(request, collation));
+  const isRead = name !== undefined && stages[0]?.['$changeStream'] === undefined;
+  const collection = isRead ? state.engine.collection(database, name) : undefined;
+  const collation = collationOf(command['collation'], collection);
+  const pipeline = compilePipeline(withSource(request, stages), createContext(request, collation));
   ensureSource(name, stages);
   return {
     collection,

@@ -2,6 +2,8 @@ import type { Document } from '../bson/values.js';
 import { DatabaseError } from '../errors.js';
 import { type LogOptions, LogStore } from '../store/log-store.js';
 import { Catalog, describeCollection, ensureNamespace } from './catalog.js';
+import { ChangeLog } from './change-log.js';
+import { ClusterTime } from './cluster-time.js';
 import { Collection } from './collection.js';
 import { createDuplicateKeyError } from './duplicate-key.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
@@ -23,6 +25,9 @@ export class Database {
   readonly sessions = new SessionStore();
   readonly transactions: TransactionStore;
   readonly log: LogStore;
+  readonly clusterTime = new ClusterTime();
+  /** What was changed since the start, as far as it is kept. */
+  readonly changes = new ChangeLog();
   readonly #catalog = new Catalog();
   readonly #rewriter: LogRewriter;
 
@@ -31,6 +36,8 @@ export class Database {
     this.log = LogStore.open(options, (payload) => {
       for (const entry of decodeEntries(payload)) this.#replay(entry);
     });
+    // A new database has none.
+    if (this.#catalog.databaseNames().length > 0) this.changes.forget(this.clusterTime.next());
     this.#rewriter = new LogRewriter({ log: this.log, catalog: this.#catalog, sessions: this.sessions });
     for (const collection of this.#catalog.all()) {
       for (const index of collection.indexes.values()) index.build(collection.records.values());

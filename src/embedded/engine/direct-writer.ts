@@ -67,7 +67,9 @@ export class DirectWriter implements Writer {
     if (this.#payload.length === 0) return;
     const done = this.#done;
     const database = this.#database;
+    const forget = database.changes.record(database.clusterTime.next(), done);
     database.appendFrame(this.#payload, () => {
+      forget();
       database.transactions.advanceTime();
       for (const change of done.reverse()) undoChange(database, change);
       for (const [statement] of statements) session?.statements.delete(statement);

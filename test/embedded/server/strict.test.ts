@@ -55,7 +55,7 @@ describe('rejects a command with', () => {
     ['a view', { create: 'v', viewOn: 'c', pipeline: [] }, 115],
     ['a validator', { create: 'v', validator: { a: 1 } }, 115],
     ['a validator for an existing collection', { collMod: 'c', validator: { a: 1 } }, 115],
-    ['a stage that is not supported', { aggregate: 'c', pipeline: [{ $changeStream: {} }], cursor: {} }, 115],
+    ['a stage that is not supported', { aggregate: 'c', pipeline: [{ $densify: {} }], cursor: {} }, 115],
     ['a stage that does not exist', { aggregate: 'c', pipeline: [{ $foo: {} }], cursor: {} }, 40324],
     ['an index over 33 fields', createIndexes(index(fields(33))), 13103],
     ['65 indexes', createIndexes(...Object.keys(fields(64)).map((field) => index({ [field]: 1 }))), 67],

@@ -1,5 +1,5 @@
+import type { ClusterTime } from '../../engine/cluster-time.js';
 import type { Database } from '../../engine/database.js';
-import { ClusterTime } from './cluster-time.js';
 import { CursorStore } from './cursor-store.js';
 import { createFailPoint, type FailPoint } from './fail-point.js';
 
@@ -18,7 +18,7 @@ export interface ServerState {
 /** The state of a server that starts now. */
 export const createServerState = (engine: Database): ServerState => ({
   engine,
-  clusterTime: new ClusterTime(),
+  clusterTime: engine.clusterTime,
   cursors: new CursorStore(),
   failPoint: createFailPoint(),
   startedAt: performance.now(),

@@ -1,5 +1,5 @@
 import { Timestamp } from 'bson';
-import { type Document, isDocument } from '../../bson/values.js';
+import { type Document, isDocument } from '../bson/values.js';
 
 /** How far a client's cluster time may be ahead of this machine, as in MongoDB. */
 const MAX_DRIFT_SECONDS = 365 * 24 * 3600;
