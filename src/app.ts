@@ -61,7 +61,7 @@ async function startGateway(base: Base): Promise<{ port: number }> {
   base.logger.info({ wire: versions.wire, nodejs: process.version }, 'starting');
   const outside = await connectOutside(base);
   const realtime = await createRealtime(base, outside);
-  const started = await startIntegrations(base, realtime.context);
+  const started = await startIntegrations(base, outside, realtime.context);
   return openNetwork(base, { outside, realtime, ...started });
 }
 

@@ -1,3 +1,4 @@
+import type { StoredChange } from '../platform/mongo/changes.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Entrance } from './entrance.js';
 import type { Mount } from './events.js';
@@ -16,6 +17,25 @@ export interface PresentUser {
   readonly userId: string;
   /** `''` when the user has none. */
   readonly accountId: string;
+}
+
+/** What was stored shortly before a node died, by all nodes. */
+export interface LastChanges {
+  /** Of one collection. */
+  of(model: { readonly collection: { readonly collectionName: string } }): readonly StoredChange[];
+  /** Those of them that the dead node has inserted. */
+  insertedIn(model: { readonly collection: { readonly collectionName: string } }): readonly StoredChange[];
+}
+
+/** Sends again what a node may have stored and not sent. */
+export interface Resending {
+  /** Names of the collections in which changes are looked for. */
+  readonly collections: readonly string[];
+  /**
+   * Sends what is stored of documents that were changed. Mostly it was sent already, so it must be what clients can be told twice.
+   * The change may be by a user who is not known: nobody is told who could have a block with that user.
+   */
+  send(changes: LastChanges): Promise<void>;
 }
 
 /** What every folder of `integrations` exports: contracts with their handlers, and lifecycle hooks. */
@@ -38,6 +58,7 @@ export interface Integration {
   readonly onUsersOffline?: (users: readonly PresentUser[]) => Promise<void>;
   /** Users to notify when each of these users comes online or goes offline. Ids are ObjectIds in lower case. */
   readonly contactsOf?: (userIds: readonly string[]) => Promise<ReadonlyMap<string, Contacts>>;
+  readonly resending?: Resending;
   /** Starts background work. @returns stops it; called while the database is still reachable */
   start?(): () => Promise<void>;
 }

@@ -8,6 +8,7 @@ import type { Metrics } from '../platform/metrics.js';
 import { connectRedis } from '../platform/redis/connect.js';
 import type { Clock } from '../platform/time/clock.js';
 import { type Bus, createRedisBus, silentBus } from './bus.js';
+import { createNodeLeases, type NodeLeases, noLeases } from './node-leases.js';
 import type { PresenceStore } from './presence/index.js';
 import { createMemoryPresence } from './presence/memory.js';
 import { createSharedPresence } from './presence/partitions.js';
@@ -27,6 +28,7 @@ export interface Cluster {
   readonly chatPresence: PresenceStore;
   readonly limiter: RateLimiter;
   readonly bus: Bus;
+  readonly leases: NodeLeases;
   /** Self-check. @throws when Redis cannot be reached, or refuses something that the gateway needs */
   ping(): Promise<void>;
   /** Waits until this node receives the messages of the others. To be called before the first client. @throws Error with the reason */
@@ -63,6 +65,7 @@ async function singleNode(config: Config, { clock, logger, onLimitReached }: Dep
     chatPresence: createMemoryPresence({ clock, graceMs: 0 }),
     limiter: createRateLimiter({ keyPrefix: '', onReached: onLimitReached }),
     bus: silentBus,
+    leases: noLeases,
     ping: async () => undefined,
     join: async () => undefined,
     leave: async () => undefined,
@@ -101,6 +104,7 @@ async function overRedis(
     ...stores,
     limiter: createRateLimiter({ redis, keyPrefix, onReached: onLimitReached }),
     bus: createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEcho }),
+    leases: createNodeLeases({ ...common, keyPrefix }),
     ping: redis.ping,
     join: redis.join,
     async leave() {

@@ -28,6 +28,11 @@ export const logEvents = {
   start_failed: { level: 'fatal', message: 'the start failed' },
   crashed: { level: 'fatal', message: 'the process crashed' },
   setting_unknown: { level: 'warn', message: 'settings: unknown setting', lines: 100 },
+  node_died: { level: 'info', message: 'a node died; sending again what it may not have sent' },
+  node_death_failed: {
+    level: 'warn',
+    message: 'sending what a dead node may not have sent failed; trying again',
+  },
   secrets_replaced: { level: 'info', message: 'settings: secrets replaced' },
   settings_refused: {
     level: 'error',

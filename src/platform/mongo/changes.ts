@@ -1,0 +1,95 @@
+import { type Connection, mongo, Types } from 'mongoose';
+
+/** What was stored of one document in some time, however often. */
+export interface StoredChange {
+  readonly collection: string;
+  readonly id: Types.ObjectId;
+  /** It was inserted in that time. */
+  readonly isNew: boolean;
+  /** Paths of fields that were set or removed after that. */
+  readonly fields: ReadonlySet<string>;
+  /** Ids and short texts that fields were set to, in order. */
+  readonly values: readonly (readonly [path: string, value: string | Types.ObjectId])[];
+}
+
+/** A time in the past, and what is looked for. */
+export interface ChangesRequest {
+  readonly collections: readonly string[];
+  /** How long ago the time began and ended, in milliseconds. */
+  readonly fromAgoMs: number;
+  readonly untilAgoMs: number;
+  /** Changes that are read at most, the earliest first. */
+  readonly limit: number;
+}
+
+/** Longer texts are not kept. */
+const VALUE_MAX = 100;
+
+const emptyChange = (collection: string, id: Types.ObjectId) => ({
+  collection,
+  id,
+  isNew: false,
+  fields: new Set<string>(),
+  values: [] as [string, string | Types.ObjectId][],
+});
+
+/**
+ * Reads what was changed in a time, from the change stream of the database: writes cost nothing more for it, and need no index. The
+ * time is that of the database, so no clocks are compared. A document whose id is not an ObjectId is left out.
+ * @returns in the order of the first changes, and whether there are more
+ * @throws the error of the database, for example when it does not go back so far
+ */
+export async function readChanges(
+  { db }: Pick<Connection, 'db'>,
+  { collections, fromAgoMs, untilAgoMs, limit }: ChangesRequest,
+): Promise<{ changes: StoredChange[]; isCut: boolean }> {
+  if (db === undefined) throw new Error('there is no connection to the database');
+  const { operationTime } = (await db.command({ ping: 1 })) as { operationTime: mongo.Timestamp };
+  const now = operationTime.getHighBitsUnsigned();
+  const startAtOperationTime = new mongo.Timestamp({ t: Math.floor(now - fromAgoMs / 1000), i: 1 });
+  const until = Math.ceil(now - untilAgoMs / 1000);
+  const stream = db.watch<mongo.Document>(
+    [
+      { $match: { operationType: { $in: ['insert', 'update', 'replace'] }, 'ns.coll': { $in: [...collections] } } },
+      {
+        $project: {
+          operationType: 1,
+          'ns.coll': 1,
+          'documentKey._id': 1,
+          clusterTime: 1,
+          'updateDescription.updatedFields': 1,
+          'updateDescription.removedFields': 1,
+        },
+      },
+    ],
+    { startAtOperationTime },
+  );
+  const found = new Map<string, ReturnType<typeof emptyChange>>();
+  try {
+    for (let count = 0; ; count += 1) {
+      const event = (await stream.tryNext()) as unknown as mongo.Document | null;
+      if (event === null || event['clusterTime'].getHighBitsUnsigned() > until) break;
+      if (count === limit) return { changes: [...found.values()], isCut: true };
+      take(found, event);
+    }
+  } finally {
+    await stream.close();
+  }
+  return { changes: [...found.values()], isCut: false };
+}
+
+function take(found: Map<string, ReturnType<typeof emptyChange>>, event: mongo.Document): void {
+  const { operationType, ns, documentKey, updateDescription } = event;
+  const id: unknown = documentKey._id;
+  if (!(id instanceof Types.ObjectId)) return;
+  const key = `${ns.coll} ${id.toHexString()}`;
+  const change = found.get(key) ?? emptyChange(ns.coll, id);
+  found.set(key, change);
+  if (operationType !== 'update') change.isNew = true;
+  for (const path of updateDescription?.removedFields ?? []) change.fields.add(path);
+  for (const [path, value] of Object.entries<unknown>(updateDescription?.updatedFields ?? {})) {
+    change.fields.add(path);
+    const isShort = typeof value === 'string' ? value.length <= VALUE_MAX : value instanceof Types.ObjectId;
+    if (isShort) change.values.push([path, value as string | Types.ObjectId]);
+  }
+}
