@@ -17,6 +17,10 @@ export interface ChatMessage {
   editedAt?: Date | null;
   isDeleted?: boolean;
   deletedAt?: Date | null;
+  /** The user who deleted it, if the gateway stored that. */
+  deletedBy?: Types.ObjectId;
+  /** The last reaction that was added or removed: the user's id, a blank, and the emoji. */
+  lastReaction?: string;
   /**
    * The place in the order of the chat: 1, 2, 3 … without a gap, so that none is stored below one that was seen. Missing:
    * stored by another service, or before there were positions. Those come first, in the order of their times.
@@ -42,6 +46,8 @@ const schema = new Schema<ChatMessage>(
     editedAt: { type: Date, default: null },
     isDeleted: { type: Boolean, default: false },
     deletedAt: { type: Date, default: null },
+    deletedBy: ObjectId,
+    lastReaction: String,
     position: Number,
     createdAt: { type: Date, default: () => new Date() },
   },

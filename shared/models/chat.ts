@@ -38,6 +38,8 @@ export interface Chat {
   /** When something happened last, for the order of lists. */
   lastActivity?: Date | null;
   pinnedMessages?: Types.ObjectId[];
+  /** What was pinned or unpinned last: the message's id, a blank, and the user's. */
+  lastPin?: string;
   participantSettings?: ChatSetting[];
   /** Both users of a direct chat, as in the id of {@link ChatPair}. */
   directKey?: string;
@@ -57,6 +59,7 @@ const schema = new Schema<Chat>(
     lastMessageAt: Date,
     lastActivity: { type: Date, default: () => new Date() },
     pinnedMessages: { type: [ObjectId], default: [] },
+    lastPin: String,
     participantSettings: {
       type: [
         {

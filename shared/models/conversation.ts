@@ -14,6 +14,8 @@ export interface Conversation {
   channel_id: string;
   created_by: Types.ObjectId;
   is_open: boolean;
+  /** The user who changed the fields above last, if the gateway stored that. */
+  changed_by?: Types.ObjectId;
   /** The newest message. */
   last_activity: Types.ObjectId | null;
   /** When that was sent, or else the conversation was made; never moves back. */
@@ -37,6 +39,7 @@ const shared = {
   channel_id: { type: String, required: true },
   created_by: { type: ObjectId, required: true },
   is_open: { type: Boolean, default: true },
+  changed_by: ObjectId,
   last_activity: { type: ObjectId, default: null },
   last_activity_at: { type: Date, default: () => new Date() },
 } satisfies SchemaDefinition;

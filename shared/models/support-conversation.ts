@@ -8,6 +8,10 @@ export interface SupportConversation {
   assignedTo: Types.ObjectId | null;
   /** The user who assigned it, if the gateway stored that. */
   assignedBy?: Types.ObjectId;
+  /** The agent before that. */
+  assignedFrom?: Types.ObjectId | null;
+  /** The user who closed it, if the gateway stored that. */
+  closedBy?: Types.ObjectId;
   /** Its members may read the conversation and assign it to themselves. */
   departmentId: Types.ObjectId | null;
   /** The visitor of the conversation, who is not a user. */
@@ -34,6 +38,8 @@ const schema = new Schema<SupportConversation>(
     participants: { type: [ObjectId], required: true },
     assignedTo: { type: ObjectId, default: null },
     assignedBy: ObjectId,
+    assignedFrom: ObjectId,
+    closedBy: ObjectId,
     departmentId: { type: ObjectId, default: null },
     visitorId: { type: String, default: null },
     subject: { type: String, default: '' },

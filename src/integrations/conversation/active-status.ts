@@ -1,4 +1,4 @@
-import { isObjectIdOrHexString } from 'mongoose';
+import { isObjectIdOrHexString, type Types } from 'mongoose';
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { UserPrincipal } from '../../auth/principal.js';
 import type { Context } from '../../framework/context.js';
@@ -6,7 +6,7 @@ import { createBatcher } from '../../platform/concurrency/batcher.js';
 import { createCoalescer } from '../../platform/concurrency/coalescer.js';
 import type { Settling } from '../../platform/concurrency/settling.js';
 import { rooms } from '../../realtime/rooms.js';
-import type { Blocks } from '../users/index.js';
+import { accountOf, type Blocks } from '../users/index.js';
 
 /** A user whose status changes. The cost is charged to a principal that changes it. */
 interface StatusUser {
@@ -32,6 +32,8 @@ export interface ActiveStatus {
    * @param exceptSocketId the socket that set the status, which is not notified
    */
   set(user: StatusUser | UserPrincipal, status: Status, exceptSocketId?: string): Promise<void>;
+  /** Sends the stored status of users, once more. */
+  sendAgain(userIds: readonly Types.ObjectId[]): Promise<void>;
   /** Sends all pending events. */
   flush(): Promise<void>;
 }
@@ -127,6 +129,13 @@ export function createActiveStatus(context: Context, { blocks, settling }: Depen
         // Another node may have set it since; a user without a document has the last one of this node.
         later: () => send(user, (stored) => stored ?? status, { status, exceptSocketId }),
       });
+    },
+    async sendAgain(userIds) {
+      const found = await models.User.find({ _id: { $in: [...userIds] } }, { account: 1 }).lean();
+      for (const user of found) {
+        const [userId, accountId] = [user._id.toHexString(), accountOf(user)];
+        if (accountId !== '') await send({ userId, accountId }, (stored) => stored ?? 'away');
+      }
     },
     flush: coalescer.flush,
   };

@@ -62,7 +62,11 @@ export function createChanges<D extends Description, M extends WireMessage>(
       const characters = charactersOf({ ...before.conversation, ...change.conversation });
       await pay(amountsOfConversation(before.members.length, characters));
       const after = await kind.conversations
-        .findOneAndUpdate({ _id: id }, { $set: change.conversation }, { session, returnDocument: 'after' })
+        .findOneAndUpdate(
+          { _id: id },
+          { $set: { ...change.conversation, changed_by: viewer.userId } },
+          { session, returnDocument: 'after' },
+        )
         .lean<Conversation>();
       if (after === null) throw new GatewayError('NOT_FOUND');
       if (Object.keys(change.member).length === 0) return { conversation: after, members: before.members };

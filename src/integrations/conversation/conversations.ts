@@ -17,6 +17,7 @@ import { createFindHearers, createHasOtherSockets } from './presence.js';
 import { createPublish } from './publish.js';
 import { createRead } from './read.js';
 import { createRepublish } from './republish.js';
+import { createResending } from './resending.js';
 import { createSend } from './send.js';
 import { createSnoozes } from './snoozes.js';
 import { prepareToShow } from './to-wire.js';
@@ -62,6 +63,7 @@ export function createConversations<D extends Description, M extends WireMessage
     republish: createRepublish({ ...basis, membership }),
     changes: createChanges({ ...basis, snoozes }),
     read: createRead(basis),
+    resending: createResending(basis),
     send: createSend({ ...basis, notify: createNotify(context), write: createWriteTogether(models.Member.db) }),
 
     /** One conversation from the viewer's point of view. */

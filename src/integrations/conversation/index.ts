@@ -2,9 +2,10 @@ import { conversation } from '#shared/contracts/conversation.js';
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../framework/context.js';
 import { mountEvents } from '../../framework/events.js';
-import type { Integration } from '../../framework/integration.js';
+import type { Integration, Resending } from '../../framework/integration.js';
+import { chunksOf } from '../../platform/lists.js';
 import type { UserServices } from '../users/index.js';
-import { createActiveStatus } from './active-status.js';
+import { type ActiveStatus, createActiveStatus } from './active-status.js';
 import { createHandlers } from './handlers.js';
 import { createProspect } from './prospect/index.js';
 import { type ConversationServices, createConversationServices } from './service.js';
@@ -17,6 +18,29 @@ export function createConversation(context: Context, { blocks }: UserServices): 
   return [createTeamConversations(context, services), createProspect(context, services)];
 }
 
+/** With the counters of all kinds, and the statuses. */
+function createTeamResending(
+  { models }: Context,
+  { team, counters }: ConversationServices,
+  activeStatus: ActiveStatus,
+): Resending {
+  const { Counter, User } = models;
+  const { collections, send } = team.resending;
+  return {
+    collections: [...collections, ...[Counter, User].map(({ collection }) => collection.collectionName)],
+    async send(changes) {
+      await send(changes);
+      const counted = changes.of(Counter).map(({ id }) => id);
+      for (const some of chunksOf(counted, COUNTERS_MAX)) await counters.sendAgain(some);
+      const changed = changes.of(User).filter(({ fields }) => fields.has('conversation_active_status'));
+      await activeStatus.sendAgain(changed.map(({ id }) => id));
+    },
+  };
+}
+
+/** Counters that are sent again together. */
+const COUNTERS_MAX = 500;
+
 const createTeamConversations = (context: Context, services: ConversationServices): Integration => {
   const activeStatus = createActiveStatus(context, services);
   const { snoozes } = services.team;
@@ -27,6 +51,7 @@ const createTeamConversations = (context: Context, services: ConversationService
         namespaces: conversationNamespaces,
       }),
     ],
+    resending: createTeamResending(context, services, activeStatus),
     async onUsersOffline(users) {
       // They may be back on another node, where their client says itself that it is active.
       const present = await context.presence.presentAmong(users.map(({ userId }) => userId));

@@ -128,7 +128,12 @@ export function createMembership<D extends Description, M extends WireMessage>(
           .findOneAndUpdate(
             { _id: id },
             // Replaces the whole field, because another service may have stored a value that is not an array.
-            { $set: { users: [...named, ...invited].map((user) => new Types.ObjectId(user)) } },
+            {
+              $set: {
+                users: [...named, ...invited].map((user) => new Types.ObjectId(user)),
+                changed_by: viewer.userId,
+              },
+            },
             { session, returnDocument: 'after' },
           )
           .lean();

@@ -142,7 +142,7 @@ export function createChanges({
       const store = () =>
         models.ChatMessage.updateOne(
           { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
-          { $set: { isDeleted: true, deletedAt: now, content: '', reactions: [] } },
+          { $set: { isDeleted: true, deletedAt: now, deletedBy: caller._id, content: '', reactions: [] } },
         );
       const { modifiedCount } = await settling.change(store, () => settle(opened, deletion));
       try {
@@ -173,6 +173,21 @@ export function createChanges({
       publish({ ...opened, message }, change);
       return toWireMessage(message, sender);
     },
+
+    /**
+     * Sends what is stored of a message that was changed, and does what the change brings about.
+     * @param about a reaction: the emoji that the caller has added or removed
+     */
+    async sendAgain(opened: MessageAccess, about: 'edit' | 'deletion' | { readonly emoji: string }): Promise<void> {
+      const { message } = opened;
+      const send = async <S>(change: Change<S>): Promise<void> => {
+        publish(opened, change);
+        await change.follow?.();
+      };
+      if (about === 'edit') return send(toEdit(opened));
+      if (about === 'deletion') return send(toDeletion(opened, message.deletedAt ?? new Date(clock.now())));
+      return send(toReactions(opened, about.emoji));
+    },
   };
 
   /** Toggles in the database, so that concurrent toggles of several tabs all count. */
@@ -180,7 +195,7 @@ export function createChanges({
     const own = { user: caller._id, emoji, createdAt: new Date(clock.now()) };
     const stored = await models.ChatMessage.findOneAndUpdate(
       { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
-      [{ $set: { reactions: toToggled(own) } }],
+      [{ $set: { reactions: toToggled(own), lastReaction: { $literal: toLastReaction(caller, emoji) } } }],
       { returnDocument: 'before', updatePipeline: true },
     ).lean<ChatMessage>();
     if (stored === null) throw messageNotFound();
@@ -208,6 +223,9 @@ function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }
   const hasRoom = { $lt: [{ $size: reactions }, REACTIONS_MAX] };
   return { $cond: [isThere, others, { $cond: [hasRoom, added, reactions] }] };
 }
+
+/** A reaction as it is stored to be sent again. */
+const toLastReaction = ({ id }: { readonly id: string }, emoji: string): string => `${id} ${emoji}`;
 
 /** What of a message has changed, and the event that shows it. */
 interface Change<S> {

@@ -8,6 +8,7 @@ import { mountRoutes } from '../../../framework/routes.js';
 import { type ChatServices, toRequestFailure } from '../shared/index.js';
 import { createChatHandlers, createNotificationHandlers, createPeopleHandlers } from './handlers.js';
 import { communityReplyFormat } from './reply-format.js';
+import { createResending } from './resending.js';
 import { createRoutes } from './routes.js';
 import { createCommunityServices } from './service.js';
 
@@ -28,6 +29,7 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
       toFailure: toRequestFailure,
     }),
     listeners: [services.typing.listener, services.activeViewers.listener],
+    resending: createResending({ ...context, ...chats, summaries: services.summaries, services }),
     contactsOf: services.community.of,
     // Online users are found among many by `lastSeen`.
     onUsersOnline: (users) => chats.noteSeen(users.map(({ userId }) => userId)),

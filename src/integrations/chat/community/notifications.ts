@@ -50,6 +50,19 @@ export function createNotifications(dependencies: NotificationDependencies) {
       return { notifications, unreadCount: await count(_id), hasMore: found.length > limit };
     },
 
+    /** Sends what is stored of notifications, once more. @param isNew whether their users may not know of them */
+    async sendAgain(ids: readonly Types.ObjectId[], isNew: boolean): Promise<void> {
+      const found = await models.Notification.find({ _id: { $in: [...ids] } }).lean<Notification[]>();
+      for (const own of found) {
+        const [id, readAt] = [own.recipient.toHexString(), own.readAt ?? new Date(clock.now())];
+        if (isNew) publisher.people({ userIds: [id] }, { event: 'notification:new', payload: toWireNotification(own) });
+        else if (own.isRead === true) publishRead({ _id: own.recipient, id }, own._id.toHexString(), readAt);
+      }
+      await publishCounts(found.map(({ recipient }) => recipient));
+    },
+
+    publishCounts,
+
     /** Idempotent. @throws ChatError `NOT_FOUND` */
     async markRead(recipient: Recipient, notificationId: string): Promise<{ count: number }> {
       const own = { _id: new Types.ObjectId(notificationId), recipient: recipient._id };

@@ -30,12 +30,15 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
     );
   };
 
+  const isPinned = async ({ chat, message }: MessageAccess): Promise<boolean> =>
+    (await models.Chat.exists({ _id: chat._id, pinnedMessages: message._id })) !== null;
+
   /** Sends later what is stored, if that is something else. @param sent `undefined`: in any case */
   const settle = (opened: MessageAccess, sent?: boolean): void => {
-    const { chat, message } = opened;
+    const { message } = opened;
     settling.settle(`pin ${message._id.toHexString()}`, {
       sent,
-      read: async () => (await models.Chat.exists({ _id: chat._id, pinnedMessages: message._id })) !== null,
+      read: () => isPinned(opened),
       async send(stored) {
         const now = await access.again(opened);
         if (now !== undefined) send(now, stored);
@@ -49,10 +52,11 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
   };
 
   /** @returns whether the message was pinned */
-  const removePin = async ({ chat, message }: MessageAccess): Promise<boolean> => {
+  const removePin = async (opened: MessageAccess): Promise<boolean> => {
+    const { chat, message } = opened;
     const { modifiedCount } = await models.Chat.updateOne(
       { _id: chat._id, pinnedMessages: message._id },
-      { $pull: { pinnedMessages: message._id } },
+      { $pull: { pinnedMessages: message._id }, $set: { lastPin: toLastPin(opened) } },
     );
     return modifiedCount > 0;
   };
@@ -80,7 +84,7 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
       const store = () =>
         models.Chat.updateOne(
           { ...unpinned, [lastPlace]: { $exists: false } },
-          { $push: { pinnedMessages: message._id } },
+          { $push: { pinnedMessages: message._id }, $set: { lastPin: toLastPin(opened) } },
         );
       const { modifiedCount } = await settling.change(store, () => settle(opened));
       if (modifiedCount === 0) {
@@ -107,5 +111,13 @@ export function createPins({ models, clock, access, rateLimits, publisher, settl
       );
       if (isRemoved) publish(opened, false);
     },
+
+    /** Sends whether a message is pinned, once more. */
+    async sendAgain(opened: MessageAccess): Promise<void> {
+      publish(opened, await isPinned(opened));
+    },
   };
 }
+
+/** What is stored to be sent again. */
+const toLastPin = ({ message, caller }: MessageAccess): string => `${message._id.toHexString()} ${caller.id}`;

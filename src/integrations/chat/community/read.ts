@@ -148,10 +148,10 @@ export function createRead(dependencies: Dependencies) {
     });
   };
 
-  return async function markRead(
+  const markRead = async (
     principal: Principal,
     data: { chatId: string; messageId?: string | null | undefined },
-  ): Promise<void> {
+  ): Promise<void> => {
     const opened = await access.open(principal, data.chatId);
     const { caller, chat } = opened;
     const messages = await findUnread(chat, caller, data.messageId);
@@ -176,6 +176,16 @@ export function createRead(dependencies: Dependencies) {
     const position = isPositioned(target) ? target.position : 0;
     await notifications.readOf(caller, { chat, position, at: sentAt(target) });
   };
+
+  /** Sends how far the caller has read, once more. */
+  const sendReadAgain = async (opened: ChatAccess): Promise<void> => {
+    const messageId = settingOf(opened.chat, opened.caller._id)?.lastReadMessage?.toHexString();
+    if (messageId === undefined) return;
+    send(opened, messageId, await readAtOf(opened, messageId));
+    settle(opened, messageId);
+  };
+
+  return { read: markRead, sendReadAgain };
 }
 
 /** Who has read messages, and when. */

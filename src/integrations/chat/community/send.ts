@@ -70,8 +70,12 @@ export function createSend(dependencies: Dependencies) {
     return shown;
   };
 
-  return async function sendChatMessage(principal: Principal, draft: Draft): Promise<WireMessage> {
-    return tell(await store(principal, draft, tell));
+  return {
+    send: async (principal: Principal, draft: Draft): Promise<WireMessage> => tell(await store(principal, draft, tell)),
+    /** Sends stored messages once more, and makes them the last ones. */
+    async sendAgain(ids: readonly Types.ObjectId[]): Promise<void> {
+      for (const message of await log.sendAgain(ids)) await storeLastSurely(message);
+    },
   };
 }
 

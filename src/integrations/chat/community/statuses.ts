@@ -89,11 +89,14 @@ export function createStatuses(dependencies: Dependencies) {
     audience: Audience,
     { principal, userId, status }: { principal: Principal; userId: string; status: Status },
   ): void => {
-    const { presenceStatus, lastSeen } = status;
-    const payload = { userId, status: presenceStatus, lastSeen: lastSeen.toISOString(), timestamp: nowIso() };
-    publisher.people(audience, { event: 'presence:status_changed', payload });
-    settle(principal, userId, presenceStatus);
+    publisher.people(audience, toEvent(userId, status));
+    settle(principal, userId, status.presenceStatus);
   };
+
+  const toEvent = (userId: string, { presenceStatus, lastSeen }: Status) => ({
+    event: 'presence:status_changed',
+    payload: { userId, status: presenceStatus, lastSeen: lastSeen.toISOString(), timestamp: nowIso() },
+  });
 
   /** Sends the stored status later, if that is another one. @param sent `undefined`: in any case */
   const settle = (principal: Principal, userId: string, sent?: Status['presenceStatus']): void =>
@@ -142,6 +145,12 @@ export function createStatuses(dependencies: Dependencies) {
         later: () => publishStored(principal),
       });
       return { userId: caller.id, status: presenceStatus, lastSeen: lastSeen.toISOString() };
+    },
+
+    /** Sends the stored status of a user, once more. */
+    async sendAgain(caller: UserCaller): Promise<void> {
+      const [status, audience] = await Promise.all([readStatus(caller.id), readAudience(caller)]);
+      if (status !== undefined) publisher.people(audience, toEvent(caller.id, status));
     },
 
     async getOnline(principal: Principal, asked: z.output<typeof communityPayloads.online>) {

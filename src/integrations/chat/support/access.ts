@@ -174,6 +174,13 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
       ]);
       return blocked.map((ofSender) => toAudience(found, { outsiders, blocked: ofSender }));
     },
+    /** Who does not receive what a user has done in a conversation. */
+    async excludedFrom(conversation: SupportConversation, user: Types.ObjectId): Promise<Excluded> {
+      const found = await stored.withDepartment(conversation);
+      const reading = [findOutsiders(undefined, found), blocks.of(user.toHexString())] as const;
+      const [outsiders, blocked] = await Promise.all(reading);
+      return { outsiders, blocked };
+    },
     /** The receivers of a change of a conversation. @param opened the caller's access before */
     audienceAfter: async (conversation: SupportConversation, opened: Excluded): Promise<Audience> =>
       toAudience(await stored.withDepartment(conversation), opened),

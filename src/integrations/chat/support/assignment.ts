@@ -75,7 +75,7 @@ export function createAssignment(dependencies: Dependencies) {
       ensureOpen(opened.conversation);
       const assignedTo = await ensureAgent(opened, agentId);
       await pay(principal, opened);
-      const fields = { assignedTo, assignedBy: opened.caller._id };
+      const fields = { assignedTo, assignedBy: opened.caller._id, assignedFrom: opened.conversation.assignedTo };
       const assigned = await change(opened, NOT_CLOSED, { fields, send: states.assigned });
       if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
       return assigned;
@@ -89,7 +89,7 @@ export function createAssignment(dependencies: Dependencies) {
       const { _id } = opened.caller;
       await pay(principal, opened);
       const where = { ...NOT_CLOSED, assignedTo: null };
-      const fields = { assignedTo: _id, assignedBy: _id };
+      const fields = { assignedTo: _id, assignedBy: _id, assignedFrom: null };
       const claimed = await change(opened, where, { fields, send: states.assigned });
       if (claimed !== null) return claimed;
       const { conversation } = await access.openAsUser(principal, conversationId);
@@ -105,7 +105,10 @@ export function createAssignment(dependencies: Dependencies) {
     async close(principal: Principal, { conversationId }: { conversationId: string }): Promise<WireConversation> {
       const opened = await access.openAsUser(principal, conversationId);
       await pay(principal, opened);
-      const closed = await change(opened, NOT_CLOSED, { fields: { status: 'closed' }, send: states.closed });
+      const closed = await change(opened, NOT_CLOSED, {
+        fields: { status: 'closed', closedBy: opened.caller._id },
+        send: states.closed,
+      });
       return closed ?? show.one({ ...opened.conversation, status: 'closed' });
     },
   };

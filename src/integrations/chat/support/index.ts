@@ -14,6 +14,7 @@ import { createHandlers } from './handlers.js';
 import { createMemberships } from './memberships.js';
 import { ownRoomOf, toIdentity } from './people.js';
 import { supportReplyFormat } from './reply-format.js';
+import { createResending } from './resending.js';
 import { createRoutes } from './routes.js';
 import { createSupportServices } from './service.js';
 
@@ -84,6 +85,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       access: services.access,
       memberships,
     }),
+    resending: createResending(context, services),
     onUsersOnline: departments.onUsersOnline,
     onUsersOffline: departments.onUsersOffline,
     start() {

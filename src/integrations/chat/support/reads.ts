@@ -11,9 +11,9 @@ import type { Clock } from '../../../platform/time/clock.js';
 import type { Work } from '../../../realtime/work.js';
 import { type Cursor, isPositioned } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
-import type { Audience } from './audience.js';
+import { type Audience, EMPTY_AUDIENCE } from './audience.js';
 import type { SupportLog } from './log.js';
-import { ownRoomOf } from './people.js';
+import { type Identity, ownRoomOf } from './people.js';
 import type { Publisher } from './publisher.js';
 
 /** The read positions of participants. */
@@ -51,10 +51,25 @@ export function createReads({ models, access, publisher, log, work, clock, settl
     }
   };
 
+  const sendTo = (audience: Audience, reader: Identity, payload: WireRead): void => {
+    publisher.others(audience, reader, { event: 'message_read', payload });
+    publisher.own(reader, { event: 'conversation_read', payload });
+  };
+
   return {
     /** The read positions of a conversation. */
     async of(conversationId: string): Promise<WireRead[]> {
       return (await Read.find({ conversationId }).lean()).map(toWire);
+    },
+
+    /** Sends read positions once more. */
+    async sendAgain(ids: readonly Types.ObjectId[]): Promise<void> {
+      for (const stored of await Read.find({ _id: { $in: [...ids] } }).lean<SupportRead[]>()) {
+        const reader: Identity = { kind: stored.readerType, id: stored.readerId };
+        const said = { senderId: reader.id, senderType: reader.kind };
+        const [audience = EMPTY_AUDIENCE] = await access.audiencesOf(toIdText(stored.conversationId), [said]);
+        sendTo(audience, reader, toWire(stored));
+      }
     },
 
     /** Moves the read position to a message. Only a move forward is stored and sent. */
@@ -71,10 +86,7 @@ export function createReads({ models, access, publisher, log, work, clock, settl
         readAt: new Date(clock.now()),
       };
       const conversationId = conversation._id.toHexString();
-      const send = (audience: Audience, payload: WireRead): void => {
-        publisher.others(audience, caller, { event: 'message_read', payload });
-        publisher.own(caller, { event: 'conversation_read', payload });
-      };
+      const send = (audience: Audience, payload: WireRead): void => sendTo(audience, caller, payload);
       const settle = (sent?: WireRead): void =>
         settling.settle(`read ${conversationId} ${ownRoomOf(caller)}`, {
           sent,

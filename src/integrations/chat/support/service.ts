@@ -55,6 +55,8 @@ export function createSupportServices(context: Context, { authentication, people
     publisher,
     log,
     reads,
+    states,
+    lastMessages,
     send,
     room: createRoom({ access, publisher, work, clock }),
     typing: createConversationTyping({ access, publisher, work, clock, logger }),

@@ -22,7 +22,7 @@ interface Dependencies {
 /** A conversation after a change, and who made it. */
 interface Changed {
   readonly conversation: SupportConversation;
-  readonly caller: UserCaller;
+  readonly caller: Pick<UserCaller, '_id' | 'id'>;
   /** The previous agent, who is notified too, and may no longer have access. */
   readonly formerAgent?: Types.ObjectId | null;
   readonly excluded: Excluded;
@@ -124,6 +124,8 @@ export function createStates({ models, access, publisher, settling }: Dependenci
       ),
     assigned: settled(publishAssigned),
     closed: settled(publishClosed),
+    /** Sends what is stored, once more. */
+    sendAgain: { created: sendCreated, assigned: settled(publishAssigned), closed: settled(publishClosed) },
     /** Sends later what is stored of a conversation that may have been assigned or closed. @param changed as it was before */
     mayBeChanged: (changed: Changed): void => settle(changed, publishStored),
   };

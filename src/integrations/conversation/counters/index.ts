@@ -9,7 +9,7 @@ import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
 import { createFindHearers } from '../presence.js';
 import { applyDifferences, countersOf, createLedger, type Ledger, type Push, talliesOf } from './ledger.js';
-import { createPushCounters } from './push.js';
+import { createPushCounters, toPush } from './push.js';
 import { isSame, recount } from './recount.js';
 import { addTo, emptyTallies, specialChannels, type Tallies } from './tally.js';
 
@@ -61,6 +61,8 @@ export interface CounterStore {
   refresh(user: Types.ObjectId): Promise<void>;
   /** Recounts, stores and sends the differences. */
   recount(user: Types.ObjectId): Promise<void>;
+  /** Sends stored counters once more. @param ids of their documents */
+  sendAgain(ids: readonly Types.ObjectId[]): Promise<void>;
 }
 
 /** The counters of a user, and the members that agree with them. */
@@ -163,6 +165,10 @@ export function createCounterStore(context: Context, settling: Settling): Counte
     },
 
     inTurn: mutex.run,
+
+    async sendAgain(ids) {
+      await pushAll((await models.Counter.find({ _id: { $in: [...ids] } }).lean<Counter[]>()).map(toPush));
+    },
 
     read: async (user) => toCountersByChannel(await models.Counter.find({ user }).lean()),
 

@@ -20,6 +20,12 @@ const READ_MAX = 1000;
 
 const keyOf = ({ userId, channelId }: Pick<Push, 'userId' | 'channelId'>): string => `${userId} ${channelId}`;
 
+/** The stored counters as they are sent. */
+export const toPush = (counter: Counter): Push => {
+  const { user, channel_id: channelId, version } = counter;
+  return { userId: user.toHexString(), channelId, counters: countersOf(counter), version };
+};
+
 /**
  * Sends counters to their users, and later those of a higher version: a client that has read them in between, on another node, knows
  * no version by which it could drop the ones that were sent.
@@ -30,11 +36,6 @@ export function createPushCounters({ models, emitter, settling, findPresent }: D
       { namespaces: conversationNamespaces, rooms: [rooms.user(userId)] },
       { event: 'counters', payload: { channel_id: channelId, counters, version } },
     );
-  };
-
-  const toPush = (counter: Counter): Push => {
-    const { user, channel_id: channelId, version } = counter;
-    return { userId: user.toHexString(), channelId, counters: countersOf(counter), version };
   };
 
   const readOf = async (userIds: readonly string[]): Promise<Push[]> =>

@@ -16,6 +16,7 @@ export const createProspect = (context: Context, services: ConversationServices)
     name: prospect.name,
     mounts: [mountEvents(prospect, createHandlers(services, service), { namespaces: conversationNamespaces })],
     routes: mountRoutes(prospect, createRoutes(service)),
+    resending: services.prospects.resending,
     start: services.prospects.snoozes.start,
   };
 };

@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import type { Context } from '../../../../framework/context.js';
 import type { BatchSize } from '../../../../platform/concurrency/batcher.js';
+import { groupBy } from '../../../../platform/lists.js';
 import { createWriteTogether } from '../../../../platform/mongo/write-together.js';
 import { createPositionBackfill } from './backfill.js';
 import { createInsert } from './insert.js';
@@ -36,6 +37,8 @@ export interface MessageLog<M> extends MessageReader<M>, WriteQueue<M>, MessageL
   /** Sends a stored message to its receivers on every node, after the earlier messages. */
   readonly send: OrderedSender['send'];
   readonly sentUpTo: OrderedSender['sentUpTo'];
+  /** Sends stored messages that may not have been sent. Nodes drop those that they have sent. @returns those with a position */
+  sendAgain(ids: readonly Types.ObjectId[]): Promise<(M & { readonly position: number })[]>;
   /** Whether a message waits for earlier ones: what is sent about it can reach clients before it. */
   isOnItsWay(parent: Types.ObjectId, message: M): boolean;
   /** To be called when a message was sent that was not made the last one after that. */
@@ -112,6 +115,22 @@ export function createMessageLog<M extends OrderedMessage>(
     backfill,
     send: sender.send,
     sentUpTo: sender.sentUpTo,
+    async sendAgain(ids) {
+      const found = await kind.model.find({ _id: { $in: [...ids] } }).lean<M[]>();
+      const messages = found.filter(isPositioned).sort((one, other) => one.position - other.position);
+      const parentOf = (message: M): Types.ObjectId => message[kind.parent as keyof M] as Types.ObjectId;
+      for (const own of groupBy(messages, (message) => parentOf(message).toHexString()).values()) {
+        const [first] = own;
+        if (first === undefined) continue;
+        const parent = parentOf(first);
+        const events = await toEvents(parent, own);
+        for (const [index, event] of events.entries()) {
+          const position = own[index]?.position ?? 0;
+          sender.send({ ...event, parent: parent.toHexString(), position, announced: first.position - 1 });
+        }
+      }
+      return messages;
+    },
     isOnItsWay: (parent, { position }) =>
       (sender.sentUpTo(parent.toHexString()) ?? Number.POSITIVE_INFINITY) < (position ?? 0),
     noteSent: sentPositions.note,
