@@ -1,8 +1,8 @@
-import type { Clock } from '../platform/clock.js';
-import type { Logger } from '../platform/logger.js';
-import { startPolling } from '../platform/poller.js';
+import type { Logger } from '../platform/logging/logger.js';
 import type { Redis } from '../platform/redis/connect.js';
 import { defineScript } from '../platform/redis/script.js';
+import type { Clock } from '../platform/time/clock.js';
+import { startPolling } from '../platform/time/poller.js';
 
 /** A node that does not renew its lease for so long, and has not ended it, is dead. */
 export const NODE_LEASE_MS = 9_000;

@@ -35,7 +35,7 @@ export function createResending<D extends Description, M extends WireMessage>({
   kind,
   blocks,
   publish,
-  tell,
+  publishConversation,
   clock,
 }: ConversationDependencies<D, M>): Resending {
   const { Member } = models;
@@ -91,7 +91,7 @@ export function createResending<D extends Description, M extends WireMessage>({
           publish(alike, { event: kind.events.message, payload: toWire(message, { conversationId, viewerId }) });
         }
       }
-      await tell({ conversation, members: [...told.values()] });
+      await publishConversation({ conversation, members: [...told.values()] });
     }
   };
 
@@ -100,7 +100,7 @@ export function createResending<D extends Description, M extends WireMessage>({
     const membersOf = await readMembers(conversations);
     for (const conversation of conversations) {
       const members = await hearersOf(membersOf(conversation), conversation.changed_by?.toHexString());
-      await tell({ conversation, members });
+      await publishConversation({ conversation, members });
     }
   };
 
@@ -128,7 +128,7 @@ export function createResending<D extends Description, M extends WireMessage>({
       const changeOf = ({ _id }: Member): StoredChange | undefined => changed.get(_id.toHexString());
       const own = members.filter((member) => changeOf(member) !== undefined);
       const added = new Set(own.filter((member) => changeOf(member)?.isNew).map(({ user }) => user.toHexString()));
-      await tell({ conversation, members: own }, (view, user) =>
+      await publishConversation({ conversation, members: own }, (view, user) =>
         added.has(user) ? { event: kind.events.added, payload: view } : toUpdate(view),
       );
       for (const member of own) if (changeOf(member)?.fields.has('last_read') === true) await sendRead(member, members);
