@@ -21,7 +21,7 @@ export type Realtime = Awaited<ReturnType<typeof createRealtime>>;
 export async function createRealtime(base: Base, outside: Outside) {
   const { config, clock, logger, metrics, cleanup } = base;
   const { models, cluster } = outside;
-  const { presence, sitePresence, chatPresence, limiter, bus, nodeId } = cluster;
+  const { presence, sitePresence, chatPresence, limiter, bus, onHeard, nodeId } = cluster;
   const io = createSocketServer(config, { adapter: cluster.adapter, clock });
   const { expiry, ...authentication } = await startAuthentication(base, outside, io);
   const sockets = createSocketDirectory({ model: models.Socket, logger });
@@ -40,6 +40,7 @@ export async function createRealtime(base: Base, outside: Outside) {
     chatPresence,
     limiter,
     bus,
+    onHeard,
     nodeCalls,
     watches,
     sockets,

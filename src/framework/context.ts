@@ -8,6 +8,7 @@ import type { Logger } from '../platform/logging/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Clock } from '../platform/time/clock.js';
 import type { Bus } from '../realtime/bus.js';
+import type { Cluster } from '../realtime/cluster.js';
 import type { Delivery } from '../realtime/delivery/index.js';
 import type { Push } from '../realtime/delivery/push/index.js';
 import type { OnEmitted } from '../realtime/emitted.js';
@@ -43,6 +44,7 @@ export interface Context {
   readonly limiter: RateLimiter;
   readonly work: Work;
   readonly bus: Bus;
+  readonly onHeard: Cluster['onHeard'];
   readonly emitter: Emitter;
   readonly presence: PresenceStore;
   /** Presence of the users of push sites. Started and stopped by their integration. */

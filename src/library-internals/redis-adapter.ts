@@ -14,6 +14,17 @@ export interface RedisAdapterOptions {
   router: RoomRouter;
   /** A message of another node was read. */
   onRead: () => void;
+  /** Another node sends an event to rooms of which sockets of this node are in some. */
+  onHeard: (heard: HeardEvent) => void;
+}
+
+/** An event of another node to sockets of this one. */
+export interface HeardEvent {
+  readonly event: string;
+  readonly payload: unknown;
+  readonly rooms: readonly string[];
+  /** Rooms whose sockets are left out. */
+  readonly except: readonly string[];
 }
 
 /** A message to the nodes that hold any of some rooms. */
@@ -145,7 +156,7 @@ const json = {
  * that nothing handles, which would end the process. Here such a request is dropped.
  */
 export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parameters<Server['adapter']>[0], undefined> {
-  const { redis, keyPrefix, logger, router, onRead } = options;
+  const { redis, keyPrefix, logger, router, onRead, onHeard } = options;
   return class GuardedAdapter extends RedisAdapter implements Gathering {
     [gathered]: RemoteBroadcast[] | undefined;
     readonly router = router;
@@ -267,6 +278,8 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
     #receive({ packet, rooms, except, flags }: RemoteBroadcast): void {
       if (rooms.length > 0 && !hasAny(this.rooms, rooms)) return;
       this.#broadcastHere(packet, { rooms: new Set(rooms), except: new Set(except), flags: flags ?? {} });
+      const [event, payload] = (packet as { readonly data: readonly [string, unknown] }).data;
+      onHeard({ event, payload, rooms, except });
     }
 
     #broadcastHere(...[packet, options]: Broadcast): void {

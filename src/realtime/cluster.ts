@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'socket.io';
 import type { Config } from '../config.js';
-import { createRedisAdapter, toEveryNodeChannel } from '../library-internals/redis-adapter.js';
+import { createRedisAdapter, type HeardEvent, toEveryNodeChannel } from '../library-internals/redis-adapter.js';
 import type { Cleanup } from '../platform/cleanup.js';
 import type { Logger } from '../platform/logging/logger.js';
 import type { Metrics } from '../platform/metrics.js';
@@ -29,6 +29,8 @@ export interface Cluster {
   readonly limiter: RateLimiter;
   readonly bus: Bus;
   readonly leases: NodeLeases;
+  /** Gets the events of a name that other nodes send to sockets of this one. An event that concerns most nodes is not among them. */
+  onHeard(event: string, listener: (heard: HeardEvent) => void): void;
   /** Self-check. @throws when Redis cannot be reached, or refuses something that the gateway needs */
   ping(): Promise<void>;
   /** Waits until this node receives the messages of the others. To be called before the first client. @throws Error with the reason */
@@ -66,6 +68,7 @@ async function singleNode(config: Config, { clock, logger, onLimitReached }: Dep
     limiter: createRateLimiter({ keyPrefix: '', onReached: onLimitReached }),
     bus: silentBus,
     leases: noLeases,
+    onHeard: () => undefined,
     ping: async () => undefined,
     join: async () => undefined,
     leave: async () => undefined,
@@ -97,14 +100,17 @@ async function overRedis(
   const onEcho = (lagMs: number): void => metrics.busLag.observe({}, lagMs / 1000);
   const onRead = (): void => metrics.nodeMessages.inc();
   const everyNodeChannel = toEveryNodeChannel(prefix);
+  const heard = new Map<string, (heard: HeardEvent) => void>();
+  const onHeard = (one: HeardEvent): void => heard.get(one.event)?.(one);
   const router = createRouter({ redis, nodeId, keyPrefix, everyNodeChannel, onEcho, onRead });
   return {
     nodeId,
-    adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger, router, onRead }),
+    adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger, router, onRead, onHeard }),
     ...stores,
     limiter: createRateLimiter({ redis, keyPrefix, onReached: onLimitReached }),
     bus: createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEcho }),
     leases: createNodeLeases({ ...common, keyPrefix }),
+    onHeard: (event, listener) => void heard.set(event, listener),
     ping: redis.ping,
     join: redis.join,
     async leave() {

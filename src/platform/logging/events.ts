@@ -238,6 +238,7 @@ export const logEvents = {
   chat_compare_failed: { level: 'warn', message: 'comparing what was sent with what is stored failed' },
   chat_message_invalid: { level: 'warn', message: 'chats: an invalid message of another node was dropped' },
   chat_presence_failed: { level: 'warn', message: 'chats: sending a presence event failed', per: ['name'] },
+  chat_typing_failed: { level: 'warn', message: 'chats: taking back a typing indicator failed' },
   chat_snapshot_failed: { level: 'warn', message: 'chats: sending the presence snapshot failed' },
   community_group_failed: { level: 'warn', message: 'community: notifying a group failed', per: ['name'] },
   community_status_failed: { level: 'warn', message: 'community: notifying of a status failed' },

@@ -183,7 +183,7 @@ async function startNode(namespace = '/'): Promise<{ io: Server; redis: Redis; c
   const noop = (): void => undefined;
   const names = { nodeId: randomUUID(), keyPrefix: 'test:', everyNodeChannel: toEveryNodeChannel('test') };
   const router = createRouter({ redis, ...names, onEcho: noop, onRead: noop });
-  const adapter = createRedisAdapter({ redis, keyPrefix: 'test', logger, router, onRead: noop });
+  const adapter = createRedisAdapter({ redis, keyPrefix: 'test', logger, router, onRead: noop, onHeard: noop });
   const io = new Server(http, { transports: ['websocket'], adapter });
   io.of(namespace).on('connection', (socket) => void socket.join('all'));
   http.listen(0, '127.0.0.1');

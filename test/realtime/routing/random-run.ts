@@ -217,6 +217,7 @@ export async function runRandomly({ seed, nodes: count, steps, kills }: RandomRu
         keyPrefix: 'test',
         logger,
         router: node.router,
+        onHeard: () => undefined,
         onRead: () => {
           reads += 1;
         },

@@ -7,6 +7,7 @@ import { GatewayError } from '../../../errors.js';
 import { proofOf, readStored, storedValue } from '../../../models/index.js';
 import type { Write } from '../../../platform/mongo/write-together.js';
 import type { Clock } from '../../../platform/time/clock.js';
+import { rooms } from '../../../realtime/rooms.js';
 import {
   type Blocks,
   blockedAmong,
@@ -127,6 +128,11 @@ export function createAccess({
     async again<A extends ChatAccess>(opened: A): Promise<A | undefined> {
       const found = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean<Pick<Chat, 'participants'>>();
       return found === null ? undefined : { ...opened, chat: { ...opened.chat, participants: found.participants } };
+    },
+    /** The rooms of the participants of now; none of a chat that was deleted. */
+    async roomsOf(id: string): Promise<readonly string[]> {
+      const found = await models.Chat.findById(id, { participants: 1 }).lean<Pick<Chat, 'participants'>>();
+      return (found?.participants ?? []).map((user) => rooms.user(user.toHexString()));
     },
     /** As `open`, for events to the others. @throws ChatError also `FORBIDDEN`, for a block in a direct chat */
     openToSpeak: async (principal: Principal, id: string): Promise<ChatAccess> =>

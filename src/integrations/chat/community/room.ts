@@ -5,10 +5,10 @@ import type { Coalescer } from '../../../platform/concurrency/coalescer.js';
 import { createKeyedMutex } from '../../../platform/concurrency/keyed-mutex.js';
 import type { Settling } from '../../../platform/concurrency/settling.js';
 import { rooms } from '../../../realtime/rooms.js';
-import type { Typing } from '../shared/index.js';
+import type { ShownTyping, Typing } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';
 import type { ActiveViewers } from './active-viewers.js';
-import type { Publisher } from './publisher.js';
+import { type Publisher, toAudience } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
 
 interface Dependencies extends Pick<Context, 'clock' | 'config' | 'logger'> {
@@ -19,6 +19,7 @@ interface Dependencies extends Pick<Context, 'clock' | 'config' | 'logger'> {
   publisher: Publisher;
   activeViewers: ActiveViewers;
   typing: Typing;
+  shownTyping: ShownTyping;
 }
 
 /** A chat that the caller can open. */
@@ -31,13 +32,26 @@ export type EventSocket = Pick<EventContext, 'principal' | 'socketId' | 'enter' 
 
 /** Joins, leaves and typing events: sent only to active viewers of a chat. */
 export function createRoom(dependencies: Dependencies) {
-  const { clock, config, logger, access, rateLimits, coalescer, settling, publisher, activeViewers, typing } =
-    dependencies;
+  const {
+    clock,
+    config,
+    logger,
+    access,
+    rateLimits,
+    coalescer,
+    settling,
+    publisher,
+    activeViewers,
+    typing,
+    shownTyping,
+  } = dependencies;
   const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
 
   /** In the order in which the socket asked, so that it ends where it asked last. */
   const inOrder = (socketId: string, chatId: string, move: () => Promise<void>): Promise<void> =>
     mutex.run([`${socketId} ${chatId}`], move);
+
+  const toTyping = ({ chat, caller }: Opened) => ({ chatId: chat._id.toHexString(), userId: caller.id });
 
   const publishOthers = (opened: Opened, event: string, more: object = {}): void => {
     const payload = { chatId: opened.chat._id.toHexString(), userId: opened.caller.id, ...more };
@@ -49,6 +63,7 @@ export function createRoom(dependencies: Dependencies) {
     try {
       const now = await access.again(opened);
       if (now !== undefined) publishOthers(now, 'chat:user_stopped_typing');
+      shownTyping.hide(toTyping(opened));
     } catch (error) {
       logger.warn({ err: error }, 'community: sending the end of typing failed');
     }
@@ -135,6 +150,9 @@ export function createRoom(dependencies: Dependencies) {
       });
       if (!typist.begin(() => void publishStopped(opened))) return;
       publishOthers(opened, 'chat:user_typing', { userName: opened.caller.name });
+      const { rooms: shownTo, except } = toAudience(opened);
+      const own = [rooms.user(opened.caller.id), rooms.chatLeft(opened.chat._id.toHexString())];
+      shownTyping.show(toTyping(opened), { rooms: shownTo, except: [...except, ...own] });
     },
 
     async stopTyping({ principal, socketId }: EventSocket, chatId: string): Promise<void> {

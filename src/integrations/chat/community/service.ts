@@ -3,7 +3,7 @@ import type { Context } from '../../../framework/context.js';
 import { createCoalescer } from '../../../platform/concurrency/coalescer.js';
 import { createSettling } from '../../../platform/concurrency/settling.js';
 import { createFindPresent } from '../../../realtime/present-users.js';
-import { type ChatServices, createTyping } from '../shared/index.js';
+import { type ChatServices, createShownTyping, createTyping } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createActiveViewers } from './active-viewers.js';
 import { createChanges } from './changes.js';
@@ -35,6 +35,12 @@ export function createCommunityServices(context: Context, { authentication, peop
   const access = createAccess({ models, callers, blocks, clock: steadyClock });
   const activeViewers = createActiveViewers(context.chatPresence);
   const typing = createTyping(context.clock);
+  const shownTyping = createShownTyping({
+    ...context,
+    events: { started: 'chat:user_typing', stopped: 'chat:user_stopped_typing' },
+    placeField: 'chatId',
+    readRooms: access.roomsOf,
+  });
   const summaries = createUserSummaries(models);
   const community = createCommunity(models, blocks);
   const publisher = createPublisher(context);
@@ -56,6 +62,7 @@ export function createCommunityServices(context: Context, { authentication, peop
     log,
     publisher,
     typing,
+    shownTyping,
     findPresent,
   };
   const notifications = createNotifications(parts);

@@ -38,6 +38,7 @@ export {
 export { createNewestByUser } from './newest-by-user.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { type ChatServices, createChatServices } from './services.js';
+export { createShownTyping, type ShownTyping } from './shown-typing.js';
 export type { Snapshots } from './snapshots.js';
 export { createTyping, type Typing } from './typing.js';
 

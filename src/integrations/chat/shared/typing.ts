@@ -2,7 +2,7 @@ import type { Clock } from '../../../platform/time/clock.js';
 import type { SocketListener } from '../../../sockets/socket.js';
 
 /** How long a user counts as typing without a further event. */
-const TYPING_MS = 5000;
+export const TYPING_MS = 5000;
 /** Maximum number of conversations where one socket can type at once. */
 const PLACES_MAX = 10;
 

@@ -59,7 +59,7 @@ export function createSupportServices(context: Context, { authentication, people
     lastMessages,
     send,
     room: createRoom({ access, publisher, work, clock }),
-    typing: createConversationTyping({ access, publisher, work, clock, logger }),
+    typing: createConversationTyping({ ...context, access, publisher }),
     settling,
     messages: createMessages({ models, access, publisher, log, reads, files, work, clock, settling, turnWaitMs }),
     create: createCreation({ models, authentication, people, blocks, access, publisher, states, work, clock }),

@@ -1,18 +1,14 @@
 import type { Principal } from '../../../auth/principal.js';
-import type { Logger } from '../../../platform/logging/logger.js';
-import type { Clock } from '../../../platform/time/clock.js';
-import type { Work } from '../../../realtime/work.js';
-import { createTyping } from '../shared/index.js';
+import type { Context } from '../../../framework/context.js';
+import { createShownTyping, createTyping } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard } from './access.js';
-import { type Identity, toIdentity } from './people.js';
+import { NONE_EXCLUDED } from './audience.js';
+import { type Identity, ownRoomOf, toIdentity } from './people.js';
 import type { Publisher } from './publisher.js';
 
-interface Dependencies {
+interface Dependencies extends Pick<Context, 'clock' | 'emitter' | 'logger' | 'onHeard' | 'work'> {
   access: ConversationAccess;
   publisher: Publisher;
-  work: Work;
-  clock: Clock;
-  logger: Logger;
 }
 
 /** The socket and participant of an event. */
@@ -24,8 +20,15 @@ interface Actor {
 /**
  * Sends typing events. The receivers are read again for the end event, so that it does not reach removed users.
  */
-export function createConversationTyping({ access, publisher, work, clock, logger }: Dependencies) {
+export function createConversationTyping({ access, publisher, ...context }: Dependencies) {
+  const { work, clock, logger } = context;
   const typing = createTyping(clock);
+  const shown = createShownTyping({
+    ...context,
+    events: { started: 'user_typing', stopped: 'user_stopped_typing' },
+    placeField: 'conversationId',
+    readRooms: async (id) => (await access.audienceOf(id, NONE_EXCLUDED)).rooms,
+  });
   const ending = new Set<Promise<void>>();
 
   const publishEnd = async (conversationId: string, identity: Identity, opened: Access): Promise<void> => {
@@ -33,6 +36,7 @@ export function createConversationTyping({ access, publisher, work, clock, logge
       const audience = await access.audienceOf(conversationId, opened);
       const payload = { userId: identity.id, conversationId };
       publisher.others(audience, identity, { event: 'user_stopped_typing', payload });
+      shown.hide(payload);
     } catch (error) {
       logger.warn({ err: error }, 'support: sending the end of typing failed');
     }
@@ -58,6 +62,7 @@ export function createConversationTyping({ access, publisher, work, clock, logge
         if (!typist.begin(() => end(conversationId, identity, opened))) return;
         const payload = { userId: caller.id, userName: caller.name, conversationId };
         publisher.others(audience, identity, { event: 'user_typing', payload });
+        shown.show(payload, { rooms: audience.rooms, except: [...audience.except, ownRoomOf(identity)] });
       } catch (error) {
         typing.stop(socketId, conversationId);
         throw error;
