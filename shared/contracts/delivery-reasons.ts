@@ -22,6 +22,7 @@ export const deliveryReasons = {
   EXPIRED_DEVICE: 'the device was away for longer than `DEVICE_TTL`, made room for another, or was forgotten',
   EXPIRED_RESYNC: 'the device acknowledged a later message that was sent with `resync`, and loads everything again',
   EXPIRED_CLEARED: 'a backend cleared the queue of the device, and the device loads everything again',
+  EXPIRED_UNREADABLE: 'what the database has of it is not what the gateway stored, and is no event',
   NO_RECORD:
     'nothing is kept of it for this device: either the device was not known when it was sent, or it was acknowledged and its receipt is gone',
 } as const satisfies Record<string, string>;
@@ -44,5 +45,7 @@ export const deliveryRemedies: Readonly<Record<DeliveryReason, string>> = {
   EXPIRED_DEVICE: 'raise `DEVICE_TTL` when devices are away for longer; the device gets `_resync` when it returns',
   EXPIRED_RESYNC: 'nothing; the device loads the present state',
   EXPIRED_CLEARED: 'nothing; the device loads the present state',
+  EXPIRED_UNREADABLE:
+    'find out what else writes to `delivery.log`; the device got `_resync`, and loads everything again',
   NO_RECORD: 'nothing for a new device; look up messages before `RECEIPT_TTL` is over',
 };

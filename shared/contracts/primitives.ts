@@ -4,7 +4,7 @@ import { isBlank } from '../utilities/visible-text.js';
 import { toWellFormed } from '../utilities/well-formed.js';
 
 /** Event names that Socket.IO reserves on either side (its documentation, "Emit cheatsheet"). */
-const RESERVED_EVENTS: readonly string[] = [
+export const RESERVED_EVENTS: readonly string[] = [
   'connect',
   'connect_error',
   'disconnect',

@@ -2,9 +2,10 @@ import { type Connection, type InferSchemaType, type Model, Schema } from 'mongo
 
 /**
  * Why a message expires without delivery to a device: its `ttl` has run out, too many messages waited, the device was away for
- * too long or was forgotten, the device has missed a message that it cannot do without and starts over, or its queue was cleared.
+ * too long or was forgotten, the device has missed a message that it cannot do without and starts over, its queue was cleared, or
+ * what is stored of the message cannot be read.
  */
-export const expiryReasons = ['ttl', 'overflow', 'device', 'resync', 'cleared'] as const;
+export const expiryReasons = ['ttl', 'overflow', 'device', 'resync', 'cleared', 'unreadable'] as const;
 
 const recipientSchema = new Schema(
   {

@@ -12,7 +12,7 @@ export { changedFields, storedValue } from './reader.js';
 export { readDocument } from './readers.js';
 export { repairDocuments } from './repair.js';
 export { storedForms } from './text-ids.js';
-export { readDate, readId, toIdText, UNKNOWN_ID } from './values.js';
+export { isPlain, readBoolean, readDate, readId, toIdText, UNKNOWN_ID } from './values.js';
 
 const OPERATIONS = ['find', 'findOne', 'findOneAndUpdate', 'findOneAndDelete'] as const;
 
@@ -21,6 +21,15 @@ type Read = (document: StoredDocument, isSelected?: IsSelected | undefined) => v
 
 /** By model, for documents that did not come through a lean query of it. */
 const reads = new WeakMap<object, Read>();
+
+/** Logs the unreadable fields of a document. */
+type NoteFaults = (document: object, fields: readonly string[]) => void;
+
+const faultLogs = new WeakMap<object, NoteFaults>();
+
+/** Logs that fields of a stored document are missing or have wrong types, for readers of their own. */
+export const noteFaults = (model: object, document: object, fields: readonly string[]): void =>
+  faultLogs.get(model)?.(document, fields);
 
 /**
  * Reads a document of a hot query that went through the driver, as a lean query of the model does: converted in place, and
@@ -41,7 +50,11 @@ export function readStored<T>(model: Model<T>, stored: object, projection?: obje
 export function defineGatewayModels(connection: Connection, context: { logger: Logger; clock: Clock }): Models {
   const note = createFaultLog(context);
   const define = (name: string, schema: Schema): unknown => {
-    if (!isForeign(name)) return connection.model(name, schema);
+    if (!isForeign(name)) {
+      const model = connection.model(name, schema);
+      faultLogs.set(model, (document, fields) => note(name, document as StoredDocument, fields));
+      return model;
+    }
     const read = readerOf(name);
     // A schema is shared by all connections of the process.
     const own = schema.clone();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { catalogue } from '#shared/contracts/errors.js';
 import { toJsonSchema } from '../../src/documents/json-schema.js';
-import { createLogger } from '../../src/platform/logger.js';
+import { createLogger } from '../../src/platform/logging/logger.js';
 import { addChat } from '../integrations/chat/community/community.js';
 import { addConversation, addDepartment } from '../integrations/chat/support/chat.js';
 import type { TestClient } from '../support/client.js';

@@ -15,7 +15,7 @@ export interface DeliveryMeasures {
   /** A client acknowledges messages. To be called before the cursor notes it. */
   acknowledged(cursor: Cursor, entries: readonly SentEntry[]): void;
   /** A message ran out for a device, or all that waited for it did. */
-  expired(reason: CutReason | 'ttl'): void;
+  expired(reason: CutReason | 'ttl' | 'unreadable'): void;
   /** A client was sent `_resync`. */
   resynced(): void;
   /** The log was read for sockets. */

@@ -61,6 +61,18 @@ export function recipientOf(key: string): KeyedRecipient {
   return { site, userId, key };
 }
 
+/** The recipient of a stored key; `undefined` for what is no key. */
+export function parseRecipient(key: string): KeyedRecipient | undefined {
+  try {
+    const parsed: unknown = JSON.parse(key);
+    if (!Array.isArray(parsed) || parsed.length !== 2) return undefined;
+    const [site, userId]: unknown[] = parsed;
+    return typeof site === 'string' && typeof userId === 'string' ? { site, userId, key } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The recipient with its key. */
 export const withKey = ({ site, userId }: Recipient): KeyedRecipient => ({
   site,

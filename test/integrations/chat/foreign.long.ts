@@ -1,4 +1,4 @@
-import { storeAllVariants } from '../foreign.js';
+import { storeAllVariants } from '../../support/odd-values.js';
 
 /* The tests of `foreign.test.ts`, with every odd value in every field. */
 storeAllVariants();

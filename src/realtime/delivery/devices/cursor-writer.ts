@@ -61,7 +61,7 @@ export class CursorWriter {
         log.toOutcomeUpdate(device.recipient.key, device.deviceId, group),
       ),
     );
-    if (updates.length > 0) await log.collection.bulkWrite(updates as never, { ordered: false });
+    if (updates.length > 0) await log.noteOutcomes(updates);
   }
 
   /**

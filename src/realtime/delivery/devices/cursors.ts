@@ -1,3 +1,4 @@
+import type { ExpiryReason } from '#shared/models/delivery.js';
 import type { Logger } from '../../../platform/logging/logger.js';
 import { type AckedByNamespace, isAcked, merge } from '../storage/acked.js';
 import type { SentEntry } from '../storage/entry.js';
@@ -77,9 +78,9 @@ export class Cursors {
     if (entries.some(({ hasPush }) => hasPush)) void this.flush();
   }
 
-  /** The `ttl` of a message ran out before it was sent. @param isTold the client was notified that it lost messages */
-  expire(cursor: Cursor, entry: SentEntry, isTold: boolean): void {
-    cursor.outcomes.push({ entry, at: entry.expireAt ?? this.#now(), expiry: 'ttl' });
+  /** A message can no longer be sent, or never could. @param isTold the client was notified that it lost messages */
+  expire(cursor: Cursor, entry: SentEntry, { reason, isTold }: { reason: ExpiryReason; isTold: boolean }): void {
+    cursor.outcomes.push({ entry, at: (reason === 'ttl' ? entry.expireAt : null) ?? this.#now(), expiry: reason });
     if (!isTold) Object.assign(cursor, { needsResync: true, isDirty: true });
     this.#touch(cursor);
   }

@@ -13,14 +13,8 @@ import { createBatcher } from '../../../platform/concurrency/batcher.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import type { Clock } from '../../../platform/time/clock.js';
 import { type Log, STORING_MAX_MS } from '../storage/log.js';
-import {
-  type Device,
-  EMPTY_MAILBOX,
-  type Mailbox,
-  type Mailboxes,
-  type StoredDevice,
-  toStoredDevice,
-} from '../storage/mailboxes.js';
+import { EMPTY_MAILBOX, type Mailbox, type StoredDevice } from '../storage/mailbox.js';
+import { type Device, type Mailboxes, toStoredDevice } from '../storage/mailboxes.js';
 import type { Nodes } from '../storage/nodes.js';
 import type { PositionRange } from '../storage/positions.js';
 import type { Cursor } from './cursor.js';

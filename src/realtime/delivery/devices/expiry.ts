@@ -1,15 +1,9 @@
 import { GatewayError } from '../../../errors.js';
 import type { Clock } from '../../../platform/time/clock.js';
-import { type KeyedRecipient, recipientOf } from '../message.js';
+import type { KeyedRecipient } from '../message.js';
 import type { Log } from '../storage/log.js';
-import {
-  type Device,
-  type Mailbox,
-  type Mailboxes,
-  type StoredDevice,
-  toExpiration,
-  toExpirationUpdate,
-} from '../storage/mailboxes.js';
+import type { Mailbox, StoredDevice } from '../storage/mailbox.js';
+import { type Device, type Mailboxes, toExpiration, toExpirationUpdate } from '../storage/mailboxes.js';
 import type { Nodes } from '../storage/nodes.js';
 import { toPendingFilter } from '../storage/pending.js';
 import type { CutReason, OnCut } from './cuts.js';
@@ -44,14 +38,9 @@ export class DeviceExpiry {
     const { mailboxes, nodes, clock, ttlMs } = this.#dependencies;
     if (ttlMs === 0) return;
     const before = clock.now() - ttlMs;
-    const found = await mailboxes.collection
-      .find({ 'devices.seenAt': { $lt: new Date(before) } }, { projection: { devices: 1 } })
-      .limit(SWEEP_MAX)
-      .toArray();
-    const stale = found as unknown as { _id: string; devices: StoredDevice[] }[];
+    const stale = await mailboxes.findSeenBefore(before, SWEEP_MAX);
     const heartbeats = await nodes.heartbeatsOf(stale.flatMap(({ devices }) => devices));
-    for (const { _id, devices } of stale) {
-      const recipient = recipientOf(_id);
+    for (const { recipient, devices } of stale) {
       for (const device of devices.filter(({ seenAt }) => seenAt.getTime() < before)) {
         const seenAt = this.#isHere(recipient, device) ? clock.now() : heartbeats.seenAt(device);
         if (seenAt < before) await this.#remove(recipient, device, 'away');

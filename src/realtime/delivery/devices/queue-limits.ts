@@ -3,15 +3,16 @@ import type { Clock } from '../../../platform/time/clock.js';
 import type { KeyedRecipient } from '../message.js';
 import type { Entry } from '../storage/entry.js';
 import type { Log } from '../storage/log.js';
+import type { StoredDevice } from '../storage/mailbox.js';
 import {
   type Device,
   type Mailboxes,
-  type StoredDevice,
   toExpiration,
   toExpirationUpdate,
   withAckedThrough,
 } from '../storage/mailboxes.js';
 import { toPendingFilter } from '../storage/pending.js';
+import { isPosition } from '../storage/sound-entry.js';
 import type { OnCut } from './cuts.js';
 
 /** Full queues are trimmed each time this share of the limit was stored. */
@@ -161,6 +162,6 @@ export class QueueLimits {
     const filter = toPendingFilter(device, { recipient: recipient.key, now: this.#clock.now() });
     const newestFirst = { projection: { _id: 0, position: 1 }, sort: { position: -1 }, skip: this.#max } as const;
     const excess = await this.#log.collection.findOne(filter, newestFirst);
-    return excess === null ? undefined : Number(excess['position']);
+    return isPosition(excess?.['position']) ? excess['position'] : undefined;
   }
 }

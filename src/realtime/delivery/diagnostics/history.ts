@@ -1,8 +1,8 @@
 import type { Collection } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
-import { GENERAL_SITE, keyOf, type Recipient, recipientOf } from '../message.js';
+import { GENERAL_SITE, keyOf, parseRecipient, type Recipient } from '../message.js';
 import { PURGED } from '../storage/entry.js';
-import type { Mailbox } from '../storage/mailboxes.js';
+import type { Mailbox } from '../storage/mailbox.js';
 import {
   type DeliveryState,
   type DeviceOutcome,
@@ -10,6 +10,7 @@ import {
   type LoggedEntry,
   outcomesOf,
 } from '../storage/outcomes.js';
+import { toSoundEntry } from '../storage/sound-entry.js';
 
 /** Entries of one read; more than most pages need. */
 const CHUNK = 200;
@@ -52,11 +53,13 @@ export interface HistoryPage {
 
 /** The messages that were sent to a recipient. Of their contents only the name of the event is read. */
 export class History {
+  readonly #model: object;
   readonly #collection: Collection;
   readonly #now: () => number;
 
   /** @param now Unix time in milliseconds */
   constructor({ DeliveryEntry }: Pick<Models, 'DeliveryEntry'>, now: () => number) {
+    this.#model = DeliveryEntry;
     this.#collection = DeliveryEntry.collection;
     this.#now = now;
   }
@@ -67,7 +70,7 @@ export class History {
     const messages: PastMessage[] = [];
     let position = before;
     for (let searched = 0; searched < SEARCHED_MAX; ) {
-      const chunk = await this.#read(recipient, position, mailbox);
+      const { chunk, count } = await this.#read(recipient, position, mailbox);
       for (const message of chunk) {
         if (message.entry.createdAt.getTime() < since - CLOCK_SKEW_MS) return { messages, next: null };
         if (isMatch(message, query)) {
@@ -76,8 +79,8 @@ export class History {
         }
         position = message.entry.position;
       }
-      if (chunk.length < CHUNK) return { messages, next: null };
-      searched += chunk.length;
+      if (count < CHUNK || chunk.length === 0) return { messages, next: null };
+      searched += count;
     }
     return { messages, next: position };
   }
@@ -87,24 +90,32 @@ export class History {
     const filter = { _id: id as never, namespace: { $ne: PURGED } };
     const document = await this.#collection.findOne(filter, { projection: { ...projection, recipient: 1 } });
     if (document === null) return undefined;
-    const { recipient: key, ...stored } = document;
-    const recipient = recipientOf(key);
+    const recipient = parseRecipient(String(document['recipient']));
+    const stored = toSoundEntry<StoredPast>(this.#model, document);
+    if (recipient === undefined || stored === undefined) return undefined;
     const mailbox = await mailboxOf(recipient);
     return { recipient, mailbox, message: this.#toPast(stored, mailbox) };
   }
 
-  async #read(recipient: Recipient, before: number, mailbox: Mailbox): Promise<PastMessage[]> {
+  /** @returns entries, and how many documents were read */
+  async #read(recipient: Recipient, before: number, mailbox: Mailbox) {
     const filter = { recipient: keyOf(recipient), position: { $lt: before }, namespace: { $ne: PURGED } };
     const found = await this.#collection.find(filter, { projection, sort: { position: -1 }, limit: CHUNK }).toArray();
-    return found.map((document) => this.#toPast(document, mailbox));
+    const chunk = found.flatMap((document) => {
+      const stored = toSoundEntry<StoredPast>(this.#model, document);
+      return stored === undefined ? [] : this.#toPast(stored, mailbox);
+    });
+    return { chunk, count: found.length };
   }
 
-  #toPast(document: object, mailbox: Mailbox): PastMessage {
-    const { _id: id, head, ...entry } = document as LoggedEntry & { _id: string; head: string };
+  #toPast({ _id: id, head, recipient: _, ...entry }: StoredPast, mailbox: Mailbox): PastMessage {
     const outcomes = outcomesOf(entry, mailbox, this.#now());
     return { id, event: eventOf(head), entry, outcomes, state: furthestOf(outcomes) };
   }
 }
+
+/** What {@link projection} leaves of an entry. */
+type StoredPast = LoggedEntry & { readonly _id: string; readonly head: string; readonly recipient?: string };
 
 const projection = {
   position: 1,
@@ -117,7 +128,7 @@ const projection = {
   outcomes: 1,
   requestId: 1,
   origin: 1,
-  head: { $substrCP: ['$body', 0, HEAD_MAX] },
+  head: { $cond: [{ $eq: [{ $type: '$body' }, 'string'] }, { $substrCP: ['$body', 0, HEAD_MAX] }, ''] },
 };
 
 const isMatch = ({ event, outcomes, entry }: PastMessage, query: HistoryQuery): boolean =>
@@ -126,8 +137,12 @@ const isMatch = ({ event, outcomes, entry }: PastMessage, query: HistoryQuery): 
   (query.recipient.site === GENERAL_SITE || outcomes.length > 0) &&
   entry.createdAt.getTime() >= (query.since ?? 0);
 
-/** The first element of a JSON array that may be cut off behind it. */
+/** The first element of a JSON array that may be cut off behind it; `''` for what is none. */
 function eventOf(head: string): string {
   const [, text = '""'] = /^\[("(?:[^"\\]|\\.)*")/.exec(head) ?? [];
-  return JSON.parse(text) as string;
+  try {
+    return JSON.parse(text) as string;
+  } catch {
+    return '';
+  }
 }

@@ -17,6 +17,7 @@ const EXPIRY_REASONS: Readonly<Record<ExpiryReason, DeliveryReason>> = {
   device: 'EXPIRED_DEVICE',
   resync: 'EXPIRED_RESYNC',
   cleared: 'EXPIRED_CLEARED',
+  unreadable: 'EXPIRED_UNREADABLE',
 };
 
 /** Why a message is in its state on a device. Of several reasons the one that has to change first. */

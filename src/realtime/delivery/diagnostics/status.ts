@@ -1,6 +1,6 @@
 import type { Clock } from '../../../platform/time/clock.js';
-import { recipientOf } from '../message.js';
-import { type Content, PURGED } from '../storage/entry.js';
+import { parseRecipient } from '../message.js';
+import { fromDocument, PURGED, type StoredEntry } from '../storage/entry.js';
 import type { Log } from '../storage/log.js';
 import type { Mailboxes } from '../storage/mailboxes.js';
 import { type DeliveryState, furthestOf, type LoggedEntry, outcomesOf } from '../storage/outcomes.js';
@@ -22,10 +22,12 @@ export function createStatusQuery({ log, mailboxes, clock }: { log: Log; mailbox
   return async function statusOf(id: string): Promise<MessageStatus | undefined> {
     const found = await log.collection.findOne({ _id: id as never });
     if (found === null || found['namespace'] === PURGED) return undefined;
-    const entry = found as unknown as LoggedEntry & { recipient: string; body: string };
-    const { site, userId } = recipientOf(entry.recipient);
-    const [event] = JSON.parse(entry.body) as Content;
-    const outcomes = outcomesOf(entry, await mailboxes.get(entry.recipient), clock.now());
+    const recipient = parseRecipient(String(found['recipient']));
+    const entry = log.sound<LoggedEntry & StoredEntry & { readonly createdAt: Date }>(found);
+    if (recipient === undefined || entry === undefined) return undefined;
+    const { site, userId, key } = recipient;
+    const [event] = fromDocument(entry, recipient).content;
+    const outcomes = outcomesOf(entry, await mailboxes.get(key), clock.now());
     const devices = outcomes.flatMap(({ device, state, at }) =>
       device === null ? [] : [{ deviceId: device, state, at: at.toISOString() }],
     );

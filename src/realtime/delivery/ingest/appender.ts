@@ -163,8 +163,8 @@ export class Appender {
     const ids = queue.messages.map(({ id }) => id as never);
     const found = await this.#log.collection.find({ _id: { $in: ids }, recipient: queue.recipient.key }).toArray();
     for (const document of found) {
-      const entry = fromDocument(document as unknown as StoredEntry, queue.recipient);
-      results.set(entry.id, entry);
+      const stored = this.#log.sound<StoredEntry>(document);
+      if (stored !== undefined) results.set(stored._id, fromDocument(stored, queue.recipient));
     }
     queue.messages = queue.messages.filter(({ id }) => !results.has(id));
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Model } from 'mongoose';
 import type { DeliveryKey } from '#shared/models/delivery.js';
 import { GatewayError } from '../../../errors.js';
+import { readDate } from '../../../models/index.js';
 import { toCanonicalJson } from '../../../platform/canonical-json.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
@@ -28,8 +29,8 @@ interface Claim {
   readonly messageId: string;
   /** This call has claimed the key. */
   readonly isOurs: boolean;
-  /** JSON of the answer to an earlier call. */
-  readonly answer?: string;
+  /** The answer to an earlier call. */
+  readonly answer?: unknown;
 }
 
 /**
@@ -61,7 +62,7 @@ export class Idempotency {
       await pause(this.#clock, waitMs);
       claim = await this.#look(key, bodyHash);
     }
-    if (claim.answer !== undefined) return { answer: JSON.parse(claim.answer) as Answer, isReplay: true };
+    if (claim.answer !== undefined) return { answer: claim.answer as Answer, isReplay: true };
     const answer = await work(claim.messageId).catch((error: unknown) => {
       void this.#release(key);
       throw error;
@@ -93,18 +94,42 @@ export class Idempotency {
   async #look(key: string, bodyHash: string): Promise<Claim> {
     const claimed = await this.#model.findById(key).readConcern(acknowledgedReadConcern).lean();
     if (claimed === null || claimed.bodyHash !== bodyHash) throw new GatewayError('CONFLICT');
-    const { message: messageId, answer } = claimed;
-    if (typeof answer === 'string') return { messageId, isOurs: false, answer };
+    const answer = parse(claimed.answer);
+    // It is stored once for all calls with the key. Without one nothing tells which message was stored.
+    const messageId = typeof claimed.message === 'string' ? claimed.message : newId();
+    if (answer !== undefined) return { messageId, isOurs: false, answer };
     const now = this.#clock.now();
-    if (claimed.leasedUntil.getTime() > now) return { messageId, isOurs: false };
-    const lapsed = { ...unanswered(key), leasedUntil: { $lte: new Date(now) } };
-    const { modifiedCount } = await this.#model.updateOne(lapsed, { leasedUntil: new Date(now + LEASE_MS) });
+    const leasedUntil = readDate(claimed.leasedUntil)?.getTime() ?? 0;
+    if (leasedUntil > now) return { messageId, isOurs: false };
+    const asRead = {
+      leasedUntil: claimed.leasedUntil ?? null,
+      answer: claimed.answer ?? null,
+      message: claimed.message ?? null,
+    };
+    const { modifiedCount } = await this.#model.collection.updateOne(
+      { _id: key as never, ...toEqualities(asRead) },
+      { $set: { leasedUntil: new Date(now + LEASE_MS), message: messageId }, $unset: { answer: '' } },
+    );
     return { messageId, isOurs: modifiedCount > 0 };
   }
 
   /** The call has failed, so another one need not wait for its lease. Never rejects: the lease expires anyway. */
   async #release(key: string): Promise<void> {
     await this.#model.updateOne(unanswered(key), { leasedUntil: new Date(0) }).catch(() => undefined);
+  }
+}
+
+/** Matches what is stored as it was read; `null` is also a missing field. */
+const toEqualities = (fields: object): object =>
+  Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, { $eq: value }]));
+
+/** The stored JSON of an answer; `undefined`: there is none, or it cannot be read. */
+function parse(stored: unknown): unknown {
+  if (typeof stored !== 'string') return undefined;
+  try {
+    return JSON.parse(stored) as unknown;
+  } catch {
+    return undefined;
   }
 }
 

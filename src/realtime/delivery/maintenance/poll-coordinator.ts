@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { TaskTracker } from '../../../platform/concurrency/task-tracker.js';
 import type { Clock } from '../../../platform/time/clock.js';
 import { type Bus, ofForm } from '../../bus.js';
-import { recipientOf } from '../message.js';
+import { parseRecipient } from '../message.js';
 import { announcePlaces } from '../outbox/notifications.js';
 import type { Outboxes } from '../outbox/outboxes.js';
 import type { LogPoll } from './log-poll.js';
@@ -87,7 +87,10 @@ export class PollCoordinator {
     const { poll, outboxes, bus, clock } = this.#dependencies;
     const startedAt = clock.now();
     const gaps = bus.gaps();
-    const found = [...(await poll.run())].map(([key, place]) => ({ recipient: recipientOf(key), ...place }));
+    const found = [...(await poll.run())].flatMap(([key, place]) => {
+      const recipient = parseRecipient(key);
+      return recipient === undefined ? [] : { recipient, ...place };
+    });
     this.#gaps = gaps;
     for (const { recipient, position } of found) outboxes.notice(recipient, position);
     if (await announcePlaces(bus, found)) {

@@ -1,9 +1,13 @@
+import type { mongo } from 'mongoose';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import type { Clock } from '../../../platform/time/clock.js';
+import { parseRecipient } from '../message.js';
 import { PURGED } from '../storage/entry.js';
 import type { Log } from '../storage/log.js';
-import { EMPTY_MAILBOX, type Mailboxes, toFlagUpdate } from '../storage/mailboxes.js';
+import { EMPTY_MAILBOX } from '../storage/mailbox.js';
+import { type Mailboxes, toFlagUpdate } from '../storage/mailboxes.js';
 import { type DeviceOutcome, type LoggedEntry, outcomesOf } from '../storage/outcomes.js';
+import { recipientOfStored } from '../storage/sound-entry.js';
 
 /** Entries that one round reads. */
 const ROUND_MAX = 1000;
@@ -51,8 +55,13 @@ export class Purge {
       .sort({ checkAt: 1 })
       .limit(ROUND_MAX)
       .toArray();
-    const entries = found as unknown as CheckedEntry[];
-    if (entries.length === 0) return 0;
+    const entries = found.flatMap((document) => {
+      if (recipientOfStored(document) === undefined) return [];
+      // By the id as it is stored: it is found by that.
+      return { ...(this.#log.sound<CheckedEntry>(document) as CheckedEntry), _id: document._id as unknown as string };
+    });
+    if (found.length === 0) return 0;
+    if (entries.length < found.length) await this.#giveUp(found.filter((one) => recipientOfStored(one) === undefined));
     const mailboxes = await this.#mailboxes.find(entries.map(({ recipient }) => recipient));
     const done: CheckedEntry[] = [];
     const losses = new Map<string, ReturnType<typeof toFlagUpdate>>();
@@ -72,7 +81,22 @@ export class Purge {
     for (const [checkAt, ids] of idsByTime) {
       await this.#log.collection.updateMany({ _id: { $in: ids as never[] } }, { $set: { checkAt: new Date(checkAt) } });
     }
-    return entries.length;
+    return found.length;
+  }
+
+  /** Deletes what can be sent to nobody. If it says whose it is, the devices of that user are told that something was lost. */
+  async #giveUp(documents: readonly mongo.Document[]): Promise<void> {
+    const flags: ReturnType<typeof toFlagUpdate>[] = [];
+    for (const document of documents) {
+      this.#log.sound(document);
+      const key = String(document['recipient']);
+      if (document['namespace'] === PURGED || parseRecipient(key) === undefined) continue;
+      const { devices } = await this.#mailboxes.get(key);
+      flags.push(...(devices.length === 0 ? [null] : devices.map(({ id }) => id)).map((id) => toFlagUpdate(key, id)));
+    }
+    if (!(await this.#flag(flags))) return;
+    const ids = documents.map(({ _id }) => ({ _id: { $eq: _id } }));
+    await this.#log.collection.deleteMany({ $or: ids } as never);
   }
 
   /**

@@ -2,7 +2,7 @@ import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import type { KeyedRecipient } from '../message.js';
 import type { Log } from '../storage/log.js';
 import { type Mailboxes, toStoredDevice } from '../storage/mailboxes.js';
-import type { LegacyMailboxes } from './legacy-mailboxes.js';
+import { cutsOf, devicesOf, type LegacyMailboxes } from './legacy-mailboxes.js';
 
 /** The ids of the devices of a recipient. */
 export interface KnownDevices {
@@ -30,13 +30,14 @@ export class DeviceMigration {
   async run(recipient: KeyedRecipient): Promise<KnownDevices> {
     const { legacy, mailboxes } = this.#dependencies;
     const stored = await legacy.recipient(recipient.key);
-    for (const { id, seenAt } of stored?.devices ?? []) await this.#add(recipient.key, id, seenAt);
-    for (const deviceId of stored?.cuts ?? []) {
+    const devicesBefore = devicesOf(stored);
+    for (const { id, seenAt } of devicesBefore) await this.#add(recipient.key, id, seenAt);
+    for (const deviceId of cutsOf(stored)) {
       await mailboxes.flagResync({ recipient, deviceId });
       await legacy.deleteCut(recipient.key, deviceId);
     }
     const { devices } = await mailboxes.get(recipient.key);
-    return { current: devices.map(({ id }) => id), legacy: (stored?.devices ?? []).map(({ id }) => id) };
+    return { current: devices.map(({ id }) => id), legacy: devicesBefore.map(({ id }) => id) };
   }
 
   /** Adds a device at the end of the log. The first device of a recipient gets everything that waits instead. */

@@ -11,11 +11,11 @@
 import type { Models } from '#shared/models/index.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import type { Clock } from '../../../platform/time/clock.js';
-import { type KeyedRecipient, recipientOf } from '../message.js';
+import { type KeyedRecipient, parseRecipient } from '../message.js';
 import type { Log, LogEnd } from '../storage/log.js';
 import type { Mailboxes } from '../storage/mailboxes.js';
 import { DeviceMigration, type KnownDevices } from './devices.js';
-import { LegacyMailboxes, type LegacyMessage, type LegacyRecipient } from './legacy-mailboxes.js';
+import { devicesOf, LegacyMailboxes, type LegacyMessage, type LegacyRecipient } from './legacy-mailboxes.js';
 import { type LoggedMessage, toLogged } from './to-logged.js';
 
 /** Messages of one recipient that are moved at once, and recipients that are read at once. */
@@ -50,19 +50,25 @@ export class Migration {
     for (let after: string | undefined = ''; after !== undefined; ) {
       const keys: string[] = await this.#legacy.recipientsAfter(after, CHUNK);
       for (const key of keys) {
-        const stored = await this.#migrate(recipientOf(key));
+        const recipient = parseRecipient(key);
+        // It is nobody's.
+        if (recipient === undefined) continue;
+        const stored = await this.#migrate(recipient);
         if (stored !== null && !this.#isInUse(stored)) await this.#legacy.deleteRecipient(stored);
       }
       after = keys.length < CHUNK ? undefined : keys.at(-1);
     }
-    for (let key = await this.#legacy.anyRecipient(); key !== undefined; key = await this.#legacy.anyRecipient()) {
-      await this.#migrate(recipientOf(key));
+    // In order, so that an entry that cannot be moved, and stays, keeps none that follows it.
+    for (let key = await this.#legacy.recipientOfEntryAfter(''); key !== undefined; ) {
+      const recipient = parseRecipient(key);
+      if (recipient !== undefined) await this.#migrate(recipient);
+      key = await this.#legacy.recipientOfEntryAfter(key);
     }
   }
 
-  #isInUse({ devices = [] }: LegacyRecipient): boolean {
+  #isInUse(stored: LegacyRecipient): boolean {
     const since = this.#dependencies.clock.now() - IN_USE_MS;
-    return devices.some(({ seenAt }) => seenAt.getTime() > since);
+    return devicesOf(stored).some(({ seenAt }) => seenAt.getTime() > since);
   }
 
   /** @returns what was stored of the recipient before its entries were read */

@@ -1,5 +1,7 @@
-import type { Collection, Connection } from 'mongoose';
-import type { ExpiryReason } from '#shared/models/delivery.js';
+import type { Collection, Connection, mongo } from 'mongoose';
+import { type ExpiryReason, expiryReasons } from '#shared/models/delivery.js';
+import { isPlain, readBoolean, readDate } from '../../../models/index.js';
+import { EVERYWHERE } from '../message.js';
 
 /** One message for one device, as earlier versions stored it. */
 interface LegacyEntry {
@@ -34,6 +36,37 @@ export interface LegacyRecipient {
   readonly cuts?: readonly string[];
 }
 
+/** What the gateway can move. What has no meaning is moved all the same: the log says what becomes of it. */
+function toSoundEntry(stored: mongo.Document): LegacyEntry {
+  const { device, namespace, body, at, expireAt, createdAt } = stored;
+  const sentAt = readDate(createdAt) ?? readDate(at) ?? new Date(0);
+  const { expireAt: _, loss: __, ...rest } = stored;
+  const ended = readDate(expireAt);
+  return {
+    ...(rest as LegacyEntry),
+    // For all devices: for some of them it is for too many then.
+    device: typeof device === 'string' ? device : null,
+    namespace: typeof namespace === 'string' && namespace !== '' ? namespace : EVERYWHERE,
+    body: typeof body === 'string' ? body : '',
+    isPending: readBoolean(stored['isPending']) ?? true,
+    createdAt: sentAt,
+    at: readDate(at) ?? sentAt,
+    ...(ended && { expireAt: ended }),
+    ...(expiryReasons.includes(stored['loss']) && { loss: stored['loss'] }),
+  };
+}
+
+/** The devices of a stored recipient. */
+export const devicesOf = (stored: LegacyRecipient | null): { id: string; seenAt: Date }[] =>
+  [(stored?.devices ?? []) as unknown].flat().flatMap((one) => {
+    if (!isPlain(one) || typeof one['id'] !== 'string') return [];
+    return { id: one['id'], seenAt: readDate(one['seenAt']) ?? new Date(0) };
+  });
+
+/** The devices of a stored recipient that lost messages. */
+export const cutsOf = (stored: LegacyRecipient | null): string[] =>
+  [(stored?.cuts ?? []) as unknown].flat().filter((one) => typeof one === 'string');
+
 /** The collections of earlier versions, which had one entry for each device of a recipient. */
 export class LegacyMailboxes {
   readonly #entries: Collection;
@@ -58,9 +91,10 @@ export class LegacyMailboxes {
     return found.map(({ _id }) => String(_id));
   }
 
-  /** The key of the recipient of any entry that is left. */
-  async anyRecipient(): Promise<string | undefined> {
-    const entry = await this.#entries.findOne({}, { projection: { recipient: 1 } });
+  /** The key of the next recipient, in order, of whom an entry is left. */
+  async recipientOfEntryAfter(key: string): Promise<string | undefined> {
+    const options = { projection: { recipient: 1 }, sort: { recipient: 1 } } as const;
+    const entry = await this.#entries.findOne({ recipient: { $gt: key } }, options);
     return entry === null ? undefined : String(entry['recipient']);
   }
 
@@ -71,7 +105,9 @@ export class LegacyMailboxes {
       this.#entries.find({ recipient, ...filter }, { projection: { _id: 0, message: 1, seq: 1 } }).toArray(),
     );
     const found = (await Promise.all(read)).flat();
-    const numbers = new Map(found.map(({ message, seq }) => [String(message), Number(seq)]));
+    const numbers = new Map(
+      found.flatMap(({ message, seq }) => (typeof message === 'string' ? [[message, Number(seq) || 0]] : [])),
+    );
     return [...numbers].sort(([, one], [, other]) => one - other).map(([id]) => id);
   }
 
@@ -79,7 +115,7 @@ export class LegacyMailboxes {
   async messages(ids: readonly string[]): Promise<LegacyMessage[]> {
     const found = await this.#entries.find({ message: { $in: [...ids] } }).toArray();
     const byId = new Map(ids.map((id): [string, LegacyEntry[]] => [id, []]));
-    for (const entry of found as unknown as LegacyEntry[]) byId.get(entry.message)?.push(entry);
+    for (const entry of found) byId.get(String(entry['message']))?.push(toSoundEntry(entry));
     return [...byId.values()].flatMap(([first, ...others]) =>
       first === undefined ? [] : [[first, ...others] as const],
     );
@@ -97,12 +133,14 @@ export class LegacyMailboxes {
 
   /** Forgets that a device lost something. */
   async deleteCut(recipient: string, deviceId: string): Promise<void> {
-    await this.#recipients.updateOne({ _id: recipient as never }, { $pull: { cuts: deviceId } } as never);
+    const isList = { _id: recipient, cuts: { $type: 'array' } };
+    await this.#recipients.updateOne(isList as never, { $pull: { cuts: deviceId } } as never);
   }
 
   /** Deletes a recipient unless a node of an earlier version has changed it since it was read. */
   async deleteRecipient({ _id, seq, devices }: LegacyRecipient): Promise<void> {
-    const unchanged = { _id, seq, devices: devices ?? { $exists: false }, 'cuts.0': { $exists: false } };
+    const isAsRead = (value: unknown) => (value === undefined ? { $exists: false } : { $eq: value });
+    const unchanged = { _id, seq: isAsRead(seq), devices: isAsRead(devices), 'cuts.0': { $exists: false } };
     await this.#recipients.deleteOne(unchanged as never);
   }
 }

@@ -5,8 +5,8 @@ import type { QueueLimits } from '../devices/queue-limits.js';
 import type { DeliveryMeasures } from '../measures.js';
 import { isAcked } from '../storage/acked.js';
 import type { SentEntry } from '../storage/entry.js';
-import type { StoredDevice } from '../storage/mailboxes.js';
-import type { Outbox, OutboxListener } from './outbox.js';
+import type { StoredDevice } from '../storage/mailbox.js';
+import type { Outbox, OutboxListener, Unsendable } from './outbox.js';
 import type { QueueClearing } from './queue-clearing.js';
 import type { MailboxSockets } from './sockets.js';
 
@@ -48,9 +48,9 @@ export class Acknowledgements implements OutboxListener {
   }
 
   /** A client that was not notified when it connected is notified when it connects next. */
-  expired(cursor: Cursor, entry: SentEntry, isTold: boolean): void {
-    this.#dependencies.measures.expired('ttl');
-    this.#dependencies.cursors.expire(cursor, entry, isTold);
+  expired(cursor: Cursor, entry: SentEntry, { reason, isTold }: Unsendable): void {
+    this.#dependencies.measures.expired(reason);
+    this.#dependencies.cursors.expire(cursor, entry, { reason, isTold });
   }
 
   resynced(): void {

@@ -19,12 +19,19 @@ export interface OutboxListener {
   acknowledged(outbox: Outbox, entries: readonly SentEntry[]): void;
   /** An entry is sent. */
   sent(cursor: Cursor, entry: SentEntry): void;
-  /** The `ttl` of an entry ran out before it was sent. @param isTold the client was notified that it lost messages */
-  expired(cursor: Cursor, entry: SentEntry, isTold: boolean): void;
+  /** An entry can no longer be sent, or never could. */
+  expired(cursor: Cursor, entry: SentEntry, expiry: Unsendable): void;
   /** The client was sent `_resync`. */
   resynced(): void;
   /** The log could not be read. */
   readFailed(error: unknown): void;
+}
+
+/** Why an entry is not sent. */
+export interface Unsendable {
+  readonly reason: 'ttl' | 'unreadable';
+  /** The client was notified that it lost messages. */
+  readonly isTold: boolean;
 }
 
 /** What an {@link Outbox} needs. */
@@ -224,11 +231,12 @@ export class Outbox {
   #isPending(entry: Entry): boolean {
     const cursor = this.#cursor;
     if (cursor === undefined || isAcked(cursor.acked, cursor.start, entry)) return false;
-    if (entry.expireAt === null || entry.expireAt > this.#dependencies.clock.now()) return true;
+    const isExpired = entry.expireAt !== null && entry.expireAt <= this.#dependencies.clock.now();
+    if (!isExpired && entry.isReadable) return true;
     // What was stored before the client connected is part of what it loads after `_resync`. Later messages are not.
-    const isOld = this.#phase === 'catching up';
-    if (isOld && this.#toldRevision === undefined) this.sendResync(cursor.revision ?? 0);
-    this.#dependencies.listener.expired(cursor, entry.sent, isOld);
+    const isTold = this.#phase === 'catching up';
+    if (isTold && this.#toldRevision === undefined) this.sendResync(cursor.revision ?? 0);
+    this.#dependencies.listener.expired(cursor, entry.sent, { reason: isExpired ? 'ttl' : 'unreadable', isTold });
     return false;
   }
 

@@ -1,9 +1,11 @@
-import type { Collection, Model } from 'mongoose';
+import type { Collection, Model, mongo } from 'mongoose';
 import type { DeliveryPush } from '#shared/models/delivery.js';
+import { isPlain, noteFaults, readBoolean, readDate } from '../../../models/index.js';
 import { type PushNotification, toFitting } from '../../../platform/fcm/notification.js';
 import type { Clock } from '../../../platform/time/clock.js';
 import { newId } from '../message.js';
 import { STORING_MAX_MS } from '../storage/log.js';
+import { isTime } from '../storage/sound-entry.js';
 
 /** Lease on a claimed push; extended while it is being sent. */
 export const LEASE_MS = 60_000;
@@ -63,11 +65,13 @@ interface NextAttempt {
 
 /** The pushes that are due, or will be, in the database. */
 export class PushStore {
+  readonly #model: object;
   readonly #collection: Collection;
   readonly #clock: Clock;
   readonly #listeners: ((dueAt: number) => void)[] = [];
 
   constructor({ model, clock }: { model: Model<DeliveryPush>; clock: Clock }) {
+    this.#model = model;
     this.#collection = model.collection;
     this.#clock = clock;
   }
@@ -133,7 +137,11 @@ export class PushStore {
         { returnDocument: 'after' },
       );
       // Otherwise another node was faster.
-      if (claimed?.['lease'] === lease) return { ...toDue(claimed as unknown as DeliveryPush), lease };
+      if (claimed?.['lease'] !== lease) continue;
+      const push = toDue(claimed);
+      if (push !== undefined) return { ...push, lease };
+      noteFaults(this.#model, claimed, ['notification']);
+      await this.remove([String(claimed._id)]);
     }
   }
 
@@ -172,7 +180,16 @@ export class PushStore {
       .sort({ dueAt: 1 })
       .limit(1)
       .toArray();
-    return (next?.['dueAt'] as Date | undefined)?.getTime();
+    if (next === undefined) return undefined;
+    const dueAt: unknown = next['dueAt'];
+    if (isTime(dueAt)) return dueAt.getTime();
+    // No query for what is due finds one without a time, which stands before all others in the index.
+    const now = this.#clock.now();
+    noteFaults(this.#model, next, ['dueAt']);
+    await this.#collection.updateMany({ dueAt: { $not: { $type: 'date' } } } as never, {
+      $set: { dueAt: new Date(now) },
+    });
+    return now;
   }
 }
 
@@ -189,13 +206,18 @@ const toStored = ({ afterMs, notification, ...push }: NewPush, now: number) => (
   purgeAt: new Date(now + afterMs + PUSH_TTL_MS),
 });
 
+const NUMBERS = ['int', 'long', 'double'];
+
 /** The fields of a push that is claimed, or whose holder is asked to answer. */
 function toClaim(lease: string, now: number) {
   const isFree = { $or: [{ $eq: [{ $type: '$lease' }, 'missing'] }, { $eq: ['$isContested', true] }] };
   const either = (free: unknown, held: unknown) => ({ $cond: [isFree, free, held] });
   return {
     lease: either(lease, '$lease'),
-    attempts: either({ $add: ['$attempts', 1] }, '$attempts'),
+    attempts: either(
+      { $add: [{ $cond: [{ $in: [{ $type: '$attempts' }, NUMBERS] }, '$attempts', 0] }, 1] },
+      '$attempts',
+    ),
     dueAt: either(new Date(now + LEASE_MS), new Date(now + GRACE_MS)),
     isContested: either(false, true),
   };
@@ -211,14 +233,33 @@ const toFields = ({ tokens, isShown, refused }: PushProgress) => ({
 
 const leasedFrom = (now: number) => ({ dueAt: new Date(now + LEASE_MS), isContested: false });
 
-const toDue = (stored: DeliveryPush) => ({
-  id: String(stored._id),
-  userIds: stored.userIds,
-  isFallback: stored.isFallback,
-  attempts: stored.attempts,
-  tokens: stored.tokens ?? undefined,
-  isShown: stored.isShown === true,
-  refused: stored.refused ?? [],
-  notification: JSON.parse(stored.notification) as PushNotification,
-  createdAt: stored.createdAt.getTime(),
-});
+/** @returns `undefined` for what is no notification */
+function toDue(stored: mongo.Document): Omit<DuePush, 'lease'> | undefined {
+  const { _id, userIds, isFallback, attempts, tokens, isShown, refused, createdAt } = stored;
+  const notification = parseNotification(stored['notification']);
+  if (notification === undefined) return undefined;
+  return {
+    id: String(_id),
+    userIds: toTexts(userIds),
+    isFallback: readBoolean(isFallback) ?? true,
+    attempts: Number(attempts),
+    // Those of the users, when it is not known which are left.
+    tokens: Array.isArray(tokens) ? toTexts(tokens) : undefined,
+    isShown: readBoolean(isShown) === true,
+    refused: toTexts(refused),
+    notification,
+    createdAt: readDate(createdAt)?.getTime() ?? 0,
+  };
+}
+
+const toTexts = (value: unknown): string[] => [value].flat().filter((one) => typeof one === 'string');
+
+function parseNotification(stored: unknown): PushNotification | undefined {
+  try {
+    const { title, body, data }: Partial<PushNotification> = JSON.parse(String(stored));
+    const isComplete = typeof title === 'string' && typeof body === 'string' && isPlain(data);
+    return isComplete ? { title, body, data } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,3 +1,4 @@
+import { RESERVED_EVENTS } from '#shared/contracts/primitives.js';
 import type { IdentifiedMessage, KeyedRecipient, MessageOrigin } from '../message.js';
 
 /** In the place of a namespace: the entry was purged and only proves that its position was taken. */
@@ -48,9 +49,27 @@ export interface SentEntry extends Omit<EntryFields, 'body'> {
 export interface Entry extends EntryFields {
   /** Parsed from the body when it is needed first, and shared by all sockets that are sent the message. */
   readonly content: Content;
+  /** Whether the body is that of an event. What is not can be sent to nobody. */
+  readonly isReadable: boolean;
   /** Made when it is needed first, and shared by all sockets that are sent the message. */
   readonly sent: SentEntry;
 }
+
+/** In the place of a content that cannot be read. */
+const UNREADABLE: Content = [''];
+
+function parse(body: string): Content {
+  try {
+    const content: unknown = JSON.parse(body);
+    return isContent(content) ? content : UNREADABLE;
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+/** Socket.IO throws for an event with a name of its own. */
+const isContent = (value: unknown): value is Content =>
+  Array.isArray(value) && typeof value[0] === 'string' && !RESERVED_EVENTS.includes(value[0]);
 
 /** Assigns field by field: a copy of an object with a getter takes ten times as long, and there is one for each message. */
 class LogEntry implements Entry {
@@ -88,8 +107,12 @@ class LogEntry implements Entry {
   }
 
   get content(): Content {
-    this.#content ??= JSON.parse(this.body) as Content;
+    this.#content ??= parse(this.body);
     return this.#content;
+  }
+
+  get isReadable(): boolean {
+    return this.content !== UNREADABLE;
   }
 
   get sent(): SentEntry {

@@ -1,10 +1,11 @@
-import type { Collection } from 'mongoose';
+import type { Collection, mongo } from 'mongoose';
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../../platform/time/clock.js';
 import type { KeyedRecipient } from '../message.js';
 import { type Entry, fromDocument, type StoredEntry } from './entry.js';
 import type { PositionRange, Positions } from './positions.js';
+import { isPosition, isTime, toSoundEntry } from './sound-entry.js';
 
 /**
  * A message that took longer to be stored counts as failed. So every message that a caller got a success for was stored at
@@ -17,6 +18,8 @@ const READ_MAX_CHARACTERS = 2 ** 19;
 const WAITING_MAX_CHARACTERS = 2 ** 22;
 /** Outcomes that an entry keeps: more than a user has devices. */
 const OUTCOMES_MAX = 150;
+
+type Document = mongo.Document;
 
 /** Which entries of a log. */
 export interface LogQuery {
@@ -65,6 +68,7 @@ export interface Outcome {
 /** The logs of all recipients in the database: one entry per message, positions without a gap. */
 export class Log {
   readonly collection: Collection;
+  readonly #model: object;
   readonly #clock: Clock;
   readonly #positions: Positions;
   readonly #onRead: () => void;
@@ -75,6 +79,7 @@ export class Log {
     onRead: () => void = () => undefined,
   ) {
     this.#onRead = onRead;
+    this.#model = models.DeliveryEntry;
     this.collection = models.DeliveryEntry.collection;
     this.#clock = clock;
     this.#positions = positions;
@@ -84,11 +89,38 @@ export class Log {
   async readEnd(recipient: string): Promise<LogEnd> {
     const provedAt = this.#clock.now();
     const projection = { position: 1, createdAt: 1, 'origin.node': 1 };
-    const last = await this.collection.findOne({ recipient }, { projection, sort: { position: -1 } });
-    const { position = 0, createdAt, origin } = (last ?? {}) as Partial<StoredEntry>;
+    const sort = { position: -1 } as const;
+    const last = await this.collection.findOne({ recipient }, { projection, sort });
+    const { position = 0, createdAt, origin }: Document = last ?? {};
+    if (!isPosition(position)) return this.#readSoundEnd(recipient, provedAt);
+    return this.#learnEnd(recipient, { position, createdAt, node: origin?.node }, provedAt);
+  }
+
+  /** The last entry that has a position: others may be above it in the order of the index. */
+  async #readSoundEnd(recipient: string, provedAt: number): Promise<LogEnd> {
+    const newestFirst = this.collection.find({ recipient }, { projection: { position: 1 } }).sort({ position: -1 });
+    for await (const { position } of newestFirst) {
+      // A list takes each of its positions.
+      const positions = [position].flat().filter(isPosition);
+      if (positions.length === 0) continue;
+      return this.#learnEnd(recipient, { position: Math.max(...positions) }, provedAt);
+    }
+    return this.#learnEnd(recipient, { position: 0 }, provedAt);
+  }
+
+  #learnEnd(recipient: string, { position, createdAt, node }: Document, provedAt: number): LogEnd {
     this.#positions.forget(recipient);
-    this.#positions.learn(recipient, Number(position), provedAt);
-    return { position: Number(position), createdAt: createdAt?.getTime() ?? 0, node: origin?.node };
+    this.#positions.learn(recipient, position, provedAt);
+    return {
+      position,
+      createdAt: isTime(createdAt) ? createdAt.getTime() : 0,
+      node: typeof node === 'string' ? node : undefined,
+    };
+  }
+
+  /** What a document means; `undefined`: it can be sent to nobody. */
+  sound<T extends object>(document: object): T | undefined {
+    return toSoundEntry<T>(this.#model, document);
   }
 
   /** The last position of a recipient; 0: none. */
@@ -109,14 +141,18 @@ export class Log {
       .sort({ position: 1 })
       .limit(limit);
     const entries: Entry[] = [];
+    let count = 0;
     let characters = 0;
     for await (const document of documents) {
-      const entry = fromDocument(document as unknown as StoredEntry, recipient);
+      count += 1;
+      const stored = this.sound<StoredEntry>(document);
+      if (stored === undefined) continue;
+      const entry = fromDocument(stored, recipient);
       entries.push(entry);
       characters += entry.body.length;
       if (characters > READ_MAX_CHARACTERS) return { entries, isLast: false };
     }
-    return { entries, isLast: entries.length < limit };
+    return { entries, isLast: count < limit };
   }
 
   /**
@@ -131,13 +167,14 @@ export class Log {
     let count = 0;
     let characters = 0;
     for await (const document of documents) {
-      const stored = document as unknown as StoredEntry;
+      const stored = this.sound<StoredEntry>(document);
+      count += 1;
+      characters += stored?.body?.length ?? 0;
+      if (count === limit || characters > WAITING_MAX_CHARACTERS) return undefined;
+      if (stored === undefined) continue;
       const own = found.get(stored.recipient);
       if (own === undefined) found.set(stored.recipient, [stored]);
       else own.push(stored);
-      count += 1;
-      characters += stored.body?.length ?? 0;
-      if (count === limit || characters > WAITING_MAX_CHARACTERS) return undefined;
     }
     return devices.map((device) =>
       (found.get(device.recipient.key) ?? [])
@@ -167,10 +204,12 @@ export class Log {
       .sort({ position: -1 });
     const recent: { last?: number; lowest?: number } = {};
     for await (const { position, createdAt } of newestFirst) {
-      recent.last ??= Number(position);
+      if (!isPosition(position)) continue;
+      recent.last ??= position;
       // A purged entry has no time, and is old.
-      const age = time - (createdAt === undefined ? 0 : (createdAt as Date).getTime());
-      if (age <= 0) recent.lowest = Number(position);
+      if (createdAt !== undefined && !isTime(createdAt)) continue;
+      const age = time - (createdAt?.getTime() ?? 0);
+      if (age <= 0) recent.lowest = position;
       // An entry below may have been created later, if it was stored faster.
       else if (age > STORING_MAX_MS) break;
     }
@@ -181,7 +220,11 @@ export class Log {
   async readSince(time: number): Promise<{ recipient: string; position: number; createdAt: number }[]> {
     const projection = { _id: 0, recipient: 1, position: 1, createdAt: 1 };
     const found = await this.collection.find({ createdAt: { $gte: new Date(time) } }, { projection }).toArray();
-    return found.map(({ recipient, position, createdAt }) => ({ recipient, position, createdAt: createdAt.getTime() }));
+    return found.flatMap(({ recipient, position, createdAt }) =>
+      typeof recipient === 'string' && isPosition(position) && isTime(createdAt)
+        ? { recipient, position, createdAt: createdAt.getTime() }
+        : [],
+    );
   }
 
   /** How many entries were created from a time on and before another one. */
@@ -189,8 +232,27 @@ export class Log {
     return this.collection.countDocuments({ createdAt: { $gte: new Date(from), $lt: new Date(to) } });
   }
 
-  /** The write that notes an outcome for a device, for a bulk write. */
-  toOutcomeUpdate(recipient: string, deviceId: string, { positions, at, expiry }: Outcome) {
+  /** Notes outcomes for devices. */
+  async noteOutcomes(updates: readonly OutcomeUpdate[]): Promise<void> {
+    const write = () => this.collection.bulkWrite(updates as never, { ordered: false });
+    try {
+      await write();
+    } catch (error) {
+      if (!isWrongType(error)) throw error;
+      // One entry with outcomes that are no list would keep those of all devices from being stored.
+      const isNoList = { outcomes: { $exists: true, $not: { $type: 'array' } } };
+      const faulty = updates.map(({ updateMany: { filter } }) => ({
+        recipient: filter.recipient,
+        position: filter.position,
+        ...isNoList,
+      }));
+      await this.collection.updateMany({ $or: faulty } as never, { $unset: { outcomes: '' } });
+      await write();
+    }
+  }
+
+  /** The write that notes an outcome for a device, for {@link noteOutcomes}. */
+  toOutcomeUpdate(recipient: string, deviceId: string, { positions, at, expiry }: Outcome): OutcomeUpdate {
     const outcome = { device: deviceId, at: new Date(at), ...(expiry && { expiry }) };
     return {
       updateMany: {
@@ -205,6 +267,25 @@ export class Log {
     await this.collection.updateOne({ _id: id as never }, { $set: { pushedAt: new Date(this.#clock.now()) } });
   }
 }
+
+/** See {@link Log.toOutcomeUpdate}. */
+interface OutcomeUpdate {
+  readonly updateMany: {
+    readonly filter: {
+      readonly recipient: string;
+      readonly position: { readonly $in: readonly number[] };
+      readonly 'outcomes.device': object;
+    };
+    readonly update: object;
+  };
+}
+
+/** Whether the database refused an update because of the type of a stored value. */
+const isWrongType = (error: unknown): boolean => {
+  const { writeErrors = [] } = error as { writeErrors?: { code?: number } | { code?: number }[] };
+  return [writeErrors].flat().some(({ code }) => code === BAD_VALUE);
+};
+const BAD_VALUE = 2;
 
 /**
  * One scan of each log, in order of positions. Of two scans the second could find an entry although the first has not found one

@@ -1,7 +1,11 @@
-import type { Collection, Model } from 'mongoose';
+import { isDeepStrictEqual } from 'node:util';
+import type { Collection, Model, mongo } from 'mongoose';
 import type { DeliveryRecipient, ExpiryReason } from '#shared/models/delivery.js';
-import type { KeyedRecipient } from '../message.js';
+import { noteFaults } from '../../../models/index.js';
+import { type KeyedRecipient, parseRecipient } from '../message.js';
 import { type AckedByNamespace, ackedThrough } from './acked.js';
+import { EMPTY_MAILBOX, type Mailbox, type StoredDevice, type StoredExpiration } from './mailbox.js';
+import { areSoundDevices, isSoundMailbox, toSoundMailbox } from './sound-mailbox.js';
 
 /** Devices with a resync flag. Beyond that every device that is not known counts as flagged. */
 const RESYNC_FLAGS_MAX = 200;
@@ -17,54 +21,6 @@ export interface Device {
   readonly deviceId: string;
 }
 
-/** A device of a mailbox, as it is stored. */
-export interface StoredDevice {
-  readonly id: string;
-  /** Messages up to this position were never meant for it. */
-  readonly start: number;
-  readonly acked: AckedByNamespace;
-  /** Rises with each write of `acked`. */
-  readonly revision: number;
-  /** By namespace: the highest position that was sent to a socket. */
-  readonly sent: Readonly<Record<string, number>>;
-  readonly seenAt: Date;
-  readonly connectedAt: Date;
-  /** Ids of the nodes that it is connected to. */
-  readonly nodes?: readonly string[];
-}
-
-/** Messages that expired at once: all up to `upTo` that `acked` does not cover. */
-export interface StoredExpiration {
-  /** `null`: no device was known. */
-  readonly device: string | null;
-  readonly reason: ExpiryReason;
-  readonly start: number;
-  readonly acked: AckedByNamespace;
-  readonly upTo: number;
-  readonly at: Date;
-}
-
-/** What is stored of a recipient besides the log. */
-export interface Mailbox {
-  /** What is above this position, and was stored while there was no device, waits for the first one. */
-  readonly start: number;
-  readonly devices: readonly StoredDevice[];
-  /** Devices that lost messages and have not been notified; `null`: the first device, which is not known yet. */
-  readonly resyncFlags: readonly (string | null)[];
-  /** There were too many flags, so every device that is not known counts as flagged. */
-  readonly flagsUnknownDevices: boolean;
-  readonly expirations: readonly StoredExpiration[];
-}
-
-/** The mailbox of a recipient who never had a device. */
-export const EMPTY_MAILBOX: Mailbox = {
-  start: 0,
-  devices: [],
-  resyncFlags: [],
-  flagsUnknownDevices: false,
-  expirations: [],
-};
-
 /** A change to a stored device. */
 export interface DeviceChange {
   readonly acked: AckedByNamespace;
@@ -78,15 +34,62 @@ export interface DeviceChange {
 /** The mailboxes in the database: one document for each recipient who ever had a device. */
 export class Mailboxes {
   readonly collection: Collection;
+  readonly #model: object;
 
   constructor(model: Model<DeliveryRecipient>) {
+    this.#model = model;
     this.collection = model.collection;
   }
 
   /** By key. A recipient who never had a device is missing. */
   async find(recipients: readonly string[]): Promise<Map<string, Mailbox>> {
     const documents = await this.collection.find({ _id: { $in: [...new Set(recipients)] as never[] } }).toArray();
-    return new Map(documents.map((document) => [String(document._id), { ...EMPTY_MAILBOX, ...(document as object) }]));
+    const mailboxes = new Map<string, Mailbox>();
+    for (const document of documents) {
+      const isSound = isSoundMailbox(document);
+      mailboxes.set(String(document._id), isSound ? { ...EMPTY_MAILBOX, ...document } : await this.#repair(document));
+    }
+    return mailboxes;
+  }
+
+  /**
+   * Makes a stored mailbox what the gateway writes: updates of what has a wrong type fail, for this recipient and for all others
+   * that are written together.
+   */
+  async #repair(stored: mongo.Document): Promise<Mailbox> {
+    const sound = toSoundMailbox(stored, new Date());
+    const fields = Object.keys(sound) as (keyof Mailbox)[];
+    noteFaults(
+      this.#model,
+      stored,
+      fields.filter((field) => field in stored && !isDeepStrictEqual(stored[field], sound[field])),
+    );
+    const unchanged = fields.map((field) => ({
+      [field]: field in stored ? { $eq: stored[field] } : { $exists: false },
+    }));
+    const isOfThis = { _id: stored['_id'], $and: unchanged };
+    const { matchedCount } = await this.collection.updateOne(isOfThis as never, { $set: sound } as never);
+    return matchedCount > 0 ? sound : this.get(String(stored['_id']));
+  }
+
+  /** Mailboxes with a device that was seen before a time, and their devices; at most so many. */
+  async findSeenBefore(
+    time: number,
+    limit: number,
+  ): Promise<{ recipient: KeyedRecipient; devices: readonly StoredDevice[] }[]> {
+    const found = this.collection.find({ 'devices.seenAt': { $lt: new Date(time) } }, { projection: { devices: 1 } });
+    const mailboxes: { recipient: KeyedRecipient; devices: readonly StoredDevice[] }[] = [];
+    for await (const { _id, devices } of found) {
+      const recipient = parseRecipient(String(_id));
+      if (recipient === undefined) noteFaults(this.#model, { _id }, ['_id']);
+      else
+        mailboxes.push({
+          recipient,
+          devices: areSoundDevices(devices) ? devices : (await this.get(recipient.key)).devices,
+        });
+      if (mailboxes.length === limit) break;
+    }
+    return mailboxes;
   }
 
   /** The mailbox of one recipient, empty if there is none. */

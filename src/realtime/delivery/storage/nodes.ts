@@ -1,8 +1,9 @@
 import type { Collection, Model } from 'mongoose';
 import type { DeliveryNode } from '#shared/models/delivery.js';
+import { readDate } from '../../../models/index.js';
 import type { Clock } from '../../../platform/time/clock.js';
 import { newId } from '../message.js';
-import type { StoredDevice } from './mailboxes.js';
+import type { StoredDevice } from './mailbox.js';
 
 /** A node without a heartbeat for this long is dead. */
 const ALIVE_MS = 30_000;
@@ -44,7 +45,7 @@ export class Nodes {
     const ids = new Set(devices.flatMap(({ nodes = [] }) => nodes));
     const filter = { _id: { $in: [...ids] as never[] } };
     const found = ids.size === 0 ? [] : await this.#collection.find(filter, { projection: { seenAt: 1 } }).toArray();
-    const times = new Map(found.map(({ _id, seenAt }) => [String(_id), (seenAt as Date).getTime()]));
+    const times = new Map(found.map(({ _id, seenAt }) => [String(_id), readDate(seenAt)?.getTime() ?? 0]));
     times.set(this.own, now);
     const timesOf = ({ nodes = [] }: StoredDevice): number[] => nodes.flatMap((node) => times.get(node) ?? []);
     return {

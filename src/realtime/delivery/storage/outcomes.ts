@@ -1,7 +1,7 @@
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import type { MessageOrigin } from '../message.js';
 import { isAcked } from './acked.js';
-import type { Mailbox, StoredDevice, StoredExpiration } from './mailboxes.js';
+import type { Mailbox, StoredDevice, StoredExpiration } from './mailbox.js';
 
 /** The states of a message on a device, the furthest one first. */
 const STATES = ['acked', 'pushed', 'sent', 'queued', 'expired'] as const;

@@ -1,7 +1,7 @@
 import { EVERYWHERE } from '../message.js';
 import { highestAcked, lowestAcked } from './acked.js';
 import { PURGED } from './entry.js';
-import type { StoredDevice } from './mailboxes.js';
+import type { StoredDevice } from './mailbox.js';
 
 interface PendingQuery {
   /** Key of the recipient. */

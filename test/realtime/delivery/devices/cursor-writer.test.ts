@@ -24,7 +24,7 @@ async function write(
   const written: Written[] = [];
   const log = {
     toOutcomeUpdate: (_recipient: string, _deviceId: string, outcome: Written) => outcome,
-    collection: { bulkWrite: async (updates: readonly Written[]) => void written.push(...updates) },
+    noteOutcomes: async (updates: readonly Written[]) => void written.push(...updates),
   };
   const writer = new CursorWriter({
     log,

@@ -232,6 +232,17 @@ describe('an expired message', () => {
     await expectReasons(alone, 'cleared', [{ d: 'EXPIRED_CLEARED' }]);
   });
 
+  test('what is stored of it was cut off', async () => {
+    await away(alone, 'torn', 'd');
+    const id = await send(alone, 'torn/m');
+    await environment.modelsOfAlone.DeliveryEntry.updateOne({ _id: id }, { body: '["m",' });
+    const back = await openApplication(alone, { user: 'torn', deviceId: 'd' });
+    await until(() => back.resyncs() === 1);
+    await until(async () => (await ask(alone, 'torn', 'event=m')).messages[0]?.state === 'expired');
+    await expectReasons(alone, 'torn', [{ d: 'EXPIRED_UNREADABLE' }]);
+    back.close();
+  });
+
   test('a device of a push site starts over', async () => {
     environment.website.rooms.set('token-8', ['user_8']);
     const client = await connectSite(alone, news.name, { token: 'token-8', deviceId: 'd', isHeld: true });

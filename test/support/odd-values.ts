@@ -1,0 +1,57 @@
+import { mongo, Types } from 'mongoose';
+
+/** What a service in another language, or a repair by hand, may have stored in a field. */
+const odd: Record<string, () => unknown> = {
+  missing: () => undefined,
+  null: () => null,
+  string: () => 'odd',
+  number: () => 42.5,
+  array: () => [null, 'odd', { odd: true }, 7],
+  object: () => ({ odd: { deeper: [1] } }),
+  date: () => new Date('2020-01-01T00:00:00Z'),
+  id: () => new Types.ObjectId(),
+  'id as text': () => String(new Types.ObjectId()),
+};
+
+/** The same for a time. */
+const oddTimes: Record<string, () => unknown> = {
+  ...odd,
+  'date as text': () => '2020-01-01T00:00:00+01:00',
+  'date as number': () => 1_577_833_200_000,
+  dates: () => [new Date('2020-01-01T00:00:00Z'), new Date()],
+  'empty array': () => [],
+  NaN: () => Number.NaN,
+  timestamp: () => new mongo.Timestamp({ t: 1_577_833_200, i: 1 }),
+  binary: () => new mongo.Binary(Buffer.from('odd')),
+  pattern: () => /odd/,
+  'lowest key': () => new mongo.MinKey(),
+};
+
+/** The same for a position, and for what counts. None is a number that the gateway could have stored. */
+const oddNumbers: Record<string, () => unknown> = {
+  ...odd,
+  number: () => 0.5,
+  NaN: () => Number.NaN,
+  negative: () => -7,
+  'beyond whole numbers': () => 1e300,
+  endless: () => Number.POSITIVE_INFINITY,
+  long: () => mongo.Long.fromNumber(1),
+  double: () => new mongo.Double(1),
+  decimal: () => mongo.Decimal128.fromString('1'),
+  'number as text': () => '1',
+  numbers: () => [70, 80],
+};
+
+/** Each field gets every third value, beginning at another one, so that a collection gets them all. */
+let share = 3;
+
+/** From now on each field gets every value. */
+export const storeAllVariants = (): void => {
+  share = 1;
+};
+
+/** Odd values for a field, by name. @param place of the field among those of its model */
+export function oddValuesFor(type: string | undefined, place: number): [kind: string, make: () => unknown][] {
+  const values = type === 'Date' ? oddTimes : type === 'Number' ? oddNumbers : odd;
+  return Object.entries(values).filter((_, index) => (index + place) % share === 0);
+}
