@@ -78,11 +78,13 @@ export function defineGatewayModels(connection: Connection, context: { logger: L
 /** The fields that a projection includes; `undefined`: all. */
 function toSelection(projection: Record<string, unknown> | null | undefined): IsSelected | undefined {
   const entries = Object.entries(projection ?? {});
-  const isInclusive = entries.some(([, how]) => how === 1 || how === true);
+  const isInclusive = entries.some(([, how]) => how === 1 || how === true || isElementMatch(how));
   const named = new Set(entries.flatMap(([field, how]) => (isGone(how) === isInclusive ? [] : [toTop(field)])));
   if (isInclusive) return (field) => named.has(field) || (field === '_id' && !isGone(projection?.['_id'] ?? 1));
   return named.size === 0 ? undefined : (field) => !named.has(field);
 }
 
+/** A first element that matches: MongoDB returns no other fields then. `$slice` of a field alone returns all of them. */
+const isElementMatch = (how: unknown): boolean => typeof how === 'object' && how !== null && '$elemMatch' in how;
 const isGone = (how: unknown): boolean => how === 0 || how === false;
 const toTop = (field: string): string => field.split('.')[0] ?? field;
