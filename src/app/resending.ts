@@ -30,7 +30,9 @@ export async function resendAfterDeaths(
     const { changes, isCut } = await readChanges(mongo.connection, request);
     logger.info({ changes: changes.length, isCut }, 'a node died; sending again what it may not have sent');
     const last = toLastChanges(changes, mark);
-    for (const part of parts) await part.send(last);
+    const sent = await Promise.allSettled(parts.map((part) => part.send(last)));
+    const failed = sent.filter((one) => one.status === 'rejected');
+    if (failed.length > 0) throw new AggregateError(failed.map(({ reason }) => reason as unknown));
   };
 
   cluster.leases.onDeath(resend);

@@ -24,6 +24,8 @@ export interface ChangesRequest {
 
 /** Longer texts are not kept. */
 const VALUE_MAX = 100;
+/** Empty answers in a row after which the reading ends. The database waits up to a second before it gives one. */
+const EMPTY_ANSWERS_MAX = 30;
 
 const emptyChange = (collection: string, id: Types.ObjectId) => ({
   collection,
@@ -66,16 +68,36 @@ export async function readChanges(
   );
   const found = new Map<string, ReturnType<typeof emptyChange>>();
   try {
-    for (let count = 0; ; count += 1) {
+    let count = 0;
+    for (let empty = 0; empty < EMPTY_ANSWERS_MAX; ) {
       const event = (await stream.tryNext()) as unknown as mongo.Document | null;
-      if (event === null || event['clusterTime'].getHighBitsUnsigned() > until) break;
+      if (event === null) {
+        // The database answers before it has read on to the end: a router of a sharded cluster always does so first, and each
+        // after a second in which it has found nothing.
+        if ((secondsOf(stream.resumeToken) ?? until) >= until) break;
+        empty += 1;
+        continue;
+      }
+      if (event['clusterTime'].getHighBitsUnsigned() > until) break;
       if (count === limit) return { changes: [...found.values()], isCut: true };
       take(found, event);
+      count += 1;
+      empty = 0;
     }
   } finally {
     await stream.close();
   }
   return { changes: [...found.values()], isCut: false };
+}
+
+/**
+ * How far a change stream was read. The text of a token begins with the type of a time, its seconds, and its number among those of
+ * the second. @returns `undefined` for a token of another form
+ */
+function secondsOf(token: unknown): number | undefined {
+  const { _data } = (token ?? {}) as { readonly _data?: unknown };
+  const [, seconds] = typeof _data === 'string' ? (/^82([0-9a-f]{8})/i.exec(_data) ?? []) : [];
+  return seconds === undefined ? undefined : Number.parseInt(seconds, 16);
 }
 
 function take(found: Map<string, ReturnType<typeof emptyChange>>, event: mongo.Document): void {
