@@ -36,10 +36,11 @@ export async function openNetwork(base: Base, parts: Parts): Promise<{ port: num
   openEventNamespaces(base, parts, bounds);
   const server = createHttpServer(createRoutes(base, parts, allowsOrigin), config.http);
   bounds.connectionBounds.boundTcp(server);
-  const stopAccepting = createStopAccepting(server, clock);
-  draining.stopsAcceptingBy(stopAccepting);
   const { isDraining } = health;
   attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock: steadyClock, logger, metrics, traffic });
+  // After the listeners of Socket.IO, which keep requests for it from those before them.
+  const stopAccepting = createStopAccepting(server, clock);
+  draining.stopsAcceptingBy(stopAccepting);
   reportMissingServerParts(io, logger);
   limitUnanswered(server, { logger, metrics });
   const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);

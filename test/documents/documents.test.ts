@@ -19,8 +19,8 @@ const asJson = <T>(document: T): T => JSON.parse(JSON.stringify(document));
 /** Everything that `context` could be asked for while integrations are declared, before anything is done with it. */
 // biome-ignore lint/suspicious/noExplicitAny: it stands for every type
 const anything: any = new Proxy(() => anything, { get: () => anything, apply: () => anything });
-// Integrations copy their context, and a copy has only what is its own: settings and models are asked for at once.
-const own = { ...anything, config: anything, models: anything };
+// Integrations copy their context, and a copy has only what is its own: this is asked for at once.
+const own = { ...anything, config: anything, models: anything, onHeard: anything };
 const integrations = createIntegrations(new Proxy(own, { get: () => anything }));
 
 test('the OpenAPI document is valid', async () => {

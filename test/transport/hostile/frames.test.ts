@@ -220,6 +220,8 @@ const UNKNOWN_TRANSPORT = 'Transport unknown: this server takes websocket only; 
 const UNKNOWN_SESSION =
   'Session ID unknown: the connection has ended, or is on another node; polling needs sticky sessions';
 
+const UNSUPPORTED_PROTOCOL = 'Unsupported protocol version: this server takes clients of Socket.IO 3 and 4';
+
 /** Requests for a connection that are not granted, and how. */
 const HANDSHAKES: Record<string, { query: string; code: number; message: string }> = {
   'polling, which is not allowed': { query: 'EIO=4&transport=polling', code: 0, message: UNKNOWN_TRANSPORT },
@@ -258,17 +260,16 @@ describe('an upgrade that is not granted', () => {
   test.each([
     ['an unknown session', 'EIO=4&transport=websocket&sid=unknown-session', UNKNOWN_SESSION],
     ['another transport', 'EIO=4&transport=polling', UNKNOWN_TRANSPORT],
+    ...['EIO=3', 'EIO=', 'EIO=5', 'EIO=4x', 'EIO=__proto__'].map((protocol) => [
+      `another protocol, ${protocol}`,
+      `${protocol}&transport=websocket`,
+      UNSUPPORTED_PROTOCOL,
+    ]),
   ])('is answered: %s', async (_name, query, message) => {
     const socket = new WebSocket(`${current().gateway.url}/socket.io/?${query}`);
     const [, response] = await once(socket, 'unexpected-response');
     expect(response.statusCode).toBe(400);
-    expect(await text(response)).toBe(message);
-    await current().expectUnharmed();
-  });
-
-  test.each(['EIO=3', 'EIO=', 'EIO=5', 'EIO=4x', 'EIO=__proto__'])('ends at once: %s', async (query) => {
-    const connection = await openRaw(current().gateway, query);
-    expect(await connection.next()).toBeUndefined();
+    expect(await text(response)).toContain(message);
     await current().expectUnharmed();
   });
 });
