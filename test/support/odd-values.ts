@@ -50,8 +50,17 @@ export const storeAllVariants = (): void => {
   share = 1;
 };
 
-/** Odd values for a field, by name. @param place of the field among those of its model */
-export function oddValuesFor(type: string | undefined, place: number): [kind: string, make: () => unknown][] {
+/**
+ * Odd values for a field, by name.
+ * @param place of the field among those of its model
+ * @param fewer how many times fewer a field gets, of a collection with many fields, unless each gets every value
+ */
+export function oddValuesFor(
+  type: string | undefined,
+  place: number,
+  fewer = 1,
+): [kind: string, make: () => unknown][] {
   const values = type === 'Date' ? oddTimes : type === 'Number' ? oddNumbers : odd;
-  return Object.entries(values).filter((_, index) => (index + place) % share === 0);
+  const every = share === 1 ? 1 : share * fewer;
+  return Object.entries(values).filter((_, index) => (index + place) % every === 0);
 }
