@@ -28,3 +28,9 @@ test.each(databases.flatMap((database) => seeds.map((seed) => ({ ...database, se
   'after any history every client shows what is stored, with a database that is $name (seed $seed)',
   ({ faults, seed }) => expectAgreement(environment, { seed, acts: ACTS, faults }),
 );
+
+test.each(seeds.map((seed) => ({ seed })))(
+  'after a history in which a node dies every client shows what is stored (seed $seed)',
+  ({ seed }) =>
+    expectAgreement(environment, { seed, acts: ACTS, faults: { chance: 0.2, longestMs: 200 }, hasDeath: true }),
+);

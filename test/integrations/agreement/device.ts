@@ -34,7 +34,7 @@ export async function openConnection(environment: TestEnvironment, user: TestUse
   const shown = {
     team: followTeam(team, user.id),
     support: followSupport(chat, user.id),
-    community: followCommunity(environment, chat, { user, node }),
+    community: followCommunity(environment, chat, { user, node: node % 2 }),
     presence: followPresence(chat),
   };
   const load = async (): Promise<void> => {

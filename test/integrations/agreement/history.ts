@@ -8,9 +8,12 @@ import { expectCounted, expectPresence, expectReads, expectSame } from './compar
 import { type Connection, createDevice, openConnection } from './device.js';
 import type { Play } from './play.js';
 import { createFaults, createScene, type Faults } from './scene.js';
+import { startThirdNode } from './third-node.js';
 
 /** How long clients may take to end with what is stored. */
 const SETTLED_MS = 60_000;
+/** A third node dies before this. */
+const DEATH_MS = 5000;
 /** Acts that are under way at once. */
 const TOGETHER_MAX = 12;
 
@@ -18,20 +21,24 @@ interface Options {
   readonly seed: number;
   readonly acts: number;
   readonly faults: Faults;
+  /** A third node takes part, and is killed in the middle of the history. */
+  readonly hasDeath?: boolean;
 }
 
 /** Plays a random history on two nodes, and compares what each client ends with, what is read then, and what is stored. */
-export async function expectAgreement(environment: TestEnvironment, options: Options): Promise<void> {
-  const { seed, acts, faults } = options;
+export async function expectAgreement(own: TestEnvironment, options: Options): Promise<void> {
+  const { seed, acts, faults, hasDeath = false } = options;
+  const third = hasDeath ? await startThirdNode(own) : undefined;
+  const environment = third?.environment ?? own;
   const random = createRandom(seed);
   const scene = await createScene(environment);
   const devices = scene.people.flatMap((user, index) =>
     Array.from({ length: index < 5 ? 2 : 1 }, () => createDevice(environment, user)),
   );
-  const play: Play = { environment, scene, random, devices };
-  await Promise.all(devices.map((device, index) => device.connect(index % 2)));
+  const play: Play = { environment, scene, random, devices, countNodes: () => (third?.isAlive() === true ? 3 : 2) };
+  await Promise.all(devices.map((device, index) => device.connect(index % play.countNodes())));
   for (const proxy of environment.proxies) proxy.rules = createFaults(random, faults);
-  await act(play, acts / 2);
+  await Promise.all([act(play, acts / 2), third?.dieAfter(random.integer(DEATH_MS), devices)]);
   await withBlocks(play, () => act(play, acts / 2));
   for (const proxy of environment.proxies) proxy.rules = {};
   await compare(play, `seed ${seed}`);
@@ -54,7 +61,7 @@ async function act(play: Play, count: number): Promise<void> {
     const device = random.pick(devices);
     const { connection } = device;
     const doAct = pickAct(random);
-    if (connection === undefined) begin(device.connect(random.integer(2)));
+    if (connection === undefined) begin(device.connect(random.integer(play.countNodes())));
     else if (random.chance(0.03)) device.disconnect();
     else begin(doAct(connection, play));
     while (underWay.size >= 1 + random.integer(TOGETHER_MAX)) await Promise.race(underWay);

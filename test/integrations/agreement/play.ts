@@ -9,6 +9,8 @@ export interface Play {
   readonly scene: Scene;
   readonly random: Random;
   readonly devices: readonly Device[];
+  /** Nodes that clients connect to. */
+  countNodes(): number;
 }
 
 /** Something that one client does. */

@@ -2,11 +2,13 @@ import { Types } from 'mongoose';
 import { type ClientOptions, connect, type TestClient } from '../../support/client.js';
 import type { TestEnvironment, TestUser } from '../../support/environment.js';
 import { startGatewayProcess } from '../../support/gateway-process.js';
-import { type Document, startMongoProxy } from '../../support/mongo-proxy.js';
+import { type Document, type MongoProxy, startMongoProxy } from '../../support/mongo-proxy.js';
 
 /** A node in a process of its own that can be killed between storing a change and sending it. */
 export interface DyingNode {
   readonly url: string;
+  /** In front of its database. */
+  readonly proxy: MongoProxy;
   open(user: TestUser, options?: ClientOptions): Promise<TestClient>;
   /**
    * Makes a call whose change is stored and never sent: the node never hears that it is stored.
@@ -38,6 +40,7 @@ export async function startDyingNode(environment: TestEnvironment): Promise<Dyin
   const forever = new Promise<never>(() => undefined);
   return {
     url: node.url,
+    proxy,
     async open(user, options = {}) {
       const claims = { uid: user.id, account_id: user.accountId };
       const client = await connect(node, { namespace: '/v1/conversation', claims, ...options });
