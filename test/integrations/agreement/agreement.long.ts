@@ -32,5 +32,5 @@ test.each(databases.flatMap((database) => seeds.map((seed) => ({ ...database, se
 test.each(seeds.map((seed) => ({ seed })))(
   'after a history in which a node dies every client shows what is stored (seed $seed)',
   ({ seed }) =>
-    expectAgreement(environment, { seed, acts: ACTS, faults: { chance: 0.2, longestMs: 200 }, hasDeath: true }),
+    expectAgreement(environment, { seed, acts: ACTS / 2, faults: { chance: 0.1, longestMs: 200 }, hasDeath: true }),
 );

@@ -13,6 +13,10 @@ export interface Faults {
   readonly lostChance?: number;
 }
 
+const WRITES = ['insert', 'update', 'findAndModify', 'bulkWrite', 'commitTransaction'];
+
+export const isWrite = (command: Document): boolean => WRITES.includes(nameOf(command));
+
 /** What the driver repeats under the same number is the same write. */
 const toWriteKey = ({ lsid, txnNumber, autocommit }: Document): string | undefined =>
   txnNumber === undefined || autocommit !== undefined ? undefined : `${JSON.stringify(lsid)} ${String(txnNumber)}`;
@@ -28,9 +32,8 @@ export const createFaults = (random: Random, { chance, longestMs, lostChance = 0
   const repeated = new Set<string>();
   const isLost = (command: Document): boolean => {
     if (lostChance === 0) return false;
-    const isWrite = ['insert', 'update', 'findAndModify', 'bulkWrite', 'commitTransaction'].includes(nameOf(command));
     const key = toWriteKey(command);
-    if (!isWrite || !random.chance(key !== undefined && repeated.has(key) ? 0.5 : lostChance)) return false;
+    if (!isWrite(command) || !random.chance(key !== undefined && repeated.has(key) ? 0.5 : lostChance)) return false;
     if (key !== undefined) repeated.add(key);
     return true;
   };

@@ -3,8 +3,11 @@ import type { TestEnvironment } from '../../support/environment.js';
 import { startDyingNode } from '../dying/dying-node.js';
 import { GoneError } from './ask.js';
 import type { Device } from './device.js';
+import { isWrite } from './scene.js';
 
 const THIRD = 2;
+/** So long before its death the node hears of no write that it is done. */
+const UNHEARD_MS = 500;
 
 /** A node in a process of its own. */
 export interface ThirdNode {
@@ -34,6 +37,9 @@ export async function startThirdNode(environment: TestEnvironment): Promise<Thir
     isAlive: () => isAlive,
     async dieAfter(delayMs, devices) {
       await sleep(delayMs);
+      const forever = new Promise<never>(() => undefined);
+      node.proxy.rules = { onReply: (reply, command) => (isWrite(command) ? forever : reply) };
+      await sleep(UNHEARD_MS);
       isAlive = false;
       await node.kill();
       for (const device of devices) {
