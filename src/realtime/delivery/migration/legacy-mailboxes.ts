@@ -94,7 +94,9 @@ export class LegacyMailboxes {
   /** The key of the next recipient, in order, of whom an entry is left. */
   async recipientOfEntryAfter(key: string): Promise<string | undefined> {
     const options = { projection: { recipient: 1 }, sort: { recipient: 1 } } as const;
-    const entry = await this.#entries.findOne({ recipient: { $gt: key } }, options);
+    // A list is above a key by any of its values: it would be found again and again.
+    const isAbove = { $gt: key, $not: { $type: 'array' } } as const;
+    const entry = await this.#entries.findOne({ recipient: isAbove }, options);
     return entry === null ? undefined : String(entry['recipient']);
   }
 
