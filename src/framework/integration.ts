@@ -33,7 +33,7 @@ export interface Resending {
   readonly collections: readonly string[];
   /**
    * Sends what is stored of documents that were changed. Mostly it was sent already, so it must be what clients can be told twice.
-   * The change may be by a user who is not known: nobody is told who could have a block with that user.
+   * The change may be by a user who is not known: users who could have a block with that user are not sent it.
    */
   send(changes: LastChanges): Promise<void>;
 }

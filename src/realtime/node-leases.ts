@@ -9,7 +9,7 @@ export const NODE_LEASE_MS = 9_000;
 const RENEW_EVERY_MS = NODE_LEASE_MS / 3;
 /** How long a node may take for the work after a death before another one takes it on. */
 const CLAIM_MS = 60_000;
-/** A death that nobody has noticed for so long concerns no client: those that are connected have connected since. */
+/** A death that no node has noticed for so long concerns no client: those that are connected have connected since. */
 const FORGET_MS = 600_000;
 
 /** A node that died. */
@@ -30,7 +30,7 @@ export interface NodeLeases {
   end(): Promise<void>;
 }
 
-/** For a single node, of whose death nobody is left to hear. */
+/** For a single node: there is no other one that could notice its death. */
 export const noLeases: NodeLeases = {
   begin: async () => undefined,
   onDeath: () => undefined,

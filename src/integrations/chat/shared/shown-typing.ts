@@ -36,7 +36,7 @@ export interface ShownTyping {
 }
 
 /**
- * Takes back typing indicators of which nobody has told the end: the node of the user died, Redis or the database was away. To be
+ * Takes back typing indicators whose end was not sent: the node of the user died, Redis or the database was away. To be
  * told of what this node sends; it hears by itself what others do. Those who have left the conversation meanwhile are told nothing.
  */
 export function createShownTyping(options: Options): ShownTyping {

@@ -74,7 +74,7 @@ export function createResending({ models }: Pick<Context, 'models'>, services: S
 
 const idsOf = (changes: readonly StoredChange[]) => changes.map(({ id }) => id);
 
-/** A conversation that would bring two accounts together is open to nobody. @throws any other error */
+/** No user may see a conversation that would bring two accounts together. @throws any other error */
 function ignoreUnread(error: unknown): void {
   if (!(error instanceof ChatError) || error.code !== 'NOT_FOUND') throw error;
 }

@@ -84,7 +84,7 @@ export class Purge {
     return found.length;
   }
 
-  /** Deletes what can be sent to nobody. If it says whose it is, the devices of that user are told that something was lost. */
+  /** Deletes entries that cannot be sent. If one names its recipient, the devices of that user get `_resync`. */
   async #giveUp(documents: readonly mongo.Document[]): Promise<void> {
     const flags: ReturnType<typeof toFlagUpdate>[] = [];
     for (const document of documents) {

@@ -49,7 +49,7 @@ export interface SentEntry extends Omit<EntryFields, 'body'> {
 export interface Entry extends EntryFields {
   /** Parsed from the body when it is needed first, and shared by all sockets that are sent the message. */
   readonly content: Content;
-  /** Whether the body is that of an event. What is not can be sent to nobody. */
+  /** Whether the body is that of an event. Another body cannot be sent. */
   readonly isReadable: boolean;
   /** Made when it is needed first, and shared by all sockets that are sent the message. */
   readonly sent: SentEntry;

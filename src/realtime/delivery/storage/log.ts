@@ -118,7 +118,7 @@ export class Log {
     };
   }
 
-  /** What a document means; `undefined`: it can be sent to nobody. */
+  /** What a document means; `undefined`: it cannot be sent. */
   sound<T extends object>(document: object): T | undefined {
     return toSoundEntry<T>(this.#model, document);
   }

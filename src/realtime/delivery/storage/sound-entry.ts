@@ -22,7 +22,7 @@ export const isTime = (value: unknown): value is Date => value instanceof Date &
 /**
  * What a document of the log means; the same object unless something in it is odd, which is logged. What cannot be read is left
  * out; a message without a time is as old as its id.
- * @returns `undefined`: it has no position or no namespace, so it cannot be sent to anybody
+ * @returns `undefined`: it has no position or no namespace, so it cannot be sent
  */
 export function toSoundEntry<Entry extends object>(model: object, document: object): Entry | undefined {
   const stored = document as Stored;
@@ -34,7 +34,7 @@ export function toSoundEntry<Entry extends object>(model: object, document: obje
   return isAddressed ? (sound as Entry) : undefined;
 }
 
-/** The recipient of a document of the log that can be sent to somebody; `undefined`: it cannot. */
+/** The recipient of a document of the log; `undefined`: it cannot be sent. */
 export function recipientOfStored({ recipient, position, namespace }: Stored): KeyedRecipient | undefined {
   const isAddressed = isPosition(position) && position > 0 && typeof namespace === 'string';
   return isAddressed && typeof recipient === 'string' ? parseRecipient(recipient) : undefined;
