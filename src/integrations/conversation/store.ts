@@ -12,8 +12,8 @@ import { ensureHeard, isAccessible, withMembers } from './access.js';
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
-import { createKnownConversations } from './known.js';
 import { createMessageQueue } from './message-queue.js';
+import { createOptimisticStore } from './optimistic-store.js';
 import { activeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 
@@ -63,7 +63,7 @@ export function createStore<D extends Description, M extends WireMessage>({
   work,
   write,
 }: Pick<ConversationDependencies<D, M>, 'models' | 'kind' | 'counters' | 'work'> & { readonly write: WriteTogether }) {
-  const known = createKnownConversations(models, kind, write);
+  const optimistic = createOptimisticStore(models, kind, write);
 
   /** @throws GatewayError `NOT_FOUND` */
   const storeActivity = async (
@@ -113,21 +113,21 @@ export function createStore<D extends Description, M extends WireMessage>({
       const unread_count = member.unread_count + (member.user.equals(viewer.userId) ? 0 : 1);
       record(member, { ...member, mentioned: isMentioned, unread_count });
     }
-    known.remember(viewer, { conversation, members, sender });
+    optimistic.remember(viewer, { conversation, members, sender });
     return { conversation, members, message, sender };
   };
 
   /** Messages of a group of which one was refused. Each of them is stored by itself. */
   const alone = new WeakSet<Item>();
 
-  /** The first of some messages, as far as they can be stored together and their conversation and senders are known. */
-  const findKnown = (items: readonly Item[]) => {
+  /** The first of some messages, as far as they can be stored together and their conversation and senders are remembered. */
+  const findRemembered = (items: readonly Item[]) => {
     const found = [];
     for (const [index, item] of items.entries()) {
       const isApart = index > 0 && items.slice(index - 1, index + 1).some((one) => alone.has(one));
       const { viewer, draft, pay } = item;
       const isUsual = !isApart && draft.mentions.length === 0;
-      const one = isUsual ? known.find(viewer, draft.conversationId) : undefined;
+      const one = isUsual ? optimistic.find(viewer, draft.conversationId) : undefined;
       if (one === undefined) break;
       found.push({ ...one, message: draft.message, pay });
     }
@@ -135,12 +135,12 @@ export function createStore<D extends Description, M extends WireMessage>({
   };
 
   const storeSome = async (items: readonly Item[], transaction: CountedTransaction): Promise<Stored[]> => {
-    const sent = findKnown(items);
+    const sent = findRemembered(items);
     const [first] = sent;
     if (first === undefined) return Promise.all(items.slice(0, 1).map((item) => storeByReading(item, transaction)));
     const { conversation, members } = first;
     for (const { pay } of sent) await pay(members.length);
-    const messages = await known.store(first, sent, transaction.session);
+    const messages = await optimistic.store(first, sent, transaction.session);
     return sent.flatMap(({ sender }, index) => {
       const message = messages[index];
       return message === undefined ? [] : { conversation, members, message, sender };
@@ -151,7 +151,7 @@ export function createStore<D extends Description, M extends WireMessage>({
     let tried = take();
     const storeTried = (transaction: CountedTransaction): Promise<Stored[]> => {
       const items = take();
-      tried = items.slice(0, Math.max(1, findKnown(items).length));
+      tried = items.slice(0, Math.max(1, findRemembered(items).length));
       return storeSome(tried, transaction);
     };
     const tellLate = (stored: readonly Stored[]) => Promise.all(stored.map((one, index) => tried[index]?.onLate(one)));

@@ -14,7 +14,7 @@ import {
   blockedUser,
   type Callers,
   ChatError,
-  createKnownConversations,
+  createRememberedConversations,
   NO_USERS,
   type UserCaller,
 } from '../shared/index.js';
@@ -30,7 +30,7 @@ export interface ChatAccess {
 }
 
 /** Access as last read, and the conditions that it is still the same. Of the chat only what decides about a message is. */
-interface KnownChatAccess extends ChatAccess {
+interface RememberedChatAccess extends ChatAccess {
   readonly conditions: readonly Write[];
 }
 
@@ -66,7 +66,7 @@ export function createAccess({
   blocks: Blocks;
   clock: Clock;
 }) {
-  const known = createKnownConversations<Chat>({ models, callers, clock });
+  const remembered = createRememberedConversations<Chat>({ models, callers, clock });
 
   /** Replaces values of other services that are not lists, so that entries can be added. */
   const mend = async (chat: Chat): Promise<void> => {
@@ -87,7 +87,7 @@ export function createAccess({
   const remember = (chat: Chat): void => {
     const { collectionName: collection } = models.Chat.collection;
     const conditions = [{ collection, expects: proofOf(chat, decisive) }];
-    known.remember(chat._id.toHexString(), { conversation: chat, users: chat.participants, conditions });
+    remembered.remember(chat._id.toHexString(), { conversation: chat, users: chat.participants, conditions });
   };
 
   const open = async (principal: Principal, id: string): Promise<ChatAccess> => {
@@ -116,14 +116,14 @@ export function createAccess({
     /** @throws ChatError `NOT_FOUND` for an unknown chat, or one that the caller is not in */
     open,
     /** The access as last read, for a write that has its conditions. */
-    known(principal: Principal, chatId: string): KnownChatAccess | undefined {
-      const found = known.find(principal, chatId);
+    remembered(principal: Principal, chatId: string): RememberedChatAccess | undefined {
+      const found = remembered.find(principal, chatId);
       if (found === undefined || !isIn(found.conversation, found.caller._id)) return undefined;
       const { caller, conversation: chat, conditions } = found;
       return { caller, chat, blocked: NO_USERS, isBlocked: false, conditions };
     },
-    /** To be called when a condition of known access did not hold. */
-    noteChange: (principal: Principal, chatId: string): void => known.noteChange(principal, chatId),
+    /** To be called when a condition of remembered access did not hold. */
+    noteChange: (principal: Principal, chatId: string): void => remembered.noteChange(principal, chatId),
     /** The same with the participants of now, for what follows from an event; `undefined`: the chat was deleted. */
     async again<A extends ChatAccess>(opened: A): Promise<A | undefined> {
       const found = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean<Pick<Chat, 'participants'>>();

@@ -99,7 +99,8 @@ function createRules({
     count: rateLimits.consumeMessage,
     uncount: rateLimits.refundMessage,
     open: (principal, { chatId }) => access.open(principal, chatId),
-    known: (principal, { chatId, replyToId }) => (replyToId == null ? access.known(principal, chatId) : undefined),
+    remembered: (principal, { chatId, replyToId }) =>
+      replyToId == null ? access.remembered(principal, chatId) : undefined,
     noteChange: (principal, { chatId }) => access.noteChange(principal, chatId),
     async ensureAllowed(principal, { draft, opened }) {
       const replyTo = await ensureReply(ensureHeard(opened).chat, draft.replyToId);

@@ -27,7 +27,7 @@ interface CallerInConversation {
 export type ReadCaller = (principal: Principal, conversation: string) => Promise<CallerInConversation>;
 
 /** A caller as last read. Only writes under the conditions of {@link toConditionsOf} may rely on it. */
-export interface KnownCaller {
+export interface RememberedCaller {
   readonly caller: UserCaller;
   readonly proof: Proof;
 }
@@ -35,7 +35,7 @@ export interface KnownCaller {
 /** The callers of a node. */
 export interface Callers {
   readonly read: ReadCaller;
-  known(principal: Principal): KnownCaller | undefined;
+  remembered(principal: Principal): RememberedCaller | undefined;
   /** To be called when they are not as remembered. */
   forget(principal: Principal): void;
 }
@@ -56,7 +56,7 @@ const USERS_MAX = 100;
  */
 export function createCallers({ callerOf, circleOf }: Pick<Authentication, 'callerOf' | 'circleOf'>): Callers {
   const remembered = createBoundedMap<Question>(REMEMBERED_MAX);
-  const callers = createBoundedMap<KnownCaller>(CALLERS_MAX);
+  const callers = createBoundedMap<RememberedCaller>(CALLERS_MAX);
 
   const read: ReadCaller = async (principal, conversation) => {
     if (principal.kind !== 'user') return { caller: await callerOf(principal), answer: () => undefined };
@@ -75,7 +75,7 @@ export function createCallers({ callerOf, circleOf }: Pick<Authentication, 'call
 
   return {
     read,
-    known: (principal) => (principal.kind === 'user' ? callers.get(principal.userId) : undefined),
+    remembered: (principal) => (principal.kind === 'user' ? callers.get(principal.userId) : undefined),
     forget(principal) {
       if (principal.kind === 'user') callers.delete(principal.userId);
     },
@@ -87,7 +87,7 @@ export function createCallers({ callerOf, circleOf }: Pick<Authentication, 'call
  * @param others also meet none of these filters
  */
 export function toConditionsOf(
-  { caller: { _id }, proof }: KnownCaller,
+  { caller: { _id }, proof }: RememberedCaller,
   {
     collection,
     others,

@@ -25,7 +25,6 @@ export type { Authentication, Caller, UserCaller } from './authentication.js';
 export { blockedUser, ChatError, wordsOf } from './chat-error.js';
 export type { Callers, Question, ReadCaller } from './circles.js';
 export { groupByUser } from './group-by-user.js';
-export { createKnownConversations } from './known.js';
 export {
   type Cursor,
   createMessageLog,
@@ -36,6 +35,7 @@ export {
   type StoredMessage,
 } from './messages/index.js';
 export { createNewestByUser } from './newest-by-user.js';
+export { createRememberedConversations } from './remembered-conversations.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { type ChatServices, createChatServices } from './services.js';
 export { createShownTyping, type ShownTyping } from './shown-typing.js';

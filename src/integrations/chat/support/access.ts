@@ -49,7 +49,7 @@ export interface UserAccess extends Access {
 }
 
 /** Access as last read, and the conditions that it is still the same. */
-interface KnownAccess extends Access {
+interface RememberedAccess extends Access {
   readonly conditions: readonly Write[];
 }
 
@@ -141,13 +141,13 @@ export function createAccess({ models, callers, blocks, clock }: Dependencies) {
     /** @throws ChatError `NOT_FOUND` for an unknown conversation, or one without access */
     open,
     /** The access as remembered, for a write that has its conditions. */
-    known(principal: Principal, conversationId: string): KnownAccess | undefined {
+    remembered(principal: Principal, conversationId: string): RememberedAccess | undefined {
       const found = remembered.find(principal, conversationId);
       if (found === undefined || !mayOpen(found.caller, found.conversation)) return undefined;
       const { caller, conversation, conditions } = found;
       return { ...toAccess(caller, conversation, NONE_EXCLUDED), conditions };
     },
-    /** To be called when a condition of known access did not hold. */
+    /** To be called when a condition of remembered access did not hold. */
     noteChange: (principal: Principal, conversationId: string): void =>
       remembered.noteChange(principal, conversationId),
     /** As `open`; visitors have no access. */

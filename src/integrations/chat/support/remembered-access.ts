@@ -1,6 +1,6 @@
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../../platform/time/clock.js';
-import { type Caller, type Callers, createKnownConversations } from '../shared/index.js';
+import { type Caller, type Callers, createRememberedConversations } from '../shared/index.js';
 import { accountableIn, toForeign } from './accounts.js';
 import type { StoredConversation } from './stored-conversations.js';
 
@@ -15,7 +15,7 @@ interface Dependencies {
  * users have access and no two have a block: for these, few conditions tell that nothing has changed.
  */
 export function createRememberedAccess(dependencies: Dependencies) {
-  const { find, noteChange, ...known } = createKnownConversations<StoredConversation>(dependencies);
+  const { find, noteChange, ...remembered } = createRememberedConversations<StoredConversation>(dependencies);
   return {
     find,
     noteChange,
@@ -29,10 +29,10 @@ export function createRememberedAccess(dependencies: Dependencies) {
       const isUsual = caller.kind === 'user' && status !== 'closed' && isOfDepartment === (departmentId !== null);
       const foreign = isUsual && !isOfDepartment ? toForeign(caller.account) : undefined;
       if (!isUsual || (!isOfDepartment && foreign === undefined)) {
-        known.forget(id);
+        remembered.forget(id);
         return;
       }
-      known.remember(id, {
+      remembered.remember(id, {
         conversation: found,
         users: [...accountableIn(conversation), ...members],
         conditions,

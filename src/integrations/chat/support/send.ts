@@ -80,8 +80,8 @@ const createRules = ({
   count: (principal) => meter.consume(toIdentity(principal)),
   uncount: (principal) => meter.refund(toIdentity(principal)),
   open: (principal, { conversationId }) => access.open(principal, conversationId),
-  known: (principal, { conversationId, file }) =>
-    file === undefined ? access.known(principal, conversationId) : undefined,
+  remembered: (principal, { conversationId, file }) =>
+    file === undefined ? access.remembered(principal, conversationId) : undefined,
   noteChange: (principal, { conversationId }) => access.noteChange(principal, conversationId),
   async ensureAllowed(principal, { opened }) {
     ensureOpen(opened.conversation);

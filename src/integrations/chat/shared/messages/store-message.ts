@@ -42,7 +42,7 @@ export interface SendingRules<M, D, A> {
   /** @throws the refusal of a caller without access */
   open(principal: Principal, draft: D): Promise<A>;
   /** The access as remembered, if that is enough to store the draft under conditions. */
-  known(principal: Principal, draft: D): (A & { readonly conditions: readonly Write[] }) | undefined;
+  remembered(principal: Principal, draft: D): (A & { readonly conditions: readonly Write[] }) | undefined;
   /** To be called when a condition did not hold. */
   noteChange(principal: Principal, draft: D): void;
   /** Pays for a message. @returns the access, with what was read. @throws the refusal of the message */
@@ -125,10 +125,10 @@ export function createStoreMessage<
     }
   };
 
-  const findKnown = (principal: Principal, draft: D): Checked<M, A> | undefined => {
+  const findRemembered = (principal: Principal, draft: D): Checked<M, A> | undefined => {
     if (log.sentUpTo(rules.parentOf(draft)) === undefined) return undefined;
-    const known = rules.known(principal, draft);
-    return known && { opened: known, conditions: known.conditions };
+    const opened = rules.remembered(principal, draft);
+    return opened && { opened, conditions: opened.conditions };
   };
 
   /** @throws the refusal of the message */
@@ -139,7 +139,7 @@ export function createStoreMessage<
       if (draft.clientMessageId == null) throw limited;
       return findRetried(await rules.open(principal, draft), draft, limited);
     }
-    const checked = findKnown(principal, draft) ?? (await checkByReading(principal, draft));
+    const checked = findRemembered(principal, draft) ?? (await checkByReading(principal, draft));
     if (checked.stored !== undefined) await rules.uncount(principal);
     return checked;
   };

@@ -14,7 +14,7 @@ const REMEMBERED_MAX = 5000;
 const PAUSE_MS = 10_000;
 
 /** A conversation in which no two users have a block, as last read. */
-export interface KnownConversation<C> {
+export interface RememberedConversation<C> {
   readonly conversation: C;
   /** All users on whom the access of one of them can depend. */
   readonly users: readonly Types.ObjectId[];
@@ -27,7 +27,7 @@ export interface KnownConversation<C> {
 }
 
 /** What is remembered of a conversation and a caller. */
-export interface KnownAccess<C> {
+export interface RememberedAccess<C> {
   readonly caller: UserCaller;
   readonly conversation: C;
   /** A write that relies on the rest must have these conditions. */
@@ -44,30 +44,30 @@ interface Dependencies {
  * Remembers conversations and their callers, so that a message is stored without reading them: by one command that first looks
  * whether they are as remembered. So nothing is decided by what was remembered.
  */
-export function createKnownConversations<C>({ models, callers, clock }: Dependencies) {
-  const remembered = createBoundedMap<KnownConversation<C>>(REMEMBERED_MAX);
+export function createRememberedConversations<C>({ models, callers, clock }: Dependencies) {
+  const remembered = createBoundedMap<RememberedConversation<C>>(REMEMBERED_MAX);
   const pausedUntil = createBoundedMap<number>(REMEMBERED_MAX);
 
   return {
     /** @param id in the spelling of the database */
-    find(principal: Principal, id: string): KnownAccess<C> | undefined {
+    find(principal: Principal, id: string): RememberedAccess<C> | undefined {
       const found = remembered.get(id);
-      const known = found && callers.known(principal);
-      if (found === undefined || known === undefined) return undefined;
-      const { caller } = known;
+      const sender = found && callers.remembered(principal);
+      if (found === undefined || sender === undefined) return undefined;
+      const { caller } = sender;
       if (found.account !== undefined && found.account !== caller.account) return undefined;
       const others = found.users.filter((user) => !user.equals(caller._id));
       if (others.some((user) => caller.blocked.includes(user.toHexString()))) return undefined;
       const { collectionName: collection } = models.User.collection;
-      const ofUsers = toConditionsOf(known, { collection, others, filters: found.filters ?? [] });
+      const ofUsers = toConditionsOf(sender, { collection, others, filters: found.filters ?? [] });
       return { caller, conversation: found.conversation, conditions: [...found.conditions, ...ofUsers] };
     },
 
     /** Larger conversations, in which a message is paid for, are not remembered. */
-    remember(id: string, known: KnownConversation<C>): void {
+    remember(id: string, conversation: RememberedConversation<C>): void {
       const isPaused = (pausedUntil.get(id) ?? 0) > clock.now();
-      if (isPaused || pointsOf(amountsOfMessage(known.users.length)) > 0) remembered.delete(id);
-      else remembered.set(id, known);
+      if (isPaused || pointsOf(amountsOfMessage(conversation.users.length)) > 0) remembered.delete(id);
+      else remembered.set(id, conversation);
     },
 
     /** To be called when a conversation was read that is not to be remembered. */

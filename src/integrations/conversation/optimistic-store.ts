@@ -9,7 +9,7 @@ import type { WriteTogether } from '../../platform/mongo/write-together.js';
 import type { BlockedUser } from '../users/index.js';
 import { isAccessible } from './access.js';
 import type { ConversationKind } from './kind.js';
-import { createKnownWrites, type SentMessage } from './known-writes.js';
+import { createOptimisticWrites, type SentMessage } from './optimistic-writes.js';
 import type { Viewer } from './viewer.js';
 
 /** Conversations that a node remembers, and participants of one of them. */
@@ -19,7 +19,7 @@ const PARTICIPANTS_MAX = 50;
 const SENDERS_MAX = 10_000;
 
 /** A conversation of which a message probably changes no counters: all have unread messages, except possibly the sender. */
-export interface Known {
+export interface RememberedConversation {
   readonly conversation: Conversation & { readonly last_activity_at: Date };
   readonly members: readonly Member[];
   /** The user without unread messages; only this one can be the sender. */
@@ -29,24 +29,24 @@ export interface Known {
 }
 
 /** A conversation and a sender who has no block with any of its members. */
-export interface KnownToSender extends Known {
+export interface RememberedToSender extends RememberedConversation {
   readonly sender: BlockedUser;
 }
 
 /**
- * Stores messages without reading their conversation and senders first. The writes match the documents only as they are
- * remembered, and the database counts what matched. So nothing is decided by what was remembered: another participant, a
- * message that was read, a block or another name of a sender makes a write fail, and the messages are stored anew by reading
+ * Stores messages optimistically, without reading their conversation and senders first. The writes match the documents only as
+ * they are remembered, and the database counts what matched. So nothing is decided by what was remembered: another participant,
+ * a message that was read, a block or another name of a sender makes a write fail, and the messages are stored anew by reading
  * everything. When another node has stored a later message, only the time of that is read.
  */
-export function createKnownConversations(
+export function createOptimisticStore(
   models: Pick<Models, 'Member' | 'User'>,
   kind: Pick<ConversationKind, 'conversations' | 'messages'>,
   write: WriteTogether,
 ) {
-  const remembered = createBoundedMap<Known>(REMEMBERED_MAX);
+  const remembered = createBoundedMap<RememberedConversation>(REMEMBERED_MAX);
   const senders = createBoundedMap<BlockedUser>(SENDERS_MAX);
-  const toWrites = createKnownWrites(models, kind);
+  const toWrites = createOptimisticWrites(models, kind);
 
   const forget = (id: string, users: readonly BlockedUser['user'][]): void => {
     remembered.delete(id);
@@ -66,7 +66,7 @@ export function createKnownConversations(
 
   return {
     /** What is remembered of a conversation, if a message of the viewer probably changes no counters. */
-    find(viewer: Viewer, id: string): KnownToSender | undefined {
+    find(viewer: Viewer, id: string): RememberedToSender | undefined {
       const known = remembered.get(id);
       const sender = senders.get(viewer.id);
       if (known === undefined || sender === undefined || !isAccessible(known.conversation, viewer)) return undefined;
@@ -83,7 +83,7 @@ export function createKnownConversations(
      * @throws StaleError
      */
     async store<M extends SentMessage>(
-      { conversation, members, reader, isBehind }: Known,
+      { conversation, members, reader, isBehind }: RememberedConversation,
       sent: readonly { readonly sender: BlockedUser; readonly message: M }[],
       session: ClientSession,
     ): Promise<M[]> {

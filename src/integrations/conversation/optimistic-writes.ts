@@ -28,7 +28,7 @@ interface Messages {
 }
 
 /** Makes the writes that store messages, the activity of their conversation and the unread numbers, behind their conditions. */
-export function createKnownWrites(
+export function createOptimisticWrites(
   { Member, User }: Pick<Models, 'Member' | 'User'>,
   kind: Pick<ConversationKind, 'conversations' | 'messages'>,
 ): (messages: Messages) => ExpectedWrite[] {
@@ -45,7 +45,7 @@ export function createKnownWrites(
     ];
   };
 
-  return function toKnownWrites({
+  return function toOptimisticWrites({
     conversation: { _id, account, users: participants, title },
     messages: sent,
     senders,
