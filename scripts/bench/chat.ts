@@ -1,9 +1,11 @@
 import { Types } from 'mongoose';
-import { addUsers, type BenchUser, type Client, connect, quantile } from './clients.js';
+import { addUsers, type BenchUser, type Client, connect } from './clients.js';
 import type { BenchOptions } from './options.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
+import { repeat } from './rounds.js';
+import { quantile } from './statistics.js';
 
 /*
  * Cost of the support chat: latency of a message to its acknowledgement and to the last of 10 and of 200 participants,
@@ -54,21 +56,6 @@ export async function run({ rounds }: BenchOptions): Promise<void> {
 
 type Options = Pick<BenchOptions, 'rounds'>;
 
-/** Repeats a measurement after one warm-up round. @param work one round; adds its samples */
-async function repeat(
-  { rounds, name, unit }: { rounds: number; name: string; unit: string },
-  work: (add: (line: string, value: number) => void) => Promise<void>,
-): Promise<ScenarioResult> {
-  const samples: Record<string, number[]> = {};
-  for (let round = -1; round < rounds; round += 1) {
-    await work((line, value) => {
-      if (round >= 0) samples[line] = [...(samples[line] ?? []), value];
-    });
-  }
-  const lines = Object.entries(samples).map(([label, values]) => ({ label, samples: values }));
-  return toResult({ name, unit, lines, comparisons: [] });
-}
-
 /** CPU time of some work, in milliseconds per operation. */
 async function withCpu(rig: Rig, operations: number, work: () => Promise<void>) {
   const before = await rig.cpu();
@@ -100,8 +87,7 @@ async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioR
     const conversationIds = await Promise.all(Array.from({ length: SENDERS }, () => addConversation(rig, users)));
     const say = createSay(clients);
     for (const inFlight of [1, SENDERS]) {
-      const options = { rounds, name: `${name}, ${inFlight} in flight`, unit: 'per message' };
-      const result = await repeat(options, async (add) => {
+      const lines = await repeat(rounds, async (add) => {
         const acked: number[] = [];
         const arrived: number[] = [];
         const worker = async (first: number): Promise<void> => {
@@ -124,7 +110,7 @@ async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioR
         add('CPU of the gateway, ms', used.gateway);
         add('CPU of the database, ms', used.database);
       });
-      results.push(result);
+      results.push(toResult({ name: `${name}, ${inFlight} in flight`, unit: 'per message', lines, comparisons: [] }));
     }
     for (const client of clients) client.close();
   }
@@ -192,7 +178,7 @@ async function measureTyping(rig: Rig, { rounds }: Options): Promise<ScenarioRes
     conversationIds.push(await addConversation(rig, users.slice(start, start + 10)));
   }
   const relays = TYPISTS * TYPED * 2 * 9;
-  const result = await repeat({ rounds, name, unit: 'per relay' }, async (add) => {
+  const lines = await repeat(rounds, async (add) => {
     const relayed = count.more(relays);
     const type = async (client: Client, index: number): Promise<void> => {
       const conversationId = conversationIds[Math.floor(index / 10)];
@@ -209,7 +195,7 @@ async function measureTyping(rig: Rig, { rounds }: Options): Promise<ScenarioRes
     add('CPU of the database, ms', used.database);
   });
   for (const client of clients) client.close();
-  return [result];
+  return [toResult({ name, unit: 'per relay', lines, comparisons: [] })];
 }
 
 async function measureVisits(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
@@ -230,7 +216,7 @@ async function measureVisits(rig: Rig, { rounds }: Options): Promise<ScenarioRes
     came.listen(client);
     gone.listen(client);
   }
-  const result = await repeat({ rounds, name, unit: 'per visit, including its connection' }, async (add) => {
+  const lines = await repeat(rounds, async (add) => {
     const toOnline: number[] = [];
     const toOffline: number[] = [];
     const used = await withCpu(rig, VISITS, async () => {
@@ -252,5 +238,5 @@ async function measureVisits(rig: Rig, { rounds }: Options): Promise<ScenarioRes
     add('CPU of the database, ms', used.database);
   });
   for (const client of clients) client.close();
-  return [result];
+  return [toResult({ name, unit: 'per visit, including its connection', lines, comparisons: [] })];
 }

@@ -52,9 +52,3 @@ export async function connect({ port }: Rig, user: BenchUser, namespace: string)
     close: () => void socket.close(),
   };
 }
-
-/** @param share from 0 to 1 */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}

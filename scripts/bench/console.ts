@@ -7,7 +7,8 @@ import { settled } from './processes.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
-import { inTurn, openDevices } from './traffic.js';
+import { inTurn, repeat } from './rounds.js';
+import { openDevices } from './traffic.js';
 import { API_KEY, EVENT } from './wire.js';
 
 /*
@@ -77,8 +78,7 @@ interface Measured {
 
 async function measure(rig: Rig, { name, load, variants, cookie, rounds }: Measured): Promise<ScenarioResult> {
   process.stderr.write(`${name}\n`);
-  const samples = new Map<Variant, number[]>(variants.map((variant) => [variant, []]));
-  for (let round = -1; round < rounds; round += 1) {
+  const lines = await repeat(rounds, async (add, round) => {
     for (const variant of inTurn(variants, round)) {
       const close = await openConsoles(rig, cookie, variant);
       await settled(rig.pids.server);
@@ -86,15 +86,14 @@ async function measure(rig: Rig, { name, load, variants, cookie, rounds }: Measu
       const endsAt = performance.now() + WINDOW_MS;
       const count = await load(() => performance.now() >= endsAt);
       await settled(rig.pids.server);
-      const cost = ((await rig.cpu()).gateway - before) / count;
+      add(variant.label, ((await rig.cpu()).gateway - before) / count);
       close();
-      if (round >= 0) samples.get(variant)?.push(cost);
     }
-  }
+  });
   return toResult({
     name,
     unit: 'µs CPU of the gateway',
-    lines: [...samples].map(([{ label }, values]) => ({ label, samples: values })),
+    lines,
     comparisons: variants.slice(1).map(({ label }) => ({ of: label, against: CLOSED.label })),
   });
 }

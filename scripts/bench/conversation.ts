@@ -1,11 +1,13 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import { foldText } from '#shared/utilities/fold-text.js';
-import { addUsers, type Client, connect, quantile } from './clients.js';
+import { addUsers, type Client, connect } from './clients.js';
 import type { BenchOptions } from './options.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, type Measurement, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
+import { repeat } from './rounds.js';
+import { quantile } from './statistics.js';
 
 /*
  * Cost of conversations: latency of a message to its acknowledgement and to the last of ten participants, and whether
@@ -64,11 +66,7 @@ async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioR
     { label: `${PARTICIPANTS} in flight, a conversation each`, inFlight: PARTICIPANTS, isReadAtOnce: false },
     { label: '1 in flight, all read each', inFlight: 1, isReadAtOnce: true },
   ]) {
-    const samples: Record<string, number[]> = {};
-    const add = (line: string, value: number) => {
-      samples[line] = [...(samples[line] ?? []), value];
-    };
-    for (let round = -1; round < rounds; round += 1) {
+    const lines = await repeat(rounds, async (add) => {
       const before = await rig.cpu();
       const startedAt = performance.now();
       const acked: number[] = [];
@@ -85,7 +83,6 @@ async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioR
       await Promise.all(Array.from({ length: inFlight }, (_, first) => worker(first)));
       const durationMs = performance.now() - startedAt;
       const after = await rig.cpu();
-      if (round < 0) continue;
       add('to ack, p50 ms', quantile(acked, 0.5));
       add('to ack, p99 ms', quantile(acked, 0.99));
       add('to the last participant, p50 ms', quantile(arrived, 0.5));
@@ -93,8 +90,7 @@ async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioR
       add('messages per second', (MESSAGES / durationMs) * 1000);
       add('CPU of the gateway, ms', (after.gateway - before.gateway) / MESSAGES / 1000);
       add('CPU of the database, ms', (after.database - before.database) / MESSAGES / 1000);
-    }
-    const lines = Object.entries(samples).map(([line, values]) => ({ label: line, samples: values }));
+    });
     results.push(toResult({ name: `${name}, ${label}`, unit: 'per message', lines, comparisons: [] }));
   }
   for (const client of clients) client.close();
@@ -231,27 +227,22 @@ async function measureKinds(
 ): Promise<ScenarioResult[]> {
   const results: ScenarioResult[] = [];
   for (const [kind, ask] of kinds) {
-    const lines = subjects.map((subject) => ({
-      subject,
-      label: `${subject.size} ${unit}`,
-      samples: [] as number[],
-    }));
-    for (let round = -1; round < rounds; round += 1) {
-      for (const { subject, samples } of lines) {
+    const lines = await repeat(rounds, async (add) => {
+      for (const subject of subjects) {
         const times: number[] = [];
         for (let n = 0; n < READS; n += 1) {
           const startedAt = performance.now();
           await ask(subject, n);
           times.push(performance.now() - startedAt);
         }
-        if (round >= 0) samples.push(quantile(times, 0.5));
+        add(`${subject.size} ${unit}`, quantile(times, 0.5));
       }
-    }
+    });
     const [smallest, , largest] = lines.map(({ label }) => label);
     const measurement: Measurement = {
       name: `${kind}, ${name}`,
       unit: 'ms, p50',
-      lines: lines.map(({ label, samples }) => ({ label, samples })),
+      lines,
       comparisons: [{ of: largest ?? '', against: smallest ?? '', bound: 2 }],
     };
     results.push(toResult(measurement));

@@ -12,6 +12,8 @@ import type { BenchOptions } from './options.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
+import { type AddSample, repeat } from './rounds.js';
+import { quantile } from './statistics.js';
 
 /*
  * Cost of acknowledged delivery beyond the comparison: many devices in one room, a device that reconnects with a full
@@ -60,15 +62,6 @@ export async function run({ rounds }: BenchOptions): Promise<void> {
 
 type Scenario = (rig: Rig, options: { name: string; rounds: number }) => Promise<ScenarioResult>;
 
-/** Collects samples by label. */
-function createSamples() {
-  const samples = new Map<string, number[]>();
-  return {
-    add: (label: string, value: number) => void samples.set(label, [...(samples.get(label) ?? []), value]),
-    lines: () => [...samples].map(([label, values]) => ({ label, samples: values })),
-  };
-}
-
 /** CPU time since the previous call, per message. */
 async function createMeter(rig: Rig) {
   let before = await rig.cpu();
@@ -88,9 +81,8 @@ const measureRoom: Scenario = async (rig, { name, rounds }) => {
   const users = Array.from({ length: ROOM_USERS }, (_, n) => `${n}`);
   const receivers = await Promise.all(users.map((user) => openSiteReceiver(rig, arrivals, user)));
   const [backend] = await openBackends(rig, 1);
-  const { add, lines } = createSamples();
   const meter = await createMeter(rig);
-  for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
+  const measure = async (add: AddSample): Promise<void> => {
     await meter(1);
     const answered: number[] = [];
     const delivered: number[] = [];
@@ -103,16 +95,16 @@ const measureRoom: Scenario = async (rig, { name, rounds }) => {
     }
     await settled(rig);
     const cpu = await meter(ROOM_MESSAGES * ROOM_USERS);
-    if (round < 0) continue;
     add('to the response, p50 ms', quantile(answered, 0.5));
     add('to the last device, p50 ms', quantile(delivered, 0.5));
     add('to the last device, p99 ms', quantile(delivered, 0.99));
     add('CPU of the gateway, µs for each device', cpu.gateway);
     add('CPU of the database, µs for each device', cpu.database);
-  }
+  };
+  const lines = await repeat(rounds, measure, WARM_UP_ROUNDS);
   for (const receiver of receivers) receiver.close();
   backend?.close();
-  return toResult({ name, unit: 'per message', lines: lines(), comparisons: [] });
+  return toResult({ name, unit: 'per message', lines, comparisons: [] });
 };
 
 /** Stores a number of messages. @returns when the last of them arrives */
@@ -128,9 +120,8 @@ async function fill(rig: Rig, arrivals: Arrivals, { user, count }: { user: strin
 }
 
 const measureReconnect: Scenario = async (rig, { name, rounds }) => {
-  const { add, lines } = createSamples();
   const meter = await createMeter(rig);
-  for (let round = -1; round < rounds; round += 1) {
+  const lines = await repeat(rounds, async (add, round) => {
     const arrivals = new Arrivals();
     const user = `comeback-${round}`;
     const { lastArrived } = await fill(rig, arrivals, { user, count: PENDING });
@@ -142,18 +133,16 @@ const measureReconnect: Scenario = async (rig, { name, rounds }) => {
     const settledAt = performance.now();
     const cpu = await meter(PENDING);
     receiver.close();
-    if (round < 0) continue;
     add('to the last message, ms', lastAt - startedAt);
     add('until all are removed, ms', settledAt - startedAt);
     add('CPU of the gateway, µs for each message', cpu.gateway);
     add('CPU of the database, µs for each message', cpu.database);
-  }
-  return toResult({ name, unit: 'per reconnect', lines: lines(), comparisons: [] });
+  });
+  return toResult({ name, unit: 'per reconnect', lines, comparisons: [] });
 };
 
 const measureBulkAcknowledgement: Scenario = async (rig, { name, rounds }) => {
-  const { add, lines } = createSamples();
-  for (let round = -1; round < rounds; round += 1) {
+  const lines = await repeat(rounds, async (add, round) => {
     for (const count of OWED) {
       const arrivals = new Arrivals();
       const user = `owed-${count}-${round}`;
@@ -166,12 +155,12 @@ const measureBulkAcknowledgement: Scenario = async (rig, { name, rounds }) => {
       await settled(rig, user);
       const durationMs = performance.now() - startedAt;
       receiver.close();
-      if (round >= 0) add(`${count} messages`, (durationMs * 1000) / count);
+      add(`${count} messages`, (durationMs * 1000) / count);
     }
-  }
+  });
   const [least, most] = [Math.min(...OWED), Math.max(...OWED)];
   const comparisons = [{ of: `${most} messages`, against: `${least} messages`, bound: LINEAR_BOUND }];
-  return toResult({ name, unit: 'µs per message until all are taken away', lines: lines(), comparisons });
+  return toResult({ name, unit: 'µs per message until all are taken away', lines, comparisons });
 };
 
 /** Waits until all acknowledgements of one user, or of all, are stored. */
@@ -194,8 +183,3 @@ interface Mailbox {
   readonly _id: string;
   readonly devices: readonly { acked: Record<string, { upTo: number; holes: number[] }> }[];
 }
-
-const quantile = (values: readonly number[], share: number): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-};

@@ -7,6 +7,7 @@ import { settled } from './processes.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
+import { inTurn, repeat } from './rounds.js';
 import {
   ACCOUNT_ID,
   CHANNEL,
@@ -197,12 +198,8 @@ async function alternate(
   work: (side: Side) => Promise<number>,
   prepare: (side: Side) => Promise<unknown> = async () => undefined,
 ): Promise<ScenarioResult> {
-  const samples = new Map<string, number[]>();
-  const add = (label: string, value: number): void => {
-    samples.set(label, [...(samples.get(label) ?? []), value]);
-  };
-  for (let round = -1; round < rounds; round += 1) {
-    for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
+  const lines = await repeat(rounds, async (add, round) => {
+    for (const side of inTurn(sides, round)) {
       const { rig, size } = side;
       const pids = [...rig.pids.server, ...rig.pids.database];
       await prepare(side);
@@ -211,13 +208,11 @@ async function alternate(
       const count = await work(side);
       await settled(pids);
       const after = await rig.cpu();
-      if (round < 0) continue;
       const each = (part: 'gateway' | 'database'): number => (after[part] - before[part]) / count / 1000;
       add(`${size}`, each('gateway') + each('database'));
       add(`${size}, of which the database`, each('database'));
     }
-  }
-  const lines = [...samples].map(([label, values]) => ({ label, samples: values }));
+  });
   return toResult({
     name,
     unit: 'ms CPU',

@@ -6,6 +6,7 @@ import type { BenchOptions } from './options.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
+import { inTurn, repeat } from './rounds.js';
 import { API_KEY, EVENT, NAMESPACE, SECRET } from './wire.js';
 
 /*
@@ -96,21 +97,20 @@ async function measureTail(rig: Rig, rounds: number): Promise<ScenarioResult> {
   const send = (number: number, lane: number) =>
     backends[lane]?.send(toRequest(`/emit/${users[number % USERS]}/${EVENT}`, { body: String(number), headers })) ??
     Promise.resolve();
-  const samples = new Map<string, number[]>([CLOSED, OPEN, FILTERED].map((label) => [label, []]));
-  for (let round = -1; round < rounds; round += 1) {
+  const lines = await repeat(rounds, async (add, round) => {
     for (const label of inTurn([CLOSED, OPEN, FILTERED], round)) {
       const end = label === CLOSED ? undefined : await openTail(rig, label === FILTERED ? '?user=other' : '');
       const cost = await costOf(rig, arrivals, send);
       end?.();
-      if (round >= 0) samples.get(label)?.push(cost);
+      add(label, cost);
     }
-  }
+  });
   for (const backend of backends) backend.close();
   close();
   return toResult({
     name: 'an emit, with the tail',
     unit: 'µs CPU of the gateway',
-    lines: [...samples].map(([label, values]) => ({ label, samples: values })),
+    lines,
     comparisons: [OPEN, FILTERED].map((of) => ({ of, against: CLOSED })),
   });
 }
@@ -125,28 +125,21 @@ async function measureIds(rig: Rig, rounds: number): Promise<ScenarioResult> {
     [WITH]: await openDevices(rig, arrivals, { prefix: 'ids', deliveryIds: true }),
   };
   const backends = await openBackends(rig, IN_FLIGHT);
-  const samples = new Map<string, number[]>([WITHOUT, WITH].map((label) => [label, []]));
-  for (let round = -1; round < rounds; round += 1) {
+  const lines = await repeat(rounds, async (add, round) => {
     for (const label of inTurn([WITHOUT, WITH] as const, round)) {
       const { users } = devices[label];
       const cost = await costOf(rig, arrivals, async (number, lane) =>
         backends[lane]?.send(toBatch(users[number % USERS] ?? '', [number])),
       );
-      if (round >= 0) samples.get(label)?.push(cost);
+      add(label, cost);
     }
-  }
+  });
   for (const backend of backends) backend.close();
   for (const { close } of Object.values(devices)) close();
   return toResult({
     name: 'a durable message to one device',
     unit: 'µs CPU of the gateway',
-    lines: [...samples].map(([label, values]) => ({ label, samples: values })),
+    lines,
     comparisons: [{ of: WITH, against: WITHOUT }],
   });
 }
-
-/** Each round begins with another one. */
-export const inTurn = <T>(labels: readonly T[], round: number): T[] => {
-  const start = (round + labels.length) % labels.length;
-  return [...labels.slice(start), ...labels.slice(0, start)];
-};

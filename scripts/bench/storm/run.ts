@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { quantile } from '../statistics.js';
 import { EVENT, userIdOf } from '../wire.js';
 import type { Counts } from './client.js';
 import { namespaceOf, type StormOrder } from './load.js';
@@ -269,8 +270,7 @@ class Calls {
   }
 
   percentiles(): StormResult['restMs'] {
-    const sorted = this.#times.toSorted((one, other) => one - other);
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+    const at = (share: number): number => quantile(this.#times, share);
     return { p50: at(0.5), p99: at(0.99), max: at(1) };
   }
 }
