@@ -28,19 +28,20 @@ export type ErrorStatus = (typeof catalogue)[ErrorCode]['status'];
 
 /** What to do about each error. A test compares the sentences with their page. */
 export const remedies: Readonly<Record<ErrorCode, string>> = {
-  VALIDATION_ERROR: '`details` names what is wrong and where',
+  VALIDATION_ERROR: 'correct what `details` names',
   INVALID_TOKEN: 'get a new token: it is missing, expired, revoked, of another user, or not signed by the right key',
   INVALID_API_KEY: 'use one of `EMIT_API_KEYS`',
-  NOT_ENOUGH_SCOPE: 'the token lacks the scope',
-  FORBIDDEN: 'the caller may see it, but not do this; or the user is blocked',
-  NOT_FOUND: 'there is no such route, namespace, event or thing, or none that the caller may see',
+  NOT_ENOUGH_SCOPE: 'get a token with a scope that the namespace, event or route asks for',
+  FORBIDDEN: 'do not repeat it: the caller may see it, but not do this; or the user is blocked',
+  NOT_FOUND: 'check the name or id: there is no such route, namespace, event or thing, or none that the caller may see',
   METHOD_NOT_ALLOWED: 'use one of the methods in the header `Allow`',
-  CONFLICT: 'something else already exists or is in progress',
-  ALREADY_ASSIGNED: 'another agent has taken the conversation',
-  PAYLOAD_TOO_LARGE: 'the body is larger than `BODY_LIMIT`',
-  FILE_TOO_LARGE: 'the file is larger than `MAX_FILE_SIZE`',
-  QUOTA_EXCEEDED: 'the files of the user take `FILE_QUOTA` bytes, or 100,000 revocations are stored',
+  CONFLICT: 'load the present state: something else already exists or is in progress',
+  ALREADY_ASSIGNED: 'nothing: another agent has taken the conversation',
+  PAYLOAD_TOO_LARGE: 'send less, or raise `BODY_LIMIT`',
+  FILE_TOO_LARGE: 'send a smaller file, or raise `MAX_FILE_SIZE`',
+  QUOTA_EXCEEDED:
+    'delete messages with files of the user, or raise `FILE_QUOTA`; or revoke with `keep_seconds`: 100,000 revocations are stored',
   RATE_LIMITED: 'wait for `retryAfterMs`',
-  INTERNAL_ERROR: 'the log of the gateway says what happened',
-  UNAVAILABLE: 'a service that the gateway depends on is away, or the gateway is too busy',
+  INTERNAL_ERROR: 'look into the log of the gateway, by `requestId` where there is one',
+  UNAVAILABLE: 'try again: a service that the gateway depends on is away, or the gateway is too busy',
 };
