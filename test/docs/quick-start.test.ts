@@ -90,6 +90,14 @@ test('every command of the quick start succeeds', async () => {
   const ada = runExample(talk, [tokenOf('Ada'), 'Good morning', url]);
   expect(await ada.line(/^Launch/)).toBe('Launch: 3 unread, last: Hello');
   expect(await ben.line(/^Ada/)).toBe('Ada Adams: Good morning');
+
+  const [, chat = ''] = /^node (\S+) <token of Ada> <user id of Ben>$/.exec(commandWith('<user id of Ben>')) ?? [];
+  const idOf = (name: string) => new RegExp(`^${name}.*, user (\\w+)`, 'm').exec(seeded)?.[1] ?? '';
+  const sender = runExample(chat, [tokenOf('Ada'), idOf('Ben'), 'Are you there?', url]);
+  await sender.line(/^sent/);
+  const answerer = runExample(chat, [tokenOf('Ben'), idOf('Ada'), 'I am', url]);
+  await answerer.line(/^sent/);
+  expect(await sender.line(/^Ben/)).toBe('Ben Brown: I am');
 });
 
 test('the address of the quick start is the one that the gateway prints, and leads to the console', async () => {

@@ -338,12 +338,12 @@ test('push-site.mjs reports that it cannot reach the gateway', async () => {
   expect(await run('push-site.mjs', ['12345', url]).line(/^cannot connect/)).toContain('ECONNREFUSED');
 });
 
-const clients = ['listen.mjs', 'durable.mjs', 'talk.mjs', 'durable.py', 'Durable.java'].filter(isRun);
+const clients = ['listen.mjs', 'durable.mjs', 'talk.mjs', 'chat.mjs', 'durable.py', 'Durable.java'].filter(isRun);
 
 describe('every client', () => {
   const everyClient = (check: (name: string) => Promise<void>): Promise<unknown> => Promise.all(clients.map(check));
   const argsOf = (name: string, token: string, url: string) =>
-    name === 'talk.mjs' ? [token, 'Hello', url] : [token, url];
+    ({ 'talk.mjs': [token, 'Hello', url], 'chat.mjs': [token, 'bob', 'Hello', url] })[name] ?? [token, url];
 
   test('reports that it cannot reach the gateway', () =>
     everyClient(async (name) => {
