@@ -1,3 +1,5 @@
+import { closeGoingAway } from './going-away.js';
+
 /** The used parts of a WebSocket. */
 interface WebSocketLike {
   readonly bufferedAmount: number;
@@ -17,7 +19,7 @@ interface EngineConnection {
   readonly transport: Transport;
   on(event: 'packetCreate', listener: (this: never, packet: { data?: unknown }) => void): void;
   once(event: 'upgrade', listener: (this: never, transport: Transport) => void): void;
-  close(discard: boolean): void;
+  close(discard?: boolean): void;
 }
 
 const waitingBytes = Symbol('bytes in the write buffer');
@@ -58,7 +60,7 @@ export function createWriteBufferBound(
     closing.add(this);
     onSlow(this, total);
     // Not during a broadcast, which iterates over the room.
-    process.nextTick(() => this.close(true));
+    process.nextTick(() => closeGoingAway(this, true));
   }
   function boundTransport(this: EngineConnection, { socket }: { socket?: Owned }): void {
     if (socket === undefined) return;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { connect, openSocket } from '../support/client.js';
 import { createTestEnvironment } from '../support/environment.js';
 import { API_KEY, SECRET, signToken, startGateway } from '../support/gateway.js';
@@ -42,6 +43,17 @@ test('SIGTERM: clients are notified, disconnected in waves and reconnect; the pr
   expect(new Set(ends.map(([why]) => why))).toEqual(new Set(['transport close']));
   expect(new Set(ends.map(([, at]) => at)).size).toBeGreaterThan(5);
   expect(await node.ended).toBe(0);
+});
+
+test('a websocket of a node that stops ends with the code for going away, as clients that read codes expect', async () => {
+  const gateway = await startGateway();
+  const websocket = new WebSocket(`${gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  await once(websocket, 'message');
+  websocket.send(`40/v1/shared,${JSON.stringify({ token: signToken() })}`);
+  await once(websocket, 'message');
+  const closed = once(websocket, 'close');
+  await gateway.close();
+  expect((await closed)[0]).toBe(1001);
 });
 
 test('signals shortly after the first are ignored; later ones, and the time limit, end the process', async () => {

@@ -31,7 +31,9 @@ test('a client that does not read is closed, without delaying others', async () 
   await live.has(1);
   expect(live.records).toMatchObject([{ kind: 'slow', userId: 'slow', namespace: '/v1/shared' }]);
   expect(live.records[0].bytes).toBeGreaterThan(0);
-  slow.terminate();
+  const ended = once(slow, 'close');
+  slow.resume();
+  expect((await ended)[0], 'one that was only slow connects again').toBe(1001);
   quick.close();
   await gateway.close();
 });

@@ -1,3 +1,4 @@
+import { closeGoingAway } from '../../library-internals/going-away.js';
 import { connectionsOf } from '../../library-internals/server-state.js';
 import { chunksOf, groupBy } from '../../platform/lists.js';
 import { type Clock, pause } from '../../platform/time/clock.js';
@@ -47,7 +48,7 @@ export async function drainConnections(io: GatewayServer, { clock, durationMs, m
 function closeIfIdle(connection: Connection, sockets: readonly GatewaySocket[], clock: Clock): void {
   for (const { data } of sockets) data.onIdle = () => closeIfIdle(connection, sockets, clock);
   if (sockets.some(({ data }) => data.inFlight > 0)) return;
-  connection.close();
+  closeGoingAway(connection);
   if (connection.readyState === 'closed') return;
   // The client has to read what was written, or to poll once more. A connection without transport is closed.
   clock.after(CLOSE_TIMEOUT_MS, () => connection.transport.emit('close'));
