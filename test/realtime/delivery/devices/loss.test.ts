@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createTaskTracker } from '../../../../src/platform/concurrency/task-tracker.js';
 import { createMetrics } from '../../../../src/platform/metrics.js';
@@ -24,8 +25,10 @@ import { until } from '../../../support/until.js';
 
 const MAX = 3;
 const NAMESPACE = '/v1/shared';
-const recipient = withKey({ site: '', userId: 'cut' });
-const device = { recipient, deviceId: 'phone' };
+const createRecipient = () => withKey({ site: '', userId: randomUUID() });
+// Of each test: a cursor whose write has failed writes again later, when its test has ended.
+let recipient: ReturnType<typeof createRecipient>;
+let device: { readonly recipient: typeof recipient; readonly deviceId: string };
 const silent = { warn: () => undefined } as never;
 
 let environment: TestEnvironment;
@@ -34,6 +37,8 @@ beforeAll(async () => {
 });
 afterAll(() => environment.close());
 beforeEach(async () => {
+  recipient = createRecipient();
+  device = { recipient, deviceId: 'phone' };
   const { DeliveryRecipient, DeliveryEntry } = environment.models;
   await Promise.all([DeliveryRecipient.deleteMany({}), DeliveryEntry.deleteMany({})]);
 });
