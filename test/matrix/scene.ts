@@ -47,6 +47,10 @@ const [PASSED_MS, STEP_MS] = [12_000, 2000];
 /** The step of {@link Scene.wait}: about as fast as real time. */
 const TICK_MS = 20;
 
+const DAY_S = String(24 * 60 * 60);
+/** Lives longer than all operations take by the clock of the scene: none may depend on how many ran before it. */
+const LASTING = { RECEIPT_TTL: DAY_S, DEVICE_TTL: DAY_S };
+
 const DELETE_LIMITS = "for _, key in ipairs(redis.call('KEYS', '*limit:*')) do redis.call('DEL', key) end";
 
 export async function openScene(): Promise<Scene> {
@@ -162,7 +166,7 @@ async function openSites() {
   const file = Object.fromEntries(websites.map(({ name, settings }) => [name, settings]));
   await writeFile(SITES_FILE, JSON.stringify(file));
   return {
-    env: { SITES_FILE, MESSAGE_LIMIT: '100000', REFUSED_CONNECTS_MAX: '100000' },
+    env: { ...LASTING, SITES_FILE, MESSAGE_LIMIT: '100000', REFUSED_CONNECTS_MAX: '100000' },
     async close() {
       for (const { website } of websites) await website.close();
       await rm(directory, { recursive: true });
