@@ -130,6 +130,14 @@ test('what a killed node has stored and not sent reaches everyone else who may h
     messageId: last,
     userId: ann.id,
   });
+  // Its messages are marked as read, and nothing says yet how far she has read.
+  const marked = await addChat(environment, people);
+  const toMark = dataOf(await chat.ask('chat:send_message', { chatId: marked, content: 'to mark' }))._id;
+  inChat('chat:mark_read', { chatId: marked }, updates(MESSAGES, '"readBy"'), 'chat:message_read', {
+    chatId: marked,
+    messageId: toMark,
+    userId: ann.id,
+  });
   const storesMessage = (content: string) => (command: Document) =>
     ['insert', 'bulkWrite', 'aggregate'].some((name) => isCommand(name, `"${content}"`)(command));
   inChat('chat:send_message', { chatId: quiet, content: 'said' }, storesMessage('said'), 'chat:new_message', {
@@ -280,6 +288,10 @@ test('what a killed node has stored and not sent reaches everyone else who may h
   expect(blocked[1]?.received('message')).toEqual([]);
   const about = (args: unknown[]): boolean => JSON.stringify(args).includes(chatId);
   expect(named(left, ofChats).filter(about)).toEqual([]);
+  const readUpTo = { user: ann.id, lastReadMessage: toMark };
+  expect(
+    await environment.models.Chat.countDocuments({ _id: marked, participantSettings: { $elemMatch: readUpTo } }),
+  ).toBe(1);
   // Nobody is told twice of a new message.
   expect(chat.received('chat:new_message').filter(([{ message }]) => message.content === 'said')).toHaveLength(1);
   expect(team.received('message').filter(([{ data }]) => data === 'hello')).toHaveLength(1);

@@ -148,6 +148,15 @@ export function createRead(dependencies: Dependencies) {
     });
   };
 
+  /** After the position has moved to a message. */
+  const publish = async (opened: ChatAccess, target: ChatMessage, readAt: Date): Promise<void> => {
+    const messageId = target._id.toHexString();
+    send(opened, messageId, readAt);
+    settle(opened, messageId);
+    const position = isPositioned(target) ? target.position : 0;
+    await notifications.readOf(opened.caller, { chat: opened.chat, position, at: sentAt(target) });
+  };
+
   const markRead = async (
     principal: Principal,
     data: { chatId: string; messageId?: string | null | undefined },
@@ -169,12 +178,7 @@ export function createRead(dependencies: Dependencies) {
       return advance(chat, caller._id, target);
     };
     const settleUnknown = (): void => settle(opened, undefined, () => finish(opened, messages, readAt));
-    if (!(await settling.change(store, settleUnknown))) return;
-    const messageId = target._id.toHexString();
-    send(opened, messageId, readAt);
-    settle(opened, messageId);
-    const position = isPositioned(target) ? target.position : 0;
-    await notifications.readOf(caller, { chat, position, at: sentAt(target) });
+    if (await settling.change(store, settleUnknown)) await publish(opened, target, readAt);
   };
 
   /** Sends how far the caller has read, once more. */
@@ -185,7 +189,15 @@ export function createRead(dependencies: Dependencies) {
     settle(opened, messageId);
   };
 
-  return { read: markRead, sendReadAgain };
+  /** Moves the position to a message that is marked as read already, and sends that; unless it has moved as far. */
+  const finishRead = async (opened: ChatAccess, target: ChatMessage): Promise<void> => {
+    const { caller, chat } = opened;
+    if (!(await advance(chat, caller._id, target))) return;
+    const mark = target.readBy?.find(({ user }) => caller._id.equals(user));
+    await publish(opened, target, mark?.readAt ?? new Date(clock.now()));
+  };
+
+  return { read: markRead, sendReadAgain, finishRead };
 }
 
 /** Who has read messages, and when. */

@@ -8,6 +8,7 @@ import type { StoredChange } from '../../../platform/mongo/changes.js';
 import type { Blocks, People, UserCaller } from '../shared/index.js';
 import type { ChatAccess } from './access.js';
 import type { CommunityServices } from './service.js';
+import { settingOf } from './settings.js';
 import type { UserSummaries } from './user-summaries.js';
 
 /** Documents that are read together. */
@@ -19,8 +20,14 @@ interface Dependencies extends Pick<Context, 'models'> {
   readonly summaries: UserSummaries;
   readonly services: Pick<
     CommunityServices,
-    'sendAgain' | 'sendReadAgain' | 'changes' | 'pins' | 'notifications' | 'statuses'
+    'sendAgain' | 'sendReadAgain' | 'finishRead' | 'changes' | 'pins' | 'notifications' | 'statuses'
   >;
+}
+
+/** A message, and the chat that it is in. */
+interface Placed {
+  readonly message: ChatMessage;
+  readonly chat: Chat;
 }
 
 /** Sends again what a node may have stored and not sent. */
@@ -62,15 +69,28 @@ export function createResending({ models, blocks, people, summaries, services }:
     if (isObjectIdOrHexString(user)) await sendAs(new Types.ObjectId(user), { emoji });
   };
 
+  /** Messages are marked as read before it is stored how far their reader has read. */
+  const finishReads = async (changes: readonly StoredChange[], messages: readonly Placed[]): Promise<void> => {
+    for (const { message, chat, user } of lastRead(changes, messages)) {
+      const { readPosition } = settingOf(chat, user) ?? {};
+      // Nearly always it was stored.
+      if (message.position !== undefined && message.position <= (readPosition ?? 0)) continue;
+      await services.finishRead(await openAs(chat, user), message);
+    }
+  };
+
   const sendMessages = async (changes: readonly StoredChange[]): Promise<void> => {
     const changed = new Map(changes.map((one) => [one.id.toHexString(), topFieldsOf(one)]));
     const messages = await Message.find({ _id: { $in: changes.map(({ id }) => id) } }).lean<ChatMessage[]>();
     const chats = await Chat.find({ _id: { $in: messages.map(({ chat }) => chat) } }).lean<Chat[]>();
     const chatOf = new Map(chats.map((chat) => [chat._id.toHexString(), chat]));
-    for (const message of messages) {
+    const placed = messages.flatMap((message) => {
       const chat = chatOf.get(message.chat.toHexString());
-      if (chat !== undefined) await sendMessage(message, chat, changed.get(message._id.toHexString()) ?? new Set());
-    }
+      return chat === undefined ? [] : { message, chat };
+    });
+    for (const { message, chat } of placed)
+      await sendMessage(message, chat, changed.get(message._id.toHexString()) ?? new Set());
+    await finishReads(changes, placed);
   };
 
   const sendPins = async (chat: Chat, { values }: StoredChange): Promise<void> => {
@@ -91,7 +111,8 @@ export function createResending({ models, blocks, people, summaries, services }:
       if (change === undefined) continue;
       const fields = topFieldsOf(change);
       if (fields.has('participantSettings')) {
-        for (const user of settingsOf(chat, change)) await services.sendReadAgain(await openAs(chat, user));
+        for (const user of changedUsers('participantSettings', chat.participantSettings ?? [], change))
+          await services.sendReadAgain(await openAs(chat, user));
       }
       if (fields.has('pinnedMessages') || fields.has('lastPin')) await sendPins(chat, change);
     }
@@ -107,9 +128,7 @@ export function createResending({ models, blocks, people, summaries, services }:
     async send(changes: LastChanges) {
       const idsOf = (some: readonly StoredChange[]) => some.map(({ id }) => id);
       for (const some of chunksOf(changes.insertedIn(Message), READ_MAX)) await services.sendAgain(idsOf(some));
-      const changed = changes
-        .of(Message)
-        .filter(({ fields }) => [...fields].some((path) => !path.startsWith('readBy')));
+      const changed = changes.of(Message).filter(({ fields }) => fields.size > 0);
       for (const some of chunksOf(changed, READ_MAX)) await sendMessages(some);
       for (const some of chunksOf(changes.of(Chat), READ_MAX)) await sendChats(some);
       const made = changes.insertedIn(Notification);
@@ -124,12 +143,36 @@ export function createResending({ models, blocks, people, summaries, services }:
 const topFieldsOf = ({ fields }: StoredChange): ReadonlySet<string> =>
   new Set([...fields].map((path) => path.split('.')[0] ?? ''));
 
-/** The users whose settings were changed; all, when the place is not known. */
-function settingsOf({ participantSettings = [] }: Chat, { fields }: StoredChange): Types.ObjectId[] {
+/** The users whose entries of a list were changed; all, when the place is not known. */
+function changedUsers(
+  list: string,
+  entries: readonly { readonly user: Types.ObjectId }[],
+  { fields }: StoredChange,
+): Types.ObjectId[] {
   const places = [...fields].flatMap((path) => {
     const [top, place] = path.split('.');
-    return top === 'participantSettings' ? (place ?? 'all') : [];
+    return top === list ? (place ?? 'all') : [];
   });
   const isChanged = (place: number): boolean => places.includes('all') || places.includes(String(place));
-  return participantSettings.flatMap(({ user }, place) => (isChanged(place) ? user : []));
+  return entries.flatMap(({ user }, place) => (isChanged(place) ? user : []));
 }
+
+/** The last message of each chat that each user was noted to have read. */
+function lastRead(changes: readonly StoredChange[], messages: readonly Placed[]) {
+  const changed = new Map(changes.map((one) => [one.id.toHexString(), one]));
+  const last = new Map<string, Placed & { readonly user: Types.ObjectId }>();
+  for (const one of messages) {
+    const { _id, chat, readBy = [] } = one.message;
+    const change = changed.get(_id.toHexString());
+    for (const user of change === undefined ? [] : changedUsers('readBy', readBy, change)) {
+      const key = `${chat.toHexString()} ${user.toHexString()}`;
+      const known = last.get(key)?.message;
+      if (known === undefined || isLater(one.message, known)) last.set(key, { ...one, user });
+    }
+  }
+  return last.values();
+}
+
+const isLater = (one: ChatMessage, other: ChatMessage): boolean =>
+  (one.position ?? 0) - (other.position ?? 0) > 0 ||
+  (one.position === other.position && one.createdAt > other.createdAt);
