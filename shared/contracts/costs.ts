@@ -31,8 +31,15 @@ export type CostName = keyof typeof costs;
 /** How much there is of each kind of work. */
 export type Amounts = Readonly<Partial<Record<CostName, number>>>;
 
-/** A message: the state of each participant is read and written, and each is sent an event. */
-export const amountsOfMessage = (people: number): Amounts => ({ rows: 2 * people, receivers: people });
+/**
+ * A message: the state of each participant is read and written, and each is sent an event.
+ * @param characters of a message that can be long
+ */
+export const amountsOfMessage = (people: number, characters = 0): Amounts => ({
+  rows: 2 * people,
+  receivers: people,
+  text: people * characters,
+});
 
 /**
  * A changed conversation: each participant is read, and sent the conversation with all participants in it.

@@ -20,7 +20,7 @@ import { createRepublish } from './republish.js';
 import { createResending } from './resending.js';
 import { createSend } from './send.js';
 import { createSnoozes } from './snoozes.js';
-import { prepareToShow } from './to-wire.js';
+import { amountsOfShown, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 export type { ConversationKind, StoredMessage } from './kind.js';
@@ -69,7 +69,7 @@ export function createConversations<D extends Description, M extends WireMessage
     /** One conversation from the viewer's point of view. */
     async get(viewer: Viewer, id: string) {
       const { conversation, member } = await ensureAccessToShow(models, kind, { viewer, id });
-      await work.pay(viewer.principal, { rows: conversation.users.length });
+      await work.pay(viewer.principal, amountsOfShown([conversation]));
       return (await prepareToShow(models, kind, [conversation]))(conversation, member);
     },
 

@@ -11,6 +11,9 @@ export interface StoredMessage {
   conversation_id: Types.ObjectId | Types.ObjectId[];
   sent_by?: Types.ObjectId;
   data: string;
+  mentions?: readonly Types.ObjectId[];
+  /** Other services may store any value. */
+  attachments?: readonly unknown[];
   createdAt?: Date;
 }
 

@@ -13,8 +13,9 @@ import type { ConversationDependencies } from './dependencies.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import type { createMembership } from './membership.js';
 import type { createMessageLists } from './messages.js';
+import { takeFitting } from './pages.js';
 import { createSearch, type SearchQuery } from './search.js';
-import { type ConversationView, prepareToShow } from './to-wire.js';
+import { amountsOfShown, type ConversationView, charactersOfMessage, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
@@ -66,8 +67,7 @@ export function createConversationLists<D extends Description, M extends WireMes
     });
     const shown = await readConsistently(models, kind, accesses);
     const found = shown.map(({ conversation }) => conversation);
-    const users = found.flatMap((conversation) => conversation.users.map(String));
-    await work.pay(viewer.principal, { rows: found.length + new Set(users).size, details: users.length });
+    await work.pay(viewer.principal, amountsOfShown(found, messages));
     const toWire = await prepareToShow(models, kind, found, messages);
     const left = new Set(all.filter((one) => !isNamed(one, viewer.userId)).map(({ _id }) => _id.toHexString()));
     const departed = [...new Set([...members, ...suspects])].filter((one) => left.has(one.conversation.toHexString()));
@@ -160,10 +160,12 @@ export function createConversationLists<D extends Description, M extends WireMes
   ): Promise<Record<string, M[]>> {
     const ids = conversations.map(({ _id }) => _id);
     if (limit > 1) return messages.newestOf(viewer, ids, limit);
+    const newest = limit === 0 ? [] : conversations.flatMap(({ last_activity }) => last_activity ?? []);
+    const fitting = new Set<M | null>(takeFitting(newest, charactersOfMessage));
     return Object.fromEntries(
       conversations.map(({ _id, last_activity }) => [
         _id,
-        limit === 0 || last_activity === null ? [] : [last_activity],
+        last_activity !== null && fitting.has(last_activity) ? [last_activity] : [],
       ]),
     );
   }

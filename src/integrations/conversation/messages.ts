@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import type { Amounts } from '#shared/contracts/costs.js';
 import { GatewayError } from '../../errors.js';
 import { readDocument, UNKNOWN_ID } from '../../models/index.js';
+import { chunksOf } from '../../platform/lists.js';
 import {
   type Bounds,
   type Position,
@@ -17,7 +18,7 @@ import { ensureAccessToShow } from './consistent-access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import { positionOf, takeFitting } from './pages.js';
-import { prepareToShow } from './to-wire.js';
+import { amountsOfShown, charactersOfMessage, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 const ORDER = ['createdAt', '_id'] as const;
@@ -25,6 +26,8 @@ const NEWEST_FIRST = { createdAt: -1, _id: -1 } as const;
 /** Totals are counted up to this, because counting costs per message. */
 const TOTAL_MAX = 5000;
 const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
+/** Messages of several conversations that are read at once, because each can be long. */
+const READ_TOGETHER = 500;
 
 /** Reads the messages of one conversation, newest first. */
 export function createMessageLists<D extends Description, M extends WireMessage>(
@@ -32,8 +35,15 @@ export function createMessageLists<D extends Description, M extends WireMessage>
 ) {
   const { models, kind, pages, work } = dependencies;
 
-  const readNewest = (conversation: string, range: Range, bounds: Bounds) =>
-    readMessages(kind, conversation, { range, sort: NEWEST_FIRST, ...bounds });
+  /** Long messages are paid for when they were read: nothing tells before how long they are. */
+  const payForText = async (viewer: Viewer, messages: StoredMessage[]): Promise<StoredMessage[]> => {
+    const text = messages.reduce((sum, message) => sum + charactersOfMessage(message), 0);
+    await work.pay(viewer.principal, { text });
+    return messages;
+  };
+
+  const readNewest = async (viewer: Viewer, conversation: string, { range, ...bounds }: Bounds & { range: Range }) =>
+    payForText(viewer, await readMessages(kind, conversation, { range, sort: NEWEST_FIRST, ...bounds }));
 
   const countMessages = async (viewer: Viewer, id: string): Promise<number> => {
     const total = await kind.messages.countDocuments({ conversation_id: id }).limit(TOTAL_MAX).exec();
@@ -56,7 +66,8 @@ export function createMessageLists<D extends Description, M extends WireMessage>
   /** @param limit messages that are shown with it */
   const withConversation = async (viewer: Viewer, id: string, limit: number) => {
     const { conversation, member } = await ensureAccessToShow(models, kind, { viewer, id });
-    await work.pay(viewer.principal, { rows: limit + conversation.users.length });
+    const { rows = 0, text = 0 } = amountsOfShown([conversation]);
+    await work.pay(viewer.principal, { rows: limit + rows, text });
     return (await prepareToShow(models, kind, [conversation]))(conversation, member);
   };
 
@@ -72,12 +83,12 @@ export function createMessageLists<D extends Description, M extends WireMessage>
         key: `messages ${viewer.socketId} ${id} ${limit} ${before ?? ''}`,
         order: ORDER,
         start: before === undefined ? undefined : await startOf(id, before),
-        read: (range: Range, bounds: Bounds) => readNewest(id, range, bounds),
+        read: (range: Range, bounds: Bounds) => readNewest(viewer, id, { range, ...bounds }),
         pay: (amounts: Amounts) => work.pay(viewer.principal, amounts),
-        sizeOf,
+        sizeOf: charactersOfMessage,
       };
       const [{ items, hasNext }, total] = await Promise.all([
-        pages.read(list, { page, limit }),
+        pages.read<StoredMessage>(list, { page, limit }),
         countMessages(viewer, id),
       ]);
       return {
@@ -95,9 +106,9 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       const newerMax = Math.floor((limit - 1) / 2);
       const olderMax = limit - 1 - newerMax;
       const [newer, older, total] = await Promise.all([
-        readNewer(kind, middle, { id, limit: newerMax }),
+        readNewer(kind, middle, { id, limit: newerMax }).then((messages) => payForText(viewer, messages)),
         readRanges(rangesAfter(ORDER, positionOf(ORDER, middle)), olderMax + 1, (range, bounds) =>
-          readNewest(id, range, bounds),
+          readNewest(viewer, id, { range, ...bounds }),
         ),
         countMessages(viewer, id),
       ]);
@@ -109,13 +120,21 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       };
     },
 
-    /** The newest messages of several conversations, as many as one answer holds. The caller checks access. */
+    /**
+     * The newest messages of several conversations, as many as one answer holds. What follows is not read. The caller checks
+     * access.
+     */
     async newestOf(viewer: Viewer, ids: readonly string[], limit: number): Promise<Record<string, M[]>> {
       const paid = ids.length * limit;
       await work.pay(viewer.principal, { rows: paid });
-      const lists = await Promise.all(ids.map((id) => readNewest(id, {}, { limit, skip: 0 })));
-      await work.settle(viewer.principal, { paid: { rows: paid }, done: { rows: lists.flat().length } });
-      const fitting = new Set(takeFitting(lists.flat(), sizeOf));
+      const lists: StoredMessage[][] = [];
+      for (const some of chunksOf(ids, Math.ceil(READ_TOGETHER / limit))) {
+        lists.push(...(await Promise.all(some.map((id) => readNewest(viewer, id, { range: {}, limit, skip: 0 })))));
+        if (!isAllFitting(lists.flat())) break;
+      }
+      const messages = lists.flat();
+      await work.settle(viewer.principal, { paid: { rows: paid }, done: { rows: messages.length } });
+      const fitting = new Set(takeFitting(messages, charactersOfMessage));
       const toWire = await kind.describeMessages([...fitting]);
       return Object.fromEntries(
         ids.map((conversationId, index) => [
@@ -129,8 +148,8 @@ export function createMessageLists<D extends Description, M extends WireMessage>
   };
 }
 
-/** The fields that determine the size of a message. */
-const sizeOf = ({ data }: StoredMessage): number => data?.length ?? 0;
+const isAllFitting = (messages: readonly StoredMessage[]): boolean =>
+  takeFitting(messages, charactersOfMessage).length === messages.length;
 
 /** A message and its neighbours, newest first. The furthest are left out when the answer would be too large. */
 function toWindow(middle: StoredMessage, newer: readonly StoredMessage[], older: readonly StoredMessage[]) {
@@ -139,7 +158,7 @@ function toWindow(middle: StoredMessage, newer: readonly StoredMessage[], older:
     for (const next of [older[distance], newer[newer.length - 1 - distance]])
       if (next !== undefined) outwards.push(next);
   }
-  const fitting = new Set(takeFitting(outwards, sizeOf));
+  const fitting = new Set(takeFitting(outwards, charactersOfMessage));
   const shownOlder = older.filter((message) => fitting.has(message));
   return {
     items: [...newer.filter((message) => fitting.has(message)), middle, ...shownOlder],

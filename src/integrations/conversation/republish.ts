@@ -1,6 +1,7 @@
+import { Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import { toIdText } from '../../models/index.js';
-import { participantsOf } from './access.js';
+import { namedIn, participantsOf } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
 import type { createMembership } from './membership.js';
@@ -23,7 +24,7 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
       { conversation: conversation._id, search_key: { $ne: search_key } },
       { $set: { search_key } },
     );
-    for (const user of conversation.users) await counters.refresh(user);
+    await counters.refresh([...namedIn(conversation)].map((user) => new Types.ObjectId(user)));
     const members = await models.Member.find({ conversation: conversation._id }).lean();
     return participantsOf({ conversation, members });
   };

@@ -71,7 +71,7 @@ export const createChannelView = (services: ConversationServices) => {
     const view = counted === undefined ? undefined : await viewCounted(viewer, query, counted);
     if (view !== undefined) return view;
     for (const { snoozes } of [team, prospects]) await snoozes.wake(viewer.userId);
-    await counters.refresh(viewer.userId);
+    await counters.refresh([viewer.userId]);
     if (channel_id === undefined) return { channels: Object.fromEntries(await counters.read(viewer.userId)) };
     const { lists } = channel_id === 'prospect' ? prospects : team;
     const [numbers, list] = await Promise.all([counters.readOne(viewer.userId, channel_id), lists.list(viewer, query)]);

@@ -15,6 +15,7 @@ import type { Description, StoredMessage, WireMessage } from './kind.js';
 import { createMessageQueue } from './message-queue.js';
 import { createOptimisticStore } from './optimistic-store.js';
 import { activeAt } from './times.js';
+import { charactersOfMessage } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 /** A message to send. */
@@ -168,7 +169,8 @@ export function createStore<D extends Description, M extends WireMessage>({
   const storeInOrder = createMessageQueue({ inTurn: counters.inTurn, storeFirst });
 
   return function storeMessage(viewer: Viewer, draft: Draft, sending: Sending): Promise<Stored> {
-    const pay = payOnce((people) => work.pay(viewer.principal, amountsOfMessage(people)));
+    const characters = charactersOfMessage(draft.message);
+    const pay = payOnce((people) => work.pay(viewer.principal, amountsOfMessage(people, characters)));
     return storeInOrder(draft.conversationId, { viewer, draft, pay, ...sending });
   };
 }

@@ -1,3 +1,4 @@
+import type { Amounts } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
@@ -26,6 +27,51 @@ export type ConversationView<D extends Description, M extends WireMessage> = D &
 /** What a conversation shows of its own to each participant. */
 export const charactersOf = ({ title, image }: Pick<Conversation, 'title' | 'image'>): number =>
   image.reduce((sum, { length }) => sum + length, title.length);
+
+/** About the characters of a message on the wire, without its sender and times. */
+export const charactersOfMessage = ({
+  data,
+  mentions = [],
+  attachments = [],
+}: Pick<WireMessage, 'data'> & { mentions?: readonly unknown[]; attachments?: readonly unknown[] }): number =>
+  attachments.reduce<number>(
+    (sum, attachment) => sum + charactersOfAttachment(attachment),
+    (data?.length ?? 0) + ID_CHARACTERS * mentions.length,
+  );
+
+/** What is not text is not shown. */
+const charactersOfAttachment = (attachment: unknown): number => {
+  if (typeof attachment === 'string') return attachment.length;
+  if (attachment === null || typeof attachment !== 'object') return 0;
+  return Object.values(attachment).reduce<number>(
+    (sum, value) => sum + (typeof value === 'string' ? value.length : 0),
+    0,
+  );
+};
+
+/** Characters of an id on the wire. */
+const ID_CHARACTERS = 24;
+/** About the characters of a participant on the wire. */
+const PERSON_CHARACTERS = 128;
+/** An answer that is echoed under the name of its event is sent twice. */
+const TIMES_SENT = 2;
+
+/**
+ * The work of showing conversations in an answer: their participants are read, and all of it is sent.
+ * @param newest their newest messages, as far as they were read already
+ */
+export function amountsOfShown(
+  conversations: readonly Pick<Conversation, 'users' | 'title' | 'image'>[],
+  newest: readonly StoredMessage[] = [],
+): Amounts {
+  const people = new Set(conversations.flatMap(({ users }) => users.map(String)));
+  const ofConversations = conversations.reduce(
+    (sum, conversation) => sum + charactersOf(conversation) + PERSON_CHARACTERS * conversation.users.length,
+    0,
+  );
+  const ofMessages = newest.reduce((sum, message) => sum + charactersOfMessage(message), 0);
+  return { rows: conversations.length + people.size, text: TIMES_SENT * (ofConversations + ofMessages) };
+}
 
 /** Shows one conversation to one of its participants. */
 export type Show<D extends Description, M extends WireMessage> = (

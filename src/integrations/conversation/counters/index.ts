@@ -5,6 +5,7 @@ import type { Context } from '../../../framework/context.js';
 import { changedFields, readStored } from '../../../models/index.js';
 import { createKeyedMutex, type KeyedMutex } from '../../../platform/concurrency/keyed-mutex.js';
 import type { Settling } from '../../../platform/concurrency/settling.js';
+import { chunksOf } from '../../../platform/lists.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
 import { createFindHearers } from '../presence.js';
@@ -57,8 +58,8 @@ export interface CounterStore {
    *   a snooze may be over
    */
   readCounted(user: Types.ObjectId): Promise<CountedMembers | undefined>;
-  /** Recounts if other services may have written since the last count. */
-  refresh(user: Types.ObjectId): Promise<void>;
+  /** Recounts users for whom other services may have written since the last count, many in one transaction. */
+  refresh(users: readonly Types.ObjectId[]): Promise<void>;
   /** Recounts, stores and sends the differences. */
   recount(user: Types.ObjectId): Promise<void>;
   /** Sends stored counters once more. @param ids of their documents */
@@ -85,6 +86,8 @@ export interface CountedTransaction {
 
 /** Up to this many conversations are recounted on every read. */
 const RECOUNT_AT_ONCE_MAX = 300;
+/** Users whose conversations are recounted in one transaction. It conflicts with each change of their counters meanwhile. */
+const RECOUNTED_TOGETHER = 50;
 /** With more conversations, the last recount may be this old. */
 const RECOUNT_AFTER_MS = 3_600_000;
 
@@ -107,20 +110,21 @@ export function createCounterStore(context: Context, settling: Settling): Counte
     return pushes;
   };
 
+  const countTogether = async (users: readonly Types.ObjectId[]): Promise<void> => {
+    const keys = users.map((user) => user.toHexString());
+    const pushes = await mutex.run(keys, () =>
+      runTransaction(connection, (session) => recount(models, { users, session, at: new Date(clock.now()) }), {
+        onLate: (late) => void pushAll(late),
+      }),
+    );
+    await pushAll(pushes);
+  };
+
   const countAll = async (user: Types.ObjectId): Promise<void> => {
     const key = user.toHexString();
     const underWay = recounting.get(key);
     if (underWay !== undefined) return underWay;
-    const counting = mutex
-      .run([key], () =>
-        runTransaction(
-          connection,
-          (session) => recount(models, { users: [user], session, at: new Date(clock.now()) }),
-          { onLate: (pushes) => void pushAll(pushes) },
-        ),
-      )
-      .then(pushAll)
-      .finally(() => recounting.delete(key));
+    const counting = countTogether([user]).finally(() => recounting.delete(key));
     recounting.set(key, counting);
     return counting;
   };
@@ -211,11 +215,19 @@ export function createCounterStore(context: Context, settling: Settling): Counte
       return isDone ? { members, counters, sizeOf: sizeOfList } : undefined;
     },
 
-    async refresh(user) {
-      const you = await models.Counter.findOne({ user, channel_id: 'you' }).lean();
-      const recountedAt = you?.recounted_at ?? null;
-      if (you === null || recountedAt === null || sizeOf(talliesOf(you)) <= RECOUNT_AT_ONCE_MAX) return countAll(user);
-      recountAtTimes(user, recountedAt);
+    async refresh(users) {
+      const stored = await models.Counter.find({ user: { $in: [...users] }, channel_id: 'you' }).lean();
+      const byUser = new Map(stored.map((you) => [you.user.toHexString(), you]));
+      const due = users.filter((user) => {
+        const you = byUser.get(user.toHexString());
+        const recountedAt = you?.recounted_at ?? null;
+        if (you === undefined || recountedAt === null || sizeOf(talliesOf(you)) <= RECOUNT_AT_ONCE_MAX) return true;
+        recountAtTimes(user, recountedAt);
+        return false;
+      });
+      const [first] = due;
+      if (first !== undefined && due.length === 1) return countAll(first);
+      for (const some of chunksOf(due, RECOUNTED_TOGETHER)) await countTogether(some);
     },
 
     recount: countAll,

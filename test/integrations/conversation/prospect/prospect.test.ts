@@ -203,3 +203,35 @@ test('all other events behave as in team conversations', async () => {
     message: 'NOT_FOUND',
   });
 });
+
+test('a stored communication for many participants costs few commands to the database', async () => {
+  const counted = await createTestEnvironment({ proxyOptions: '' });
+  const people = await counted.people(...Array.from({ length: 60 }, (_, n) => `User ${n}`));
+  const [first] = people;
+  if (first === undefined) throw new Error('there is no such user');
+  const account = new Types.ObjectId(first.accountId);
+  const conversation = await counted.models.ConversationProspect.create({
+    account,
+    users: people.map(({ id }) => id),
+    channel_id: 'sms',
+    contact_id: new Types.ObjectId(),
+    created_by: first.id,
+  });
+  const message = await counted.models.Communication.create({
+    account,
+    conversation_id: [conversation._id],
+    type: 'OUTGOING',
+    data: 'text',
+    sent_by: first.id,
+  });
+  const client = await counted.open(first);
+  const { commands } = counted.proxy();
+  const before = commands.length;
+  const answer = await counted.node(0).call('GET', `/conversations/prospect/emit/message/${message._id}`);
+  expect(answer.status).toBe(200);
+  await client.next('prospect_message');
+  // Fewer than one for each participant.
+  expect(commands.length - before).toBeLessThan(people.length);
+  expect(dataOf(await client.ask('channel', { channel_id: 'prospect' })).counters).toMatchObject({ open: 1 });
+  await counted.close();
+});
