@@ -37,8 +37,8 @@ export interface PresenceTracker extends SocketListener {
  * ask the database a few times and not some thousand times. Changes of one user keep their order.
  */
 export function createPresenceTracker({ presence, sockets, integrations, logger }: Dependencies): PresenceTracker {
-  const tasks = createTaskTracker((error) => logger.error({ err: error }, 'updating presence failed'));
-  const reportHandler = (error: unknown): void => logger.error({ err: error }, 'handling a presence change failed');
+  const tasks = createTaskTracker((error) => logger.error({ err: error }, 'presence: updating failed; retrying'));
+  const reportHandler = (error: unknown): void => logger.error({ err: error }, 'presence: handling a change failed');
 
   const onSocketsPresent = integrations.flatMap((one) => one.onSocketsPresent ?? []);
   const onUsersOnline = integrations.flatMap((one) => one.onUsersOnline ?? []);

@@ -122,7 +122,7 @@ export function createNodeLeases({ redis, clock, logger, nodeId, keyPrefix }: Op
     void listener?.({ mark: itsMark, endedAgoMs: Number(endedAgoMs) })
       .then(() => bury(redis.commands, keys, [dead]))
       .catch((error: unknown) =>
-        logger.warn({ err: error }, 'sending what a dead node may not have sent failed; trying again'),
+        logger.warn({ err: error }, 'sending what a dead node may not have sent failed; retrying'),
       );
   };
 

@@ -95,7 +95,7 @@ export function createActiveStatus(context: Context, { blocks, settling }: Depen
       );
       settle(user, status, status);
     } catch (error) {
-      logger.warn({ err: error }, 'sending a status to an account failed');
+      logger.warn({ err: error }, 'conversations: sending a status to an account failed');
     }
   };
 

@@ -29,6 +29,8 @@ export function createNotify({ push, presence, logger }: Context): Notify {
   };
   return function notifyParticipants(userIds, sent) {
     if (!push.isOn) return;
-    send(userIds, sent).catch((error: unknown) => logger.warn({ err: error }, 'sending a push for a message failed'));
+    send(userIds, sent).catch((error: unknown) =>
+      logger.warn({ err: error }, 'conversations: sending a push for a message failed'),
+    );
   };
 }

@@ -111,7 +111,7 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
     nextAt = Number.POSITIVE_INFINITY;
     looking = lookOnce()
       .catch((error: unknown) => {
-        logger.warn({ err: error }, 'looking for expired snoozes failed');
+        logger.warn({ err: error }, 'conversations: looking for expired snoozes failed; retrying');
         return BUSY_MS;
       })
       .then((delayMs) => {

@@ -34,7 +34,7 @@ export function createPresenceWebhooks({ sites, secrets, presence, updates, logg
   const seals = secrets.derive(
     ({ siteKeys }) => new Map([...siteKeys].map(([name, keys]) => [name, createSeal(keys)] as const)),
   );
-  const noteFailure = (error: unknown): void => logger.error({ err: error }, 'updating presence of push sites failed');
+  const noteFailure = (error: unknown): void => logger.error({ err: error }, 'push sites: updating presence failed');
 
   const toEntry = ({ id, deviceId, principal, connectedAt }: SiteSocket, user: Recipient): PresenceEntry => ({
     userId: keyOf(user),

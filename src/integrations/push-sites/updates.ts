@@ -80,7 +80,7 @@ export function createUserUpdates({ client, clock, logger, onUpdate }: Dependenc
       if (delayMs === undefined || isStopping) {
         return logger.warn(
           { site: site.name, field: update.field, failure },
-          'sending a user update to a website failed',
+          'push sites: sending a user update failed',
         );
       }
       await pause(delayMs);
@@ -108,7 +108,10 @@ export function createUserUpdates({ client, clock, logger, onUpdate }: Dependenc
       if (others !== undefined) {
         waiting.set(key, [...others.filter(({ field }) => field !== update.field), update]);
       } else if (waiting.size >= USERS_MAX) {
-        logger.warn({ site: site.name, field: update.field }, 'user update for a website dropped: too many are queued');
+        logger.warn(
+          { site: site.name, field: update.field },
+          'push sites: a user update was dropped: too many are queued',
+        );
       } else {
         waiting.set(key, [update]);
         void work(site, key);

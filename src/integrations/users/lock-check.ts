@@ -84,7 +84,7 @@ export function createLockCheck(dependencies: { people: People; clock: Clock; lo
       if (isLocked) endLocked(socket);
     } catch (error) {
       // The lock watch checks again.
-      logger.warn({ err: error }, 'looking up whether a user is locked failed');
+      logger.warn({ err: error }, 'users: looking up whether a user is locked failed');
     }
   };
 

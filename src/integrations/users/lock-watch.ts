@@ -103,7 +103,7 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
     ],
     start() {
       const onError = (error: unknown): void =>
-        logger.warn({ err: error }, 'checking connected users for locks failed');
+        logger.warn({ err: error }, 'users: checking connected users for locks failed; retrying');
       return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });
     },
   };

@@ -31,7 +31,7 @@ export const logEvents = {
   node_died: { level: 'info', message: 'a node died; sending again what it may not have sent' },
   node_death_failed: {
     level: 'warn',
-    message: 'sending what a dead node may not have sent failed; trying again',
+    message: 'sending what a dead node may not have sent failed; retrying',
   },
   secrets_replaced: { level: 'info', message: 'settings: secrets replaced' },
   settings_refused: {
@@ -56,7 +56,7 @@ export const logEvents = {
   dependency_not_ready: { level: 'error', message: 'dependency not ready; retrying', per: ['dependency'] },
   dependency_lost: { level: 'error', message: 'dependency lost; retrying', per: ['dependency'] },
   dependency_back: { level: 'info', message: 'dependency back', per: ['dependency'] },
-  database_not_ready: { level: 'warn', message: 'database: not ready yet, trying again' },
+  database_not_ready: { level: 'warn', message: 'database: not ready; retrying' },
   clock_differs: { level: 'warn', message: 'the clock of this machine differs from that of the database' },
   clock_agrees: { level: 'info', message: 'the clock of this machine agrees with that of the database' },
   database_error: { level: 'error', message: 'database: connection error' },
@@ -138,10 +138,10 @@ export const logEvents = {
   path_refused: { level: 'warn', message: 'a client was refused: its path is not that of Socket.IO' },
   jwks_failed: { level: 'warn', message: 'tokens: the JWKS could not be loaded' },
   revocations_poll_failed: { level: 'warn', message: 'revocations: polling failed; retrying' },
-  lock_check_failed: { level: 'warn', message: 'checking connected users for locks failed' },
-  lock_lookup_failed: { level: 'warn', message: 'looking up whether a user is locked failed' },
-  access_check_failed: { level: 'warn', message: 'chats: checking connected users failed' },
-  members_check_failed: { level: 'warn', message: 'support: checking members failed' },
+  lock_check_failed: { level: 'warn', message: 'users: checking connected users for locks failed; retrying' },
+  lock_lookup_failed: { level: 'warn', message: 'users: looking up whether a user is locked failed' },
+  access_check_failed: { level: 'warn', message: 'chats: checking connected users failed; retrying' },
+  members_check_failed: { level: 'warn', message: 'support: checking members failed; retrying' },
 
   // Limits
   rate_limit_reached: {
@@ -214,21 +214,21 @@ export const logEvents = {
   push_tokens_not_removed: { level: 'warn', message: 'push: removing refused tokens failed' },
 
   // Presence
-  presence_update_failed: { level: 'error', message: 'updating presence failed' },
-  presence_handler_failed: { level: 'error', message: 'handling a presence change failed' },
-  presence_renewal_failed: { level: 'warn', message: 'renewing presence failed; the next tick tries again' },
+  presence_update_failed: { level: 'error', message: 'presence: updating failed; retrying' },
+  presence_handler_failed: { level: 'error', message: 'presence: handling a change failed' },
+  presence_renewal_failed: { level: 'warn', message: 'presence: renewing failed; retrying' },
   socket_directory_full: {
     level: 'error',
-    message: 'sockets that left stay in the directory: too many left while the database was away',
+    message: 'socket directory: too many sockets left while the database was away; some stay',
   },
-  socket_directory_failed: { level: 'warn', message: 'removing sockets from the directory failed; trying again' },
+  socket_directory_failed: { level: 'warn', message: 'socket directory: removing sockets failed; retrying' },
 
   // Conversations
   late_sending_failed: { level: 'warn', message: 'conversations: sending what was stored late failed' },
-  recount_failed: { level: 'warn', message: 'recounting conversations failed' },
-  conversation_push_failed: { level: 'warn', message: 'sending a push for a message failed' },
-  conversation_status_failed: { level: 'warn', message: 'sending a status to an account failed' },
-  snooze_check_failed: { level: 'warn', message: 'looking for expired snoozes failed' },
+  recount_failed: { level: 'warn', message: 'conversations: recounting failed' },
+  conversation_push_failed: { level: 'warn', message: 'conversations: sending a push for a message failed' },
+  conversation_status_failed: { level: 'warn', message: 'conversations: sending a status to an account failed' },
+  snooze_check_failed: { level: 'warn', message: 'conversations: looking for expired snoozes failed; retrying' },
 
   // Chats
   chat_send_failed: { level: 'error', message: 'chats: sending a message failed', per: ['name'] },
@@ -257,7 +257,7 @@ export const logEvents = {
   community_event_failed: { level: 'error', message: 'community: sending an event failed', per: ['name'] },
   support_snapshot_failed: { level: 'warn', message: 'support: sending the presence snapshot of a department failed' },
   support_file_delete_failed: { level: 'error', message: 'support: deleting a file failed' },
-  support_file_sweep_failed: { level: 'warn', message: 'support: sweeping a file failed; retrying later' },
+  support_file_sweep_failed: { level: 'warn', message: 'support: sweeping a file failed; retrying' },
   support_sweep_failed: { level: 'warn', message: 'support: sweeping abandoned files failed' },
   support_last_message_failed: {
     level: 'error',
@@ -266,13 +266,13 @@ export const logEvents = {
   support_typing_failed: { level: 'warn', message: 'support: sending the end of typing failed' },
 
   // Push sites
-  site_update_failed: { level: 'warn', message: 'sending a user update to a website failed', per: ['site'] },
+  site_update_failed: { level: 'warn', message: 'push sites: sending a user update failed', per: ['site'] },
   site_update_dropped: {
     level: 'warn',
-    message: 'user update for a website dropped: too many are queued',
+    message: 'push sites: a user update was dropped: too many are queued',
     per: ['site'],
   },
-  site_presence_failed: { level: 'error', message: 'updating presence of push sites failed' },
+  site_presence_failed: { level: 'error', message: 'push sites: updating presence failed' },
 } as const satisfies Readonly<Record<string, LogEvent>>;
 
 type LogEvents = typeof logEvents;

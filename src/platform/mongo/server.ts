@@ -45,7 +45,7 @@ export async function ensureServer(
       const reason = redact(toReason(error, target.address), target.url);
       if (error instanceof UnusableError || isFinal(error)) throw new Error(reason);
       if (performance.now() + PAUSE_MS > giveUpAt) throw new Error(`${reason}. ${toQuestion(target)}`);
-      if (attempt === 1) logger.warn({ reason }, 'database: not ready yet, trying again');
+      if (attempt === 1) logger.warn({ reason }, 'database: not ready; retrying');
     }
     await setTimeout(PAUSE_MS);
   }

@@ -184,7 +184,7 @@ class PresenceNode {
       this.#registrations.noteFailure();
       // Then the log has the reason, with what to do.
       if (!this.#redis.commands.isReady || !this.#redis.isReady()) return;
-      this.#logger.warn({ err }, 'renewing presence failed; the next tick tries again');
+      this.#logger.warn({ err }, 'presence: renewing failed; retrying');
     }
   }
 

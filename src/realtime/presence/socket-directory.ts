@@ -64,7 +64,7 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
       waiting.delete(socketId);
       dropped += 1;
     }
-    logger.error({ dropped }, 'sockets that left stay in the directory: too many left while the database was away');
+    logger.error({ dropped }, 'socket directory: too many sockets left while the database was away; some stay');
   };
 
   const removeAll = async (sockets: readonly (readonly [string, string])[]): Promise<void> => {
@@ -94,7 +94,7 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
         await removeAll(chunk);
       }
     } catch (err) {
-      logger.warn({ err, waiting: waiting.size }, 'removing sockets from the directory failed; trying again');
+      logger.warn({ err, waiting: waiting.size }, 'socket directory: removing sockets failed; retrying');
       if (!isClosed) cancelRetry = clock.after(RETRY_AFTER_MS, () => void flush());
     } finally {
       flushing = undefined;

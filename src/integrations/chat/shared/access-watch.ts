@@ -48,7 +48,8 @@ export function createAccessWatch(
       },
     ],
     start() {
-      const onError = (error: unknown): void => logger.warn({ err: error }, 'chats: checking connected users failed');
+      const onError = (error: unknown): void =>
+        logger.warn({ err: error }, 'chats: checking connected users failed; retrying');
       return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });
     },
   };

@@ -128,7 +128,8 @@ export function createDepartments(
     onUsersOnline: (users) => publishPresence(users, true),
     onUsersOffline: (users) => publishPresence(users, false),
     start() {
-      const onError = (error: unknown): void => logger.warn({ err: error }, 'support: checking members failed');
+      const onError = (error: unknown): void =>
+        logger.warn({ err: error }, 'support: checking members failed; retrying');
       return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });
     },
   };

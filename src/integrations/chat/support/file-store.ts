@@ -158,7 +158,7 @@ export function createFileStore(dependencies: Dependencies): FileStore {
     settle: (_id) =>
       Upload.deleteOne({ _id }).then(
         () => undefined,
-        (error: unknown) => logger.warn({ err: error }, 'support: sweeping a file failed; retrying later'),
+        (error: unknown) => logger.warn({ err: error }, 'support: sweeping a file failed; retrying'),
       ),
     async find(id) {
       const [found] = await bucket()

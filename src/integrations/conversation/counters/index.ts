@@ -132,7 +132,7 @@ export function createCounterStore(context: Context, settling: Settling): Counte
   /** Recounts in the background when the last count is old. */
   const recountAtTimes = (user: Types.ObjectId, recountedAt: Date): void => {
     if (recountedAt.getTime() + RECOUNT_AFTER_MS > clock.now()) return;
-    countAll(user).catch((error: unknown) => logger.warn({ err: error }, 'recounting conversations failed'));
+    countAll(user).catch((error: unknown) => logger.warn({ err: error }, 'conversations: recounting failed'));
   };
 
   return {
