@@ -55,6 +55,8 @@ export interface TestBrowser {
 
 /** An installation on a machine without Chromium downloads about 100 MB. */
 const INSTALL_MS = 900_000;
+/** Between two looks at the text of a page. A look lays out the page, so one at each frame would be most of the browser's work. */
+const LOOK_MS = 50;
 /** A guard against hanging, as those of the other tests. */
 const WAIT_MS = 100_000;
 
@@ -140,7 +142,7 @@ function toTab(page: Page, urls: readonly string[]): Tab {
   return {
     page,
     async sees(text) {
-      await page.waitForFunction(`document.body.innerText.includes(${JSON.stringify(text)})`);
+      await page.waitForFunction(`document.body.innerText.includes(${JSON.stringify(text)})`, { polling: LOOK_MS });
     },
     show: (scheme) => page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]),
     text: async () => String(await page.evaluate('document.body.innerText')),

@@ -47,7 +47,8 @@ async function startServer(): Promise<void> {
   const address = addressOf(directory);
   const child = fork(compiled('src/embedded/process/child.ts'), [JSON.stringify({ directory, address })], {
     cwd: projectDirectory,
-    execArgv: [],
+    // As the gateway starts it.
+    execArgv: ['--max-semi-space-size=32'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   undo.push(() => stop(child));
