@@ -12,7 +12,7 @@ export { changedFields, storedValue } from './reader.js';
 export { readDocument } from './readers.js';
 export { repairDocuments } from './repair.js';
 export { storedForms } from './text-ids.js';
-export { isPlain, readBoolean, readDate, readId, toIdText, UNKNOWN_ID } from './values.js';
+export { isPlain, readBoolean, readDate, readId, readNumber, toIdText, UNKNOWN_ID } from './values.js';
 
 const OPERATIONS = ['find', 'findOne', 'findOneAndUpdate', 'findOneAndDelete'] as const;
 

@@ -5,6 +5,7 @@ import { isDatabaseAway } from '../../../../platform/mongo/errors.js';
 import type { Clock } from '../../../../platform/time/clock.js';
 import type { Stored } from './draft.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
+import { IS_POSITION, lastPositionExpression } from './reader.js';
 import type { StoredBefore } from './stored-before.js';
 import { toTimeExpression } from './time.js';
 
@@ -29,14 +30,17 @@ export function createAppend<M extends OrderedMessage>({ kind, clock, storedBefo
   const { collection } = kind.model;
 
   const toCommand = (message: M): mongo.Document[] => [
-    { $match: { [parent]: message[parent], position: { $gt: 0 } } },
+    { $match: { [parent]: message[parent], position: IS_POSITION } },
     { $sort: { position: -1 } },
     { $limit: 1 },
     {
       $replaceWith: {
         $mergeObjects: [
           { $literal: message },
-          { position: { $add: ['$position', 1] }, [time]: toTimeExpression(clock.now(), `$${time}`) },
+          {
+            position: { $add: [lastPositionExpression('$position'), 1] },
+            [time]: toTimeExpression(clock.now(), `$${time}`),
+          },
         ],
       },
     },

@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import { createBoundedMap } from '../../../../platform/bounded-map.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
-import { isPositioned } from './reader.js';
+import { IS_POSITION, lastPositionIn } from './reader.js';
 
 /** Messages that get positions in one call; the next read continues. */
 const AT_ONCE_MAX = 100;
@@ -25,7 +25,7 @@ export function createPositionBackfill<M extends OrderedMessage>(
 
   const edgeOf = async (parent: Types.ObjectId, order: 1 | -1): Promise<M | undefined> => {
     const [found] = await collection
-      .find({ [parentField]: parent, position: { $gt: 0 } }, { sort: { position: order }, limit: 1 })
+      .find({ [parentField]: parent, position: IS_POSITION }, { sort: { position: order }, limit: 1 })
       .toArray();
     return found as M | undefined;
   };
@@ -64,7 +64,7 @@ export function createPositionBackfill<M extends OrderedMessage>(
     const repaired = stored instanceof Types.ObjectId ? {} : { [parentField]: parent };
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
       const newest = await edgeOf(parent, -1);
-      const position = (newest !== undefined && isPositioned(newest) ? newest.position : 0) + 1;
+      const position = lastPositionIn(newest?.position) + 1;
       try {
         const stray = { _id, position: null, [parentField]: stored } as never;
         const { modifiedCount } = await collection.updateOne(stray, { $set: { position, ...repaired } } as never);

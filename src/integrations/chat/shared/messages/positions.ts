@@ -2,6 +2,7 @@ import { createBoundedMap } from '../../../../platform/bounded-map.js';
 import type { Clock } from '../../../../platform/time/clock.js';
 import type { Draft } from './draft.js';
 import type { MessageKind, Newest, OrderedMessage } from './kind.js';
+import { lastPositionIn } from './reader.js';
 import { toTime } from './time.js';
 
 /** Conversations whose last message a node remembers. */
@@ -25,7 +26,7 @@ export function createPositions<M extends OrderedMessage>(
   clock: Clock,
 ): Positions<M> {
   const remembered = createBoundedMap<Newest>(REMEMBERED_MAX);
-  const newestOf = (message: M): Newest => ({ position: message.position ?? 0, at: message[time] });
+  const newestOf = (message: M): Newest => ({ position: lastPositionIn(message.position), at: message[time] });
 
   const lastOf = ({ parent, newest }: Draft<M>): Newest => {
     const known = remembered.get(parent);

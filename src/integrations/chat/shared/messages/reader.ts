@@ -1,5 +1,5 @@
 import type { Types } from 'mongoose';
-import { storedValue } from '../../../../models/index.js';
+import { readNumber, storedValue } from '../../../../models/index.js';
 import {
   comparePlaces,
   type KeysetPlace,
@@ -43,9 +43,36 @@ export interface MessageReader<M> {
   cursorAt(parent: Types.ObjectId, at: Date, side: 'before' | 'after'): Promise<Cursor>;
 }
 
+/** No message comes after it. What is beyond it in the place of a position could not be counted on. */
+const POSITION_MAX = 2 ** 52;
+
+/** A position, for filters: the lower bound matches that of the partial index. */
+export const IS_POSITION = { $gt: 0, $lt: POSITION_MAX } as const;
+
 /** Whether a message has a position. Other services store none. */
 export const isPositioned = <M extends OrderedMessage>(message: M): message is M & { position: number } =>
-  typeof message.position === 'number' && message.position > 0;
+  typeof message.position === 'number' && message.position > 0 && message.position < POSITION_MAX;
+
+/**
+ * The position after which the next message comes; 0: none. Something else than a whole number may be stored in its place, and the
+ * unique index has each number of a list.
+ */
+export const lastPositionIn = (stored: unknown): number =>
+  Array.isArray(stored) ? Math.max(0, ...stored.map(wholeIn)) : wholeIn(stored);
+
+const wholeIn = (stored: unknown): number => {
+  const position = readNumber(stored) ?? 0;
+  return position > 0 && position < POSITION_MAX ? position : 0;
+};
+
+/** The same as a MongoDB expression. */
+export const lastPositionExpression = (field: string): object => {
+  const isNumber = {
+    $and: [{ $isNumber: '$$position' }, { $gt: ['$$position', 0] }, { $lt: ['$$position', POSITION_MAX] }],
+  };
+  const all = { $cond: [{ $isArray: [field] }, field, [field]] };
+  return { $toLong: { $max: { $filter: { input: all, as: 'position', cond: isNumber } } } };
+};
 
 /** Messages without a position come before all others, in the order of their times. */
 export function createMessageReader<M extends OrderedMessage>(kind: MessageKind<M>): MessageReader<M> {
@@ -55,7 +82,7 @@ export function createMessageReader<M extends OrderedMessage>(kind: MessageKind<
   const readPositioned = async (range: MessageRange): Promise<M[]> => {
     const { parent, after, before, first, limit, where } = range;
     const low = after?.position ?? 0;
-    const high = before?.position ?? Number.POSITIVE_INFINITY;
+    const high = before?.position ?? POSITION_MAX;
     if (limit <= 0 || high <= low + 1) return [];
     // The lower bound matches the filter of the partial index.
     const position = { $gt: Math.max(low, 0), $lt: high };
@@ -99,9 +126,9 @@ export function createMessageReader<M extends OrderedMessage>(kind: MessageKind<
 
     async cursorAt(parent, at, side) {
       const isAfter = side === 'after';
-      const range = { [parentField]: parent, [time]: isAfter ? { $gt: at } : { $gte: at }, position: { $gt: 0 } };
+      const range = { [parentField]: parent, [time]: isAfter ? { $gt: at } : { $gte: at }, position: IS_POSITION };
       const [next] = await collection.find(range, { sort: { [time]: 1 }, limit: 1 }).toArray();
-      const position = (next as M | undefined)?.position ?? Number.POSITIVE_INFINITY;
+      const position = next === undefined ? POSITION_MAX : lastPositionIn((next as unknown as M).position);
       return {
         position: isAfter ? position - 1 : position,
         timed: placeOfTime(at, isAfter ? 'ascending' : 'descending'),
