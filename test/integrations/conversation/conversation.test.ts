@@ -1,3 +1,4 @@
+import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
@@ -171,6 +172,26 @@ test('snoozed conversations are hidden, and return once', async () => {
   expect(dataOf(await a.ask('channel', { channel_id: 'general' })).counters).toMatchObject({ open: 1, snoozed: 0 });
   expect(dataOf(await a.ask('list_conversation', {})).conversation).toHaveLength(1);
   expect(a.received('update_conversation')).toEqual([]);
+});
+
+test('odd snoozes keep no other from ending', async () => {
+  const { ann, a, id } = await talk();
+  const { collection } = environment.models.Member;
+  const past = new Date(clock.now() - 86_400_000);
+  const of = () => ({ _id: new Types.ObjectId(), kind: 'team' });
+  const ofSomebody = () => ({ ...of(), user: new Types.ObjectId(), conversation: new Types.ObjectId() });
+  const odd = [
+    { ...ofSomebody(), snoozed_until: [past, new Date('2999-01-01')] },
+    { ...ofSomebody(), snoozed_until: [past, null, 'odd'] },
+    // More than are ended together.
+    ...Array.from({ length: 101 }, (_, n) => ({ ...of(), user: `odd ${n}`, snoozed_until: past })),
+  ];
+  await collection.insertMany(odd as never[]);
+  const own = { user: new Types.ObjectId(ann.id), conversation: new Types.ObjectId(id) };
+  await collection.updateOne(own, { $set: { snoozed_until: new Date(clock.now() + 30_000) } });
+  await clock.advanceUntil(1000, async () => (await collection.findOne(own))?.['snoozed_until'] === null);
+  expect(dataOf(await a.ask('list_conversation', {})).conversation).toHaveLength(1);
+  await collection.deleteMany({ _id: { $in: odd.map(({ _id }) => _id) } });
 });
 
 test('shared changes reach all participants, personal changes only the user', async () => {
