@@ -36,6 +36,8 @@ export interface SocketDirectoryOptions {
 
 const CHUNK = 500;
 const RETRY_AFTER_MS = 2_000;
+/** What another service stored in its place holds no socket, and cannot be changed as a list. */
+const IS_LIST = { $type: 'array' } as const;
 /** Sockets remembered while the database is away; about 30 MB. */
 const WAITING_MAX = 200_000;
 
@@ -71,7 +73,10 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
     const updates = Array.from(
       groupBy(sockets, ([, userId]) => userId),
       ([user, own]) => ({
-        updateOne: { filter: { user }, update: { $pull: { socket_ids: { $in: own.map(([socketId]) => socketId) } } } },
+        updateOne: {
+          filter: { user, socket_ids: IS_LIST },
+          update: { $pull: { socket_ids: { $in: own.map(([socketId]) => socketId) } } },
+        },
       }),
     );
     await model.bulkWrite(updates, { ordered: false });
@@ -101,12 +106,19 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
     }
   };
 
+  /** @returns whether something else was in the place of the list */
+  const repair = async (user: string): Promise<boolean> => {
+    const filter = { user, socket_ids: { $not: IS_LIST } };
+    const { modifiedCount } = await model.updateOne(filter, { $set: { socket_ids: [] } });
+    return modifiedCount > 0;
+  };
+
   const add = async (user: string, socketId: string): Promise<void> => {
     const addOnce = (): Promise<unknown> =>
       model.updateOne({ user }, { $addToSet: { socket_ids: socketId } }, { upsert: true });
     // Two first sockets of a user race to insert the document; the loser finds it the second time.
-    const added = addOnce().catch((error: unknown) => {
-      if (!isDuplicateKey(error)) throw error;
+    const added = addOnce().catch(async (error: unknown) => {
+      if (!isDuplicateKey(error) && !(await repair(user))) throw error;
       return addOnce();
     });
     const settled = added

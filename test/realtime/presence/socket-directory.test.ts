@@ -76,6 +76,26 @@ describe('the socket directory', () => {
     expect(await idsOf('ann')).toEqual([]);
   });
 
+  test.each([
+    ['text', 'odd'],
+    ['nothing', null],
+    ['a number', 7],
+    ['an object', { 0: 'one' }],
+  ])('keeps the sockets of everybody when %s is in the place of a list', async (_name, stored) => {
+    await sockets.join('ann', 'one');
+    await sockets.join('bob', 'two');
+    await model.collection.updateOne({ user: 'ann' }, { $set: { socket_ids: stored } } as never);
+    await sockets.forget([
+      { userId: 'ann', socketId: 'one' },
+      { userId: 'bob', socketId: 'two' },
+    ]);
+    await sockets.join('eve', 'three');
+    await sockets.leave('eve', 'three');
+    expect([await idsOf('bob'), await idsOf('eve')]).toEqual([[], []]);
+    await sockets.join('ann', 'four');
+    expect(await idsOf('ann')).toEqual(['four']);
+  });
+
   // The embedded database carries out one command after the other; MongoDB does not, so the two races are arranged.
   const racing = (updateOne: (call: () => unknown) => unknown): SocketDirectory => {
     const value = (...args: Parameters<typeof model.updateOne>) => updateOne(() => model.updateOne(...args));
