@@ -3,8 +3,8 @@ import { defineModels, type Models } from '#shared/models/index.js';
 import { createReader, type Reader, type StoredDocument } from './reader.js';
 
 /**
- * Models whose collections other services write, or operators by hand, such as revocations. The gateway alone writes delivery,
- * uploads and sockets.
+ * Models whose collections other services write, or operators by hand, such as revocations. The gateway alone writes
+ * delivery and sockets, and reads what else may be there in a place of its own.
  */
 const foreignModels = [
   'User',
@@ -19,6 +19,7 @@ const foreignModels = [
   'SupportConversation',
   'SupportMessage',
   'SupportRead',
+  'SupportUpload',
   'Chat',
   'ChatMessage',
   'Notification',
@@ -26,10 +27,15 @@ const foreignModels = [
 ] as const satisfies readonly (keyof Models)[];
 
 /**
- * Of these, models that only the gateway inserts: the state of users in conversations. Their ids are `ObjectId`s, and
+ * Of these, models that only the gateway inserts: the state of users in conversations, and of uploads. Their ids are `ObjectId`s, and
  * upserts rely on that.
  */
-export const ownStates: ReadonlySet<string> = new Set<ForeignModel>(['Member', 'Counter', 'SupportRead']);
+export const ownStates: ReadonlySet<string> = new Set<ForeignModel>([
+  'Member',
+  'Counter',
+  'SupportRead',
+  'SupportUpload',
+]);
 
 /** The name of a model that other services write. */
 export type ForeignModel = (typeof foreignModels)[number];

@@ -1,4 +1,4 @@
-import { mongo, Types } from 'mongoose';
+import { mongo, type Schema, Types } from 'mongoose';
 
 /** What a service in another language, or a repair by hand, may have stored in a field. */
 const odd: Record<string, () => unknown> = {
@@ -64,3 +64,43 @@ export function oddValuesFor(
   const every = share === 1 ? 1 : share * fewer;
   return Object.entries(values).filter((_, index) => (index + place) % every === 0);
 }
+
+/** A field of a model: its path in a document, with the first entry of each list, and its type. */
+export type FieldPath = readonly [path: string, type: string | undefined];
+
+/** The fields of a model, at any depth, without its id. */
+export function fieldsOf({ schema }: { readonly schema: Pick<Schema, 'paths'> }, prefix = ''): FieldPath[] {
+  return Object.entries(schema.paths).flatMap(([path, type]): FieldPath[] => {
+    if (path === '_id' || path === '__v') return [];
+    const own: FieldPath = [prefix + path, type.instance];
+    const { schema: inner, instance, embeddedSchemaType: element } = type as OfSchema;
+    if (inner !== undefined)
+      return [own, ...fieldsOf({ schema: inner }, `${prefix}${path}${instance === 'Array' ? '.0' : ''}.`)];
+    return instance === 'Array' ? [own, [`${prefix}${path}.0`, element?.instance]] : [own];
+  });
+}
+
+/** What the types of Mongoose lack. */
+type OfSchema = {
+  readonly instance: string;
+  readonly schema?: Pick<Schema, 'paths'>;
+  readonly embeddedSchemaType?: { readonly instance: string };
+};
+
+/** An odd value in a field. */
+export interface OddField {
+  readonly path: string;
+  readonly about: string;
+  /** An update that stores it. */
+  readonly update: object;
+}
+
+/** One for each of these fields and odd value. @param fewer as for {@link oddValuesFor} @param begin place of the first field */
+export const oddFieldsOf = (fields: readonly FieldPath[], fewer = 1, begin = 0): OddField[] =>
+  fields.flatMap(([path, type], place) =>
+    oddValuesFor(type, begin + place, fewer).map(([kind, make]) => {
+      const value = make();
+      const update = value === undefined ? { $unset: { [path]: '' } } : { $set: { [path]: value } };
+      return { path, about: `${path}: ${kind}`, update };
+    }),
+  );

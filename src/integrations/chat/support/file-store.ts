@@ -4,6 +4,7 @@ import { mongo, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import type { SupportUpload } from '#shared/models/support-upload.js';
+import { isPlain, readId } from '../../../models/index.js';
 import type { Logger } from '../../../platform/logging/logger.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
@@ -42,6 +43,9 @@ export interface FileStore {
   /** Deletes expired files, and the remains of uploads of dead nodes. Several nodes can run it at once. */
   sweep(): Promise<void>;
 }
+
+/** An upload record as it may be stored. */
+type DueUpload = Pick<SupportUpload, '_id' | 'conversationId'> & { readonly beganAt?: Date | undefined };
 
 const BUCKET = 'support.files';
 /** The message of a file is stored within this time, or never. */
@@ -87,8 +91,8 @@ export function createFileStore(dependencies: Dependencies): FileStore {
       async (session) => {
         const usage = await Usage.findOneAndUpdate(
           { _id: usageIdOf(upload.owner) },
-          { $inc: { bytes: upload.bytes } },
-          { upsert: true, returnDocument: 'after', session },
+          [{ $set: { bytes: { $add: [COUNTED, upload.bytes] } } }],
+          { upsert: true, returnDocument: 'after', session, updatePipeline: true },
         ).lean();
         if (quotaBytes > 0 && (usage?.bytes ?? 0) > quotaBytes) {
           throw new ChatError('QUOTA_EXCEEDED', 'There is no room for more files', { quotaBytes });
@@ -105,8 +109,8 @@ export function createFileStore(dependencies: Dependencies): FileStore {
       const upload = await Upload.findById(_id, null, { session }).lean();
       const file = (await database()
         .collection(`${BUCKET}.files`)
-        .findOneAndDelete({ _id }, { session })) as StoredFile | null;
-      const owner = upload?.owner ?? file?.metadata.owner;
+        .findOneAndDelete({ _id }, { session })) as mongo.GridFSFile | null;
+      const owner = upload?.owner ?? ownerOf(file?.metadata?.['owner']);
       if (owner === undefined) return false;
       const now = new Date(clock.now());
       await Upload.updateOne(
@@ -114,9 +118,9 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         { $set: { owner, bytes: 0, expiresAt: now }, $setOnInsert: { conversationId: null, beganAt: now } },
         { upsert: true, session },
       );
-      const bytes = file?.length ?? upload?.bytes ?? 0;
+      const bytes = typeof file?.length === 'number' ? file.length : (upload?.bytes ?? 0);
       // Files from before the quota have no usage to subtract.
-      const left = { $max: [0, { $subtract: ['$bytes', bytes] }] };
+      const left = { $max: [0, { $subtract: [COUNTED, bytes] }] };
       await Usage.updateOne({ _id: usageIdOf(owner) }, [{ $set: { bytes: left } }], { session, updatePipeline: true });
       return true;
     });
@@ -131,12 +135,19 @@ export function createFileStore(dependencies: Dependencies): FileStore {
     remove(id).catch((error: unknown) => logger.error({ err: error }, 'support: deleting a file failed'));
 
   /** Whether the message is stored: a node died before it settled the file, or before it deleted the message. */
-  const isSaid = async ({ _id, conversationId, beganAt }: SupportUpload): Promise<boolean> => {
-    if (conversationId === null) return false;
+  const isSaid = async ({ _id, conversationId, beganAt }: DueUpload): Promise<boolean> => {
+    if (conversationId == null) return false;
+    // When it began is not known: the message can be of any time.
+    if (beganAt == null) return (await Message.exists({ conversationId, 'file.fileId': _id })) !== null;
     // Clocks differ.
     const [from, to] = [beganAt.getTime() - ABANDONED_MS, beganAt.getTime() + 2 * ABANDONED_MS];
     const timestamp = { $gte: new Date(from), $lte: new Date(to) };
     return (await Message.exists({ conversationId, timestamp, 'file.fileId': _id })) !== null;
+  };
+
+  const settleDue = async (upload: DueUpload): Promise<void> => {
+    if (await isSaid(upload)) await Upload.deleteOne({ _id: upload._id });
+    else await remove(upload._id);
   };
 
   return {
@@ -165,13 +176,14 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         .find({ _id: new Types.ObjectId(id) })
         .limit(1)
         .toArray();
-      return found as StoredFile | undefined;
+      return found === undefined ? undefined : toStored(found);
     },
     read: (id) => bucket().openDownloadStream(id),
     async release(_id, { timestamp: beganAt }) {
-      const file = (await database().collection(`${BUCKET}.files`).findOne({ _id })) as StoredFile | null;
-      if (file === null) return;
-      const { owner, conversationId } = file.metadata;
+      const file = (await database().collection(`${BUCKET}.files`).findOne({ _id })) as mongo.GridFSFile | null;
+      const stored = file === null ? undefined : toStored(file);
+      if (stored === undefined) return;
+      const { owner, conversationId } = stored.metadata;
       const expiresAt = new Date(clock.now() + ABANDONED_MS);
       // What it counts is what is stored of it.
       const record = { owner, conversationId, bytes: 0, beganAt, expiresAt };
@@ -183,12 +195,41 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         .sort({ expiresAt: 1 })
         .limit(SWEEP_MAX)
         .lean();
+      const failed: unknown[] = [];
       for (const upload of due) {
-        if (await isSaid(upload)) await Upload.deleteOne({ _id: upload._id });
-        else await remove(upload._id);
+        // One failure must not block the others.
+        await settleDue(upload).catch((error: unknown) => failed.push(error));
       }
+      if (failed.length > 0) throw failed[0];
     },
   };
+}
+
+/** What an owner has stored; nothing when that is no number. */
+const COUNTED = { $cond: [{ $isNumber: '$bytes' }, '$bytes', 0] };
+
+/** @returns `undefined` for a file whose owner or size cannot be read: nobody can be allowed to read it */
+function toStored({ _id, length, filename, metadata }: mongo.GridFSFile): StoredFile | undefined {
+  const { owner: stored, conversationId, type } = isPlain(metadata) ? metadata : {};
+  const owner = ownerOf(stored);
+  if (owner === undefined || !Number.isSafeInteger(length) || length < 0) return undefined;
+  const isTyped = typeof type === 'string' && type !== '';
+  return {
+    _id,
+    length,
+    filename: typeof filename === 'string' ? filename : '',
+    metadata: {
+      owner,
+      conversationId: readId(conversationId) ?? null,
+      type: isTyped ? type : 'application/octet-stream',
+    },
+  };
+}
+
+function ownerOf(stored: unknown): Identity | undefined {
+  if (!isPlain(stored) || typeof stored['id'] !== 'string') return undefined;
+  const { kind, id } = stored;
+  return kind === 'user' || kind === 'visitor' ? { kind, id } : undefined;
 }
 
 const usageIdOf = ({ kind, id }: Identity): string => `${kind}:${id}`;

@@ -4,6 +4,7 @@ import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
 import type { Document } from '../../../support/mongo-proxy.js';
+import { fieldsOf, oddFieldsOf } from '../../../support/odd-values.js';
 import { until } from '../../../support/until.js';
 import { addConversation, openChat, talk } from './chat.js';
 
@@ -144,3 +145,44 @@ test('the file of a deleted message goes with it, also when the node does not co
 });
 
 const idOf = ({ fileId }: { fileId: string }) => new Types.ObjectId(fileId);
+
+test('an odd note of a file, and an odd file, keep no other from being deleted, read or sent', async () => {
+  const { ann, a, conversationId } = await talk(environment);
+  const { SupportUpload, SupportUsage } = environment.models;
+  const due = new Date(clock.now() - HOUR_MS);
+  const owner = { kind: 'user', id: ann.id };
+  const good = { owner, conversationId: new Types.ObjectId(conversationId), bytes: 1, beganAt: due, expiresAt: due };
+  for (const [place, path] of fieldsOf(SupportUpload).entries()) {
+    if (path[0] === 'expiresAt') continue;
+    for (const { update } of oddFieldsOf([path], 1, place)) {
+      const _id = new Types.ObjectId();
+      await SupportUpload.collection.insertOne({ _id, ...good } as never);
+      await SupportUpload.collection.updateOne({ _id }, update);
+    }
+  }
+  await SupportUsage.collection.updateOne(
+    { _id: `user:${ann.id}` as never },
+    { $set: { bytes: 'odd' } },
+    { upsert: true },
+  );
+  const send = (fileName: string) => a.ask('file_upload', Buffer.alloc(100), { conversationId, fileName });
+  const unsent = dataOf(await a.ask('file_upload', Buffer.alloc(100)));
+  const sent = dataOf(await send('good'));
+  expect(await usageOf(ann)).toBe(200);
+  const odd = dataOf(await send('odd'));
+  for (const { update } of oddFieldsOf([
+    ['metadata', undefined],
+    ['metadata.owner', undefined],
+    ['metadata.type', undefined],
+    ['length', undefined],
+  ])) {
+    const before = await files().findOne({ _id: idOf(odd) });
+    await files().updateOne({ _id: idOf(odd) }, update);
+    expect([200, 404]).toContain(await statusOf(ann, odd.fileUrl));
+    await files().replaceOne({ _id: idOf(odd) }, before as object);
+  }
+  clock.advance(2 * SWEEP_MS);
+  await sweep(unsent.fileId);
+  expect(await statusOf(ann, unsent.fileUrl)).toBe(404);
+  expect(await statusOf(ann, sent.fileUrl)).toBe(200);
+});
