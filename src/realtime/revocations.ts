@@ -155,7 +155,9 @@ export class Revocations {
       .cursor();
     for await (const stored of changed) {
       const found = readStored(model, stored);
-      this.#newestMs = Math.max(this.#newestMs, found.changedAt?.getTime() ?? 0);
+      const changedMs = found.changedAt?.getTime() ?? 0;
+      // One that was stored by hand with a time to come would hide all changes until then.
+      if (changedMs <= clock.now() + SKEW_MS) this.#newestMs = Math.max(this.#newestMs, changedMs);
       this.#apply(fromDocument(found));
     }
     const now = clock.now();
@@ -170,11 +172,22 @@ export class Revocations {
         .findOneAndUpdate({ _id: id, ...condition }, update, { upsert, returnDocument: 'after' })
         .lean<Revocation | null>();
     // Of two concurrent upserts one fails with a duplicate key; its second attempt finds the document.
-    const stored = await write().catch((error: unknown) => {
-      if (!isDuplicateKey(error)) throw error;
+    const stored = await write().catch(async (error: unknown) => {
+      if (!isDuplicateKey(error) && !(await this.#repairVersion(id))) throw error;
       return write();
     });
     return stored === null ? null : fromDocument(stored);
+  }
+
+  /** @returns whether something that cannot be counted on was in the place of the version */
+  async #repairVersion(id: string): Promise<boolean> {
+    const isOdd = { $exists: true, $not: { $type: 'number' } };
+    // By the driver: Mongoose would convert the filter.
+    const { modifiedCount } = await this.#dependencies.model.collection.updateOne(
+      { _id: id as never, blockVersion: isOdd },
+      { $set: { blockVersion: 0 } },
+    );
+    return modifiedCount > 0;
   }
 
   /** Applies a stored entry here, then on the other nodes. */

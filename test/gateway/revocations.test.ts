@@ -219,3 +219,24 @@ test('a revocation that was stored by hand holds, and no other one waits for it'
   // A node that starts reads them all.
   await (await environment.startNode({})).close();
 });
+
+test('an odd revocation hides no other, and can be replaced', async () => {
+  const { collection } = environment.models.Revocation;
+  const [user, other] = [await makeMember(), await makeMember()];
+  const purgeAt = new Date('2999-01-01');
+  const later = { _id: 'user:odd', changedAt: new Date('2999-01-01'), issuedBefore: new Date(0), purgeAt };
+  const version = { _id: `user:${user.id}`, changedAt: new Date(), blockVersion: 'odd', purgeAt };
+  await collection.insertMany([later, version] as never[]);
+  expect((await nodeOf(0).call('POST', `/users/${user.id}/block`, { seconds: 60 })).status).toBe(200);
+  expect((await nodeOf(1).call('DELETE', `/users/${user.id}/block`)).status).toBe(200);
+  for (const client of await openAll(user)) client.close();
+
+  const node = await environment.startNode();
+  // Nodes find it by reading alone, as when the bus has lost it.
+  const clients = await openAll(other);
+  const lost = { _id: `user:${other.id}`, changedAt: new Date(), blockedUntil: purgeAt, purgeAt };
+  await collection.insertOne(lost as never);
+  for (const client of clients) expect(await client.closed).toBe('io server disconnect');
+  const claims = { uid: other.id, account_id: other.accountId };
+  await until(async () => (await refusal(node, { claims }).catch(() => undefined)) !== undefined);
+});
