@@ -32,7 +32,8 @@ export function createMembers(model: Model<SiteMember>) {
     async in(site: string, rooms: readonly string[]): Promise<string[]> {
       if (rooms.length === 0) return [];
       const found = await model.find({ site, rooms: { $in: [...rooms] } }, { _id: 0, userId: 1 }).lean();
-      return found.map(({ userId }) => userId);
+      // What another service stored in its place is no user.
+      return found.flatMap(({ userId }) => (typeof userId === 'string' ? userId : []));
     },
   };
 }
