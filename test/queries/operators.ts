@@ -5,7 +5,7 @@ import { type Fields, isFields } from './rules/filter.js';
 /** Operators that this project uses and MongoDB 6.0 has. A new one is looked up in MongoDB's reference before it is added. */
 const IN_MONGODB_6: ReadonlySet<string> = new Set(
   `$add $addToSet $all $and $concatArrays $cond $currentDate $each $elemMatch $eq $exists $filter $first $group $gt $gte $ifNull $in $inc
-  $isArray $indexOfArray $indexOfCP $substrCP $let $limit $literal $lookup $lt $lte $map $match $max $min $mul $ne $nin $nor $not $or $project
+  $isArray $isNumber $toLong $indexOfArray $indexOfCP $substrCP $let $limit $literal $lookup $lt $lte $map $match $max $min $mul $ne $nin $nor $not $or $project
   $pull $pullAll $push $reduce $regex $round $set $setOnInsert $size $slice $sort $subtract $sum $switch $toLower $toString
   $toInt $concat $type $unset $unwind $skip $count $addFields $replaceWith $arrayElemAt $anyElementTrue $allElementsTrue $setUnion $setIntersection $setDifference $options`.split(
     /\s+/,
