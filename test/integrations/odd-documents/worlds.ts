@@ -3,7 +3,7 @@ import type { ChatIds, Ids } from '../../matrix/kinds.js';
 import type { TestEnvironment, TestUser } from '../../support/environment.js';
 
 /** Of each kind a conversation with odd documents, and one without. */
-export type Talk = ChatIds & { readonly goodMessageId: string };
+type Talk = ChatIds & { readonly goodMessageId: string };
 
 /** What one variant is about: people of an account of their own, and what they share. */
 export interface World {
