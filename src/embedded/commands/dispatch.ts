@@ -40,7 +40,7 @@ export function createCommandHandler(state: ServerState): CommandHandler {
     });
     const call: Call = { name, command, database, connection };
     const reply = await (failure ? executeWithFailure(failure, state, call) : execute(state, call));
-    return { ...reply, ok: reply['ok'] === 1 ? SUCCEEDED : FAILED, operationTime: state.clusterTime.next() };
+    return { ...reply, ok: reply['ok'] === 1 ? SUCCEEDED : FAILED, operationTime: state.clusterTime.lastOperation() };
   };
 }
 

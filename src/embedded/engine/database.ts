@@ -37,7 +37,9 @@ export class Database {
       for (const entry of decodeEntries(payload)) this.#replay(entry);
     });
     // A new database has none.
-    if (this.#catalog.databaseNames().length > 0) this.changes.forget(this.clusterTime.next());
+    if (this.#catalog.databaseNames().length > 0) this.changes.forget(this.clusterTime.now());
+    // Streams can start now.
+    this.clusterTime.next();
     this.#rewriter = new LogRewriter({ log: this.log, catalog: this.#catalog, sessions: this.sessions });
     for (const collection of this.#catalog.all()) {
       for (const index of collection.indexes.values()) index.build(collection.records.values());

@@ -46,8 +46,7 @@ export async function readChanges(
   { collections, fromAgoMs, untilAgoMs, limit }: ChangesRequest,
 ): Promise<{ changes: StoredChange[]; isCut: boolean }> {
   if (db === undefined) throw new Error('there is no connection to the database');
-  const { operationTime } = (await db.command({ ping: 1 })) as { operationTime: mongo.Timestamp };
-  const now = operationTime.getHighBitsUnsigned();
+  const now = await readDatabaseTime(db);
   const startAtOperationTime = new mongo.Timestamp({ t: Math.floor(now - fromAgoMs / 1000), i: 1 });
   const until = Math.ceil(now - untilAgoMs / 1000);
   const stream = db.watch<mongo.Document>(
@@ -88,6 +87,20 @@ export async function readChanges(
     await stream.close();
   }
   return { changes: [...found.values()], isCut: false };
+}
+
+/**
+ * The time in seconds by which a change that is stored now is found. The time of the last operation stands still while nothing is
+ * stored, and may be ahead of a clock that was set back.
+ */
+async function readDatabaseTime(db: mongo.Db): Promise<number> {
+  const { operationTime, localTime } = (await db.command({ hello: 1 })) as DatabaseTimes;
+  return Math.max(operationTime.getHighBitsUnsigned(), localTime.getTime() / 1000);
+}
+
+interface DatabaseTimes {
+  readonly operationTime: mongo.Timestamp;
+  readonly localTime: Date;
 }
 
 /**

@@ -77,8 +77,9 @@ test('tells the changes of a transaction once it is committed, and none of one t
 test('takes a pipeline, starts at a time, and tells nothing of other collections to a stream of one', async () => {
   const { db, since } = await startWatched();
   await db.collection<Stored>('a').insertMany([{ _id: 1 }, { _id: 2 }]);
-  const { operationTime: later } = await db.command({ ping: 1 });
   await db.collection<Stored>('b').insertOne({ _id: 3 });
+  // That of what was stored last.
+  const { operationTime: later } = await db.command({ ping: 1 });
   const keys = (events: mongo.Document[]): unknown[] => events.map(({ documentKey }) => documentKey._id);
   expect(keys(await since(later))).toEqual([3]);
   expect(keys(await since(undefined, [{ $match: { 'ns.coll': 'a', 'documentKey._id': { $gt: 1 } } }]))).toEqual([2]);
@@ -98,4 +99,5 @@ test('says that changes from before its start, and more than it keeps, are lost'
   await expect(since()).rejects.toMatchObject({ code: 286, codeName: 'ChangeStreamHistoryLost' });
   const again = await startWatched(storage);
   await expect(again.since(operationTime)).rejects.toMatchObject({ code: 286 });
+  expect(await again.since()).toEqual([]);
 });

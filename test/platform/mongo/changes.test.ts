@@ -15,7 +15,7 @@ const tokenAt = (seconds: number) => ({ _data: `82${seconds.toString(16).toUpper
 type Answer = { readonly readUpTo: number; readonly inserted?: Types.ObjectId };
 
 /** A database whose change stream gives these answers, and after them none with an event. */
-function databaseOf(answers: readonly Answer[]) {
+function databaseOf(answers: readonly Answer[], storedLast = NOW) {
   const asked: Answer[] = [];
   let resumeToken: unknown;
   const stream = {
@@ -38,12 +38,13 @@ function databaseOf(answers: readonly Answer[]) {
     },
     close: async () => undefined,
   };
-  const db = { command: async () => ({ operationTime: time(NOW) }), watch: () => stream };
+  const hello = { localTime: new Date(NOW * 1000), operationTime: time(storedLast) };
+  const db = { command: async () => hello, watch: () => stream };
   return { connection: { db } as never, asked };
 }
 
-const read = (connection: never) =>
-  readChanges(connection, { collections: ['c'], fromAgoMs: 60_000, untilAgoMs: 0, limit: 100 });
+const read = (connection: never, untilAgoMs = 0) =>
+  readChanges(connection, { collections: ['c'], fromAgoMs: 60_000, untilAgoMs, limit: 100 });
 
 test('reads on after an answer without a change, until the database has read the whole time', async () => {
   const [first, second] = [new Types.ObjectId(), new Types.ObjectId()];
@@ -63,4 +64,11 @@ test('a database that does not get on is given up', async () => {
   const { connection, asked } = databaseOf([{ readUpTo: NOW - 60 }]);
   expect(await read(connection)).toEqual({ changes: [], isCut: false });
   expect(asked).toHaveLength(30);
+});
+
+test('the time of the last operation stands still while nothing is stored, and that is no reason to miss it', async () => {
+  const last = new Types.ObjectId();
+  const { connection } = databaseOf([{ readUpTo: NOW - 8, inserted: last }, { readUpTo: NOW - 2 }], NOW - 8);
+  const { changes } = await read(connection, 2000);
+  expect(changes.map(({ id }) => id)).toEqual([last]);
 });
