@@ -44,6 +44,8 @@ export interface Scene {
  * database.
  */
 const [PASSED_MS, STEP_MS] = [12_000, 2000];
+/** A comparison reads what is stored, and then what it sends: the conversation, its members, and who is online. */
+const QUESTIONS = 3;
 /** The step of {@link Scene.wait}: about as fast as real time. */
 const TICK_MS = 20;
 
@@ -112,8 +114,14 @@ export async function openScene(): Promise<Scene> {
   const passTime = async (): Promise<void> => {
     for (let passedMs = 0; passedMs < PASSED_MS; passedMs += STEP_MS) {
       clock.advance(STEP_MS);
-      // What has fallen due gets as long as a question to Redis takes.
-      await Promise.all(environment.nodes.map((node) => succeed(node.call('GET', `/users/${stranger.id}/presence`))));
+      // What has fallen due gets as long as some questions to the database and to Redis take, one after another.
+      for (let asked = 0; asked < QUESTIONS; asked += 1) {
+        await Promise.all(
+          environment.nodes.flatMap((node) =>
+            ['presence', 'deliveries'].map((what) => succeed(node.call('GET', `/users/${stranger.id}/${what}`))),
+          ),
+        );
+      }
     }
   };
 
