@@ -67,7 +67,7 @@ export const community = defineContract({
       payload: payloads.edit,
       answer: chatMessage,
       limit: changes,
-      costs: ['rows', 'receivers'],
+      costs: ['rows', 'receivers', 'details'],
     },
     'chat:delete_message': {
       summary: 'Deletes a message of the user. An admin of the chat may delete messages of others.',

@@ -1,5 +1,5 @@
 import type { Types } from 'mongoose';
-import { amountsOfMessage } from '#shared/contracts/costs.js';
+import { type Amounts, amountsOfMessage } from '#shared/contracts/costs.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import { spellingsOf } from '#shared/utilities/emoji.js';
 import type { Principal } from '../../../auth/principal.js';
@@ -13,7 +13,7 @@ import type { ChatLog } from './log.js';
 import type { Notifications } from './notifications.js';
 import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
-import { sentAt, toWireMessage, toWireReactions, type WireMessage } from './to-wire.js';
+import { detailsOf, sentAt, toWireMessage, toWireReactions, type WireMessage } from './to-wire.js';
 import type { UserSummaries } from './user-summaries.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
@@ -114,7 +114,7 @@ export function createChanges({
       if (now - sentAt(message).getTime() > EDIT_MS) {
         throw new ChatError('FORBIDDEN', 'The message can no longer be edited');
       }
-      await rateLimits.pay(principal, amountsOfMessage(chat.participants.length));
+      await rateLimits.pay(principal, amountsOfEdit(chat.participants.length, message));
       const editing = toEdit(opened);
       const store = () =>
         models.ChatMessage.findOneAndUpdate(
@@ -206,6 +206,12 @@ export function createChanges({
     return { stored, before, after: before.length < REACTIONS_MAX ? [...before, own] : before };
   }
 }
+
+/** Each participant is sent the whole message. */
+const amountsOfEdit = (people: number, message: ChatMessage): Amounts => ({
+  ...amountsOfMessage(people),
+  details: people * detailsOf(message),
+});
 
 /** The reactions without this one; or with it, if it was missing and there is room. */
 function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }) {

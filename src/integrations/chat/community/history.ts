@@ -3,7 +3,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { ChatsAccess } from './access.js';
 import type { ChatLog } from './log.js';
 import type { RateLimits } from './rate-limits.js';
-import { toWireMessage, type WireMessage } from './to-wire.js';
+import { detailsOf, toWireMessage, type WireMessage } from './to-wire.js';
 import type { UserSummaries } from './user-summaries.js';
 
 interface Dependencies {
@@ -48,9 +48,6 @@ export function createHistory({ access, rateLimits, summaries, log }: Dependenci
   };
 }
 
-/** Other services store messages too, and may leave out any of these. */
-const detailsOf = ({ readBy, reactions }: Partial<ChatMessage>): number =>
-  (readBy?.length ?? 0) + (reactions?.length ?? 0);
 const charactersOf = ({ content }: Partial<ChatMessage>): number => content?.length ?? 0;
 
 const sumOf = <T>(items: readonly T[], amountOf: (item: T) => number): number =>

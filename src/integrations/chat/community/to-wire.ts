@@ -48,6 +48,10 @@ export const toWireMessage = (stored: ChatMessage, sender: UserSummary | undefin
 export const sentAt = ({ createdAt, _id }: Pick<ChatMessage, '_id' | 'createdAt'>): Date =>
   readDate(createdAt) ?? _id.getTimestamp();
 
+/** Readers and reactions in a message. Other services store messages too, and may leave out any of these. */
+export const detailsOf = ({ readBy, reactions }: Partial<Pick<ChatMessage, 'readBy' | 'reactions'>>): number =>
+  (readBy?.length ?? 0) + (reactions?.length ?? 0);
+
 /** Reactions on the wire: each emoji of a user once, in any spelling. */
 export function toWireReactions(reactions: ChatMessage['reactions']): WireMessage['reactions'] {
   const shown = (reactions ?? []).flatMap(({ user, emoji }) =>

@@ -44,3 +44,28 @@ test('what a message costs grows with the participants, and its text is not cut 
   expect(many.cuts).toBeLessThanOrEqual(few.cuts + 3);
   expect(many.comparisons).toBeLessThanOrEqual(15 * few.comparisons);
 });
+
+test('an edited message costs what it carries to each participant: all who have read it', async () => {
+  const env = { EVENT_LIMIT: '20', EVENT_LIMIT_WINDOW_MS: '600000' };
+  const small = await createTestEnvironment({ env });
+  onTestFinished(() => small.close());
+  const everybody = await members(
+    small,
+    Array.from({ length: 200 }, (_, n) => `P${n}`),
+  );
+  const [ann] = everybody;
+  if (ann === undefined) throw new Error('there is nobody');
+  const chatId = await addChat(small, everybody, { type: 'group' });
+  const messageOf = async (readers: typeof everybody): Promise<string> => {
+    const readBy = readers.map(({ id }) => ({ user: new Types.ObjectId(id), readAt: new Date() }));
+    const { _id } = await small.models.ChatMessage.create({ chat: chatId, sender: ann.id, content: 'first', readBy });
+    return String(_id);
+  };
+  const client = await open(small, ann);
+  const edit = async (messageId: string) => client.ask('chat:edit_message', { messageId, content: 'second' });
+  const [unread, read] = [await messageOf([]), await messageOf(everybody)];
+  expect(await edit(unread)).toMatchObject({ success: true });
+  expect(await edit(read)).toMatchObject({ success: true });
+  expect(await edit(unread)).toMatchObject({ success: false, code: 'RATE_LIMITED' });
+  client.close();
+});
