@@ -101,7 +101,7 @@ test('a death stays claimed while its listener fails, and is claimed by another 
   expect(await read('dead')).toMatch(/^\d+ [1-9]\d+ mark-of-dead$/);
 });
 
-test('after an outage nobody is taken for dead for the time of a lease, and an old death is forgotten', async () => {
+test('after an outage no node is taken for dead for the time of a lease, and an old death is forgotten', async () => {
   const { start, step, expire, deaths, read } = createNodes();
   await start('a');
   await start('b');

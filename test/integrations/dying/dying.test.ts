@@ -54,7 +54,7 @@ async function addTeamConversation(users: readonly [TestUser, ...TestUser[]]): P
   return String(_id);
 }
 
-test('what a killed node has stored and not sent reaches everyone else who may hear of it, and nobody else', async () => {
+test('what a killed node has stored and not sent reaches all other users who may hear of it, and no others', async () => {
   const { people, chat, team } = await meet();
   const [ann, bob, cid, dan, eve, fay, gus] = people;
   const dying = await startDyingNode(environment);
@@ -292,7 +292,7 @@ test('what a killed node has stored and not sent reaches everyone else who may h
   expect(
     await environment.models.Chat.countDocuments({ _id: marked, participantSettings: { $elemMatch: readUpTo } }),
   ).toBe(1);
-  // Nobody is told twice of a new message.
+  // No user is told twice of a new message.
   expect(chat.received('chat:new_message').filter(([{ message }]) => message.content === 'said')).toHaveLength(1);
   expect(team.received('message').filter(([{ data }]) => data === 'hello')).toHaveLength(1);
 });

@@ -67,7 +67,7 @@ const decidesAccess = (target: string, path: string): boolean =>
   (target === 'User' && /^(account|joinedGroups|isActive|status|blockedUntil)/.test(path));
 
 test.each(Object.keys(domains) as (keyof typeof domains)[])(
-  'an odd document stops nobody: %s',
+  'an odd document stops no user: %s',
   {
     timeout: TIMEOUT_MS,
   },

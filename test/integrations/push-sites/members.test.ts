@@ -3,7 +3,7 @@ import { createMembers } from '../../../src/integrations/push-sites/members.js';
 import { createTestEnvironment } from '../../support/environment.js';
 import { fieldsOf, oddFieldsOf } from '../../support/odd-values.js';
 
-test('an odd member keeps nobody else in the room from being found', async () => {
+test('an odd member keeps no other member of the room from being found', async () => {
   const environment = await createTestEnvironment({ nodes: 0 });
   onTestFinished(() => environment.close());
   const { SiteMember } = environment.models;

@@ -36,7 +36,7 @@ function start() {
   };
 }
 
-test('callers take turns, whoever has more calls', async () => {
+test('callers take turns, however many calls each has', async () => {
   const { call, begun, drain } = start();
   for (let count = 0; count < 8; count += 1) call('many');
   for (const caller of ['one', 'two', 'one']) call(caller);

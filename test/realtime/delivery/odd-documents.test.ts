@@ -124,7 +124,7 @@ async function comes(about: string, condition: () => boolean | Promise<boolean>)
 
 const open = (user: string, deviceId: string): Promise<Application> => openApplication(gateway, { user, deviceId });
 
-test('an odd entry of the log stops nobody, and is sent or given up with a `_resync`', {
+test('an odd entry of the log stops no user, and is sent or given up with a `_resync`', {
   timeout: TIMEOUT_MS,
 }, async () => {
   const { DeliveryEntry } = environment.models;
@@ -171,7 +171,7 @@ test('an odd entry of the log stops nobody, and is sent or given up with a `_res
     expect([about, (await call(about, 'DELETE', `/users/${user}/devices/away/messages`)).status]).toEqual([about, 200]);
     later.close();
     device.close();
-    // What belongs to nobody was lost for nobody.
+    // Without a recipient no user has lost it.
     if (path === 'recipient') return;
     lost.push(async () => {
       if (device.messages.includes(2) || device.resyncs() > 0) return;
@@ -187,7 +187,7 @@ test('an odd entry of the log stops nobody, and is sent or given up with a `_res
   await eachTogether(lost, (look) => look());
 });
 
-test('an odd mailbox stops nobody, and its devices get what was sent, or a `_resync`', {
+test('an odd mailbox stops no user, and its devices get what was sent, or a `_resync`', {
   timeout: TIMEOUT_MS,
 }, async () => {
   const { DeliveryRecipient } = environment.models;
@@ -259,7 +259,7 @@ test('an odd mailbox stops nobody, and its devices get what was sent, or a `_res
   await clock.advanceUntil(HOUR_MS / 4, async () => (await left()) === 0);
 });
 
-test('an odd heartbeat, and an odd idempotency key, stop nobody', { timeout: TIMEOUT_MS }, async () => {
+test('an odd heartbeat, and an odd idempotency key, stop no user', { timeout: TIMEOUT_MS }, async () => {
   const { DeliveryNode, DeliveryKey } = environment.models;
   const nodes = variantsOf(DeliveryNode as never);
   await eachTogether(nodes, async (variant) => {

@@ -208,7 +208,7 @@ export function createFileStore(dependencies: Dependencies): FileStore {
 /** What an owner has stored; nothing when that is no number. */
 const COUNTED = { $cond: [{ $isNumber: '$bytes' }, '$bytes', 0] };
 
-/** @returns `undefined` for a file whose owner or size cannot be read: nobody can be allowed to read it */
+/** @returns `undefined` for a file whose owner or size cannot be read: no user can be allowed to read it */
 function toStored({ _id, length, filename, metadata }: mongo.GridFSFile): StoredFile | undefined {
   const { owner: stored, conversationId, type } = isPlain(metadata) ? metadata : {};
   const owner = ownerOf(stored);

@@ -51,7 +51,7 @@ export class Migration {
       const keys: string[] = await this.#legacy.recipientsAfter(after, CHUNK);
       for (const key of keys) {
         const recipient = parseRecipient(key);
-        // It is nobody's.
+        // It names no recipient.
         if (recipient === undefined) continue;
         const stored = await this.#migrate(recipient);
         if (stored !== null && !this.#isInUse(stored)) await this.#legacy.deleteRecipient(stored);

@@ -19,7 +19,7 @@ async function countWork(people: number): Promise<{ cuts: number; comparisons: n
     environment,
     Array.from({ length: people + 1 }, (_, n) => `P${n}`),
   );
-  if (ann === undefined) throw new Error('there is nobody');
+  if (ann === undefined) throw new Error('there are no members');
   const everybody = [ann, ...others];
   const participantSettings = everybody.map(({ id }) => ({ user: id, isMuted: false }));
   const chatId = await addChat(environment, everybody, { type: 'group', groupName: 'All', participantSettings });
@@ -54,7 +54,7 @@ test('an edited message costs what it carries to each participant: all who have 
     Array.from({ length: 200 }, (_, n) => `P${n}`),
   );
   const [ann] = everybody;
-  if (ann === undefined) throw new Error('there is nobody');
+  if (ann === undefined) throw new Error('there are no members');
   const chatId = await addChat(small, everybody, { type: 'group' });
   const messageOf = async (readers: typeof everybody): Promise<string> => {
     const readBy = readers.map(({ id }) => ({ user: new Types.ObjectId(id), readAt: new Date() }));

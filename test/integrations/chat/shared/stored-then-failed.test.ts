@@ -54,7 +54,7 @@ test('a pinned message is shown as pinned though it could not be read again', as
   expect((await b.next('chat:message_pinned'))[0]).toMatchObject({ chatId, messageId });
 });
 
-test('a reaction that is stored is answered, so that nobody toggles it again', async () => {
+test('a reaction that is stored is answered, so that no client toggles it again', async () => {
   const { a, b, chatId } = await talk(environment);
   const { _id: messageId } = await say(a, chatId, 'nice');
   failAfter(
