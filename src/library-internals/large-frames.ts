@@ -1,6 +1,7 @@
 import type { Socket } from 'socket.io';
 import type { Clock } from '../platform/time/clock.js';
 import { type WebSocketLike as FrameLimited, setFrameLimit, websocketOf } from './frame-limit.js';
+import { closeGoingAway } from './going-away.js';
 import { type PausableWebSocket, pauseReading, resumeReading } from './paused-reading.js';
 
 type Connection = Socket['conn'];
@@ -105,7 +106,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     arrival.stop();
     pauseReading(websocket);
     refuse(socket);
-    socket.conn.close();
+    closeGoingAway(socket.conn);
     // An orderly close would have to wait for the rest of the frame.
     clock.after(FAREWELL_MS, () => websocket.terminate());
   };

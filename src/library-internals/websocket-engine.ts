@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { ReturningWebSocket } from './going-away.js';
 
 /** Called with each new websocket before anything of it is read. */
 type Begin = (websocket: WebSocket, request: IncomingMessage) => void;
@@ -17,7 +18,11 @@ const CURRENT_PROTOCOL = /[?&]EIO=4(?:&|$)/;
  * allowed, Engine.IO destroys the connection in `done`.
  */
 export const createWebSocketEngine = (begin: Begin) =>
-  class extends WebSocketServer {
+  class extends WebSocketServer<typeof ReturningWebSocket> {
+    constructor(options: ServerOptions<typeof ReturningWebSocket>) {
+      super({ ...options, WebSocket: ReturningWebSocket });
+    }
+
     override handleUpgrade(
       request: IncomingMessage,
       socket: Duplex,

@@ -1,4 +1,4 @@
-import { closeGoingAway } from './going-away.js';
+import { closeGoingAway, connectionOf, type Owned, setConnection } from './going-away.js';
 
 /** The used parts of a WebSocket. */
 interface WebSocketLike {
@@ -23,9 +23,8 @@ interface EngineConnection {
 }
 
 const waitingBytes = Symbol('bytes in the write buffer');
-const ownerOf = Symbol('the connection of a websocket');
 type Counted = EngineConnection & { [waitingBytes]?: number };
-type Owned = WebSocketLike & { [ownerOf]?: EngineConnection };
+type OwnedWebSocket = WebSocketLike & Owned;
 
 /**
  * Limits the write buffer of a slow client. Socket.IO queues without limit while a client does not read; here the connection is
@@ -39,11 +38,12 @@ export function createWriteBufferBound(
   onSlow: (connection: object, waitingBytes: number) => void,
 ): (connection: EngineConnection) => void {
   // Shared by all connections, to save a closure for each idle one.
-  function boundPongs(this: Owned): void {
+  function boundPongs(this: OwnedWebSocket): void {
     if (this.bufferedAmount <= maxBytes) return;
     // Data that has already arrived is still read.
     this.off('ping', boundPongs);
-    if (this[ownerOf] !== undefined) onSlow(this[ownerOf], this.bufferedAmount);
+    const connection = connectionOf(this);
+    if (connection !== undefined) onSlow(connection, this.bufferedAmount);
     this.terminate();
   }
   const closing = new WeakSet<object>();
@@ -62,9 +62,9 @@ export function createWriteBufferBound(
     // Not during a broadcast, which iterates over the room.
     process.nextTick(() => closeGoingAway(this, true));
   }
-  function boundTransport(this: EngineConnection, { socket }: { socket?: Owned }): void {
+  function boundTransport(this: EngineConnection, { socket }: { socket?: OwnedWebSocket }): void {
     if (socket === undefined) return;
-    socket[ownerOf] = this;
+    setConnection(socket, this);
     socket.on('ping', boundPongs);
   }
   return function boundWriteBuffer(connection) {

@@ -1,4 +1,5 @@
 import { cutConnection } from '../../library-internals/cut-connection.js';
+import { closeGoingAway } from '../../library-internals/going-away.js';
 import type { Logger } from '../../platform/logging/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
 import type { Clock } from '../../platform/time/clock.js';
@@ -32,7 +33,7 @@ export function createConnectDeadline({ timeoutMs, clock, logger, metrics }: Dep
     connection.off('close', forget);
     metrics.connectionsEnded.inc({ reason: 'no_namespace' });
     logger.warn('a connection was closed: it has entered no namespace for CONNECT_TIMEOUT_MS');
-    connection.close();
+    closeGoingAway(connection);
     clock.after(FAREWELL_MS, () => cutConnection(connection));
   });
   // Shared by all connections. Attached only while a connection is in no namespace.
