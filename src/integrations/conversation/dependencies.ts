@@ -4,11 +4,11 @@ import type { Logger } from '../../platform/logging/logger.js';
 import type { Clock } from '../../platform/time/clock.js';
 import type { Work } from '../../realtime/work.js';
 import type { Blocks } from '../users/index.js';
-import type { ConversationPublisher } from './conversation-publisher.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import type { Pages } from './pages.js';
-import type { Publish } from './publish.js';
+import type { ConversationPublisher } from './publishing/conversation-publisher.js';
+import type { Publish } from './publishing/publish.js';
 
 /** What the operations on conversations of one kind share. */
 export interface ConversationDependencies<D extends Description, M extends WireMessage>

@@ -13,7 +13,7 @@ import { type CountedTransaction, specialChannels } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { createMembers } from './members.js';
-import { toUpdate } from './publish.js';
+import { toUpdate } from './publishing/publish.js';
 import { type ConversationView, charactersOf, prepareToShow } from './to-wire.js';
 import { canParticipate, type Viewer } from './viewer.js';
 

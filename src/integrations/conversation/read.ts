@@ -6,7 +6,7 @@ import { type Access, ensureAccess, namedAmong, readMemberIds } from './access.j
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
-import { createSettleReads } from './settle-reads.js';
+import { createSettleReads } from './publishing/settle-reads.js';
 import { madeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 

@@ -9,7 +9,7 @@ import { NO_USERS } from '../users/index.js';
 import { participantsOf } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
-import { toUpdate } from './publish.js';
+import { publishMessage, toUpdate } from './publishing/publish.js';
 
 /** Documents that are read together. */
 const READ_MAX = 200;
@@ -81,15 +81,10 @@ export function createResending<D extends Description, M extends WireMessage>({
       );
       const told = new Map<string, Member>();
       for (const message of own) {
-        const sender = toIdText(message.sent_by);
-        const hearers = await hearersOf(membersOf(conversation), sender);
+        const hearers = await hearersOf(membersOf(conversation), toIdText(message.sent_by));
         for (const member of hearers) told.set(member.user.toHexString(), member);
         const users = hearers.map(({ user }) => user.toHexString());
-        for (const alike of [users.filter((user) => user === sender), users.filter((user) => user !== sender)]) {
-          const [viewerId] = alike;
-          if (viewerId === undefined) continue;
-          publish(alike, { event: kind.events.message, payload: toWire(message, { conversationId, viewerId }) });
-        }
+        publishMessage({ publish, kind }, users, { message, conversationId, toWire });
       }
       await publishConversation({ conversation, members: [...told.values()] });
     }

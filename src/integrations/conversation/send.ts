@@ -7,8 +7,8 @@ import { type BlockedUser, NO_USERS } from '../users/index.js';
 import { ensureAccess } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
-import type { Notify } from './notify.js';
 import { toPerson, toUnknownPerson } from './people.js';
+import type { Notify } from './publishing/push.js';
 import { createStore, type Draft, type Stored } from './store.js';
 import type { Viewer } from './viewer.js';
 

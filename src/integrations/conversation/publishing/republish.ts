@@ -1,10 +1,10 @@
 import { Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
-import { toIdText } from '../../models/index.js';
-import { namedIn, participantsOf } from './access.js';
-import type { ConversationDependencies } from './dependencies.js';
-import type { Description, StoredMessage, WireMessage } from './kind.js';
-import type { createMembership } from './membership.js';
+import { namedIn, participantsOf } from '../access.js';
+import type { ConversationDependencies } from '../dependencies.js';
+import type { Description, StoredMessage, WireMessage } from '../kind.js';
+import type { createMembership } from '../membership.js';
+import { publishMessage } from './publish.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
   membership: ReturnType<typeof createMembership<D, M>>;
@@ -40,13 +40,7 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
       for (const conversation of conversations) {
         const conversationId = conversation._id.toHexString();
         const users = (await readParticipants(conversation)).map(({ user }) => user.toHexString());
-        const sender = toIdText(message.sent_by);
-        // The event is the same for all others.
-        for (const alike of [users.filter((user) => user === sender), users.filter((user) => user !== sender)]) {
-          const [viewerId] = alike;
-          if (viewerId === undefined) continue;
-          publish(alike, { event: kind.events.message, payload: toWire(message, { conversationId, viewerId }) });
-        }
+        publishMessage({ publish, kind }, users, { message, conversationId, toWire });
       }
     },
 

@@ -1,8 +1,8 @@
 import { Types } from 'mongoose';
 import { expect, test, vi } from 'vitest';
-import { createConversationPublisher } from '../../../src/integrations/conversation/conversation-publisher.js';
-import { createSettling } from '../../../src/platform/concurrency/settling.js';
-import { createTestClock } from '../../support/clock.js';
+import { createConversationPublisher } from '../../../../src/integrations/conversation/publishing/conversation-publisher.js';
+import { createSettling } from '../../../../src/platform/concurrency/settling.js';
+import { createTestClock } from '../../../support/clock.js';
 
 /** Conversations in which nothing is shown but their titles, and their participants. */
 function setUp() {

@@ -1,6 +1,6 @@
-import type { Context } from '../../framework/context.js';
-import { cutText } from '../../platform/text.js';
-import type { WireMessage } from './kind.js';
+import type { Context } from '../../../framework/context.js';
+import { cutText } from '../../../platform/text.js';
+import type { WireMessage } from '../kind.js';
 
 /** A sent message. */
 interface SentMessage {

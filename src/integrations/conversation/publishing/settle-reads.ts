@@ -1,10 +1,10 @@
 import type { Types } from 'mongoose';
 import type { Member } from '#shared/models/member.js';
-import { chunksOf } from '../../platform/lists.js';
-import { namedIn } from './access.js';
-import { keyOf } from './conversation-publisher.js';
-import type { ConversationDependencies } from './dependencies.js';
-import type { Description, WireMessage } from './kind.js';
+import { chunksOf } from '../../../platform/lists.js';
+import { namedIn } from '../access.js';
+import type { ConversationDependencies } from '../dependencies.js';
+import type { Description, WireMessage } from '../kind.js';
+import { keyOf } from './sent-state.js';
 
 /** A read position that others were sent. */
 interface SentRead extends Pick<Member, 'conversation' | 'user' | 'last_read'> {
