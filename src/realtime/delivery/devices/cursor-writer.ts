@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PushStore } from '../push/store.js';
 import { merge } from '../storage/acked.js';
-import type { Log, Outcome } from '../storage/log.js';
-import type { Mailboxes } from '../storage/mailboxes.js';
+import type { Log } from '../storage/log.js';
+import type { Device, Mailboxes } from '../storage/mailboxes.js';
+import { noteOutcomes, type Outcome } from '../storage/noted-outcomes.js';
 import type { Cursor, EntryOutcome } from './cursor.js';
 
 /** How long acknowledgements are collected before they are written. */
@@ -56,12 +57,8 @@ export class CursorWriter {
 
   async #writeOutcomes(changes: readonly CursorChange[], isNoted: (outcome: EntryOutcome) => boolean): Promise<void> {
     const { log } = this.#dependencies;
-    const updates = changes.flatMap(({ cursor: { device }, outcomes }) =>
-      toGroups(outcomes.filter(isNoted)).map((group) =>
-        log.toOutcomeUpdate(device.recipient.key, device.deviceId, group),
-      ),
-    );
-    if (updates.length > 0) await log.noteOutcomes(updates);
+    const groups = changes.flatMap(({ cursor: { device }, outcomes }) => toGroups(device, outcomes.filter(isNoted)));
+    if (groups.length > 0) await noteOutcomes(log, groups);
   }
 
   /**
@@ -131,7 +128,7 @@ export function highest(one: Readonly<Record<string, number>>, other: Readonly<R
  * Outcomes that are one update: acknowledgements that were gathered for one write count as of the last one's time, expirations
  * of the same time and reason.
  */
-function toGroups(outcomes: readonly EntryOutcome[]): Outcome[] {
+function toGroups(device: Device, outcomes: readonly EntryOutcome[]): Outcome[] {
   const groups = new Map<string, Outcome & { positions: number[]; from: number; at: number }>();
   const results: Outcome[] = [];
   for (const { entry, at, expiry } of outcomes) {
@@ -141,7 +138,7 @@ function toGroups(outcomes: readonly EntryOutcome[]): Outcome[] {
       group.positions.push(entry.position);
       group.at = Math.max(group.at, at);
     } else {
-      const fresh = { positions: [entry.position], from: at, at, ...(expiry && { expiry }) };
+      const fresh = { device, positions: [entry.position], from: at, at, ...(expiry && { expiry }) };
       groups.set(key, fresh);
       results.push(fresh);
     }

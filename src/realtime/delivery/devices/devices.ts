@@ -12,6 +12,7 @@
 import { createBatcher } from '../../../platform/concurrency/batcher.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import type { Clock } from '../../../platform/time/clock.js';
+import { readStart } from '../storage/device-start.js';
 import { type Log, STORING_MAX_MS } from '../storage/log.js';
 import { EMPTY_MAILBOX, type Mailbox, type StoredDevice } from '../storage/mailbox.js';
 import { type Device, type Mailboxes, toStoredDevice } from '../storage/mailboxes.js';
@@ -133,7 +134,7 @@ export class Devices {
   async #addFurther(device: ConnectingDevice, before: Mailbox = EMPTY_MAILBOX): Promise<RegisteredDevice> {
     const { mailboxes, log, expiry } = this.#dependencies;
     const { recipient, connectedAt, answered } = device;
-    const start = await log.startFor(recipient.key, connectedAt - SLACK_MS, answered);
+    const start = await readStart(log, { recipient: recipient.key, time: connectedAt - SLACK_MS, answered });
     const update = this.#toAddition(device, { ...before, start });
     for (;;) {
       const { matchedCount } = await mailboxes.collection.updateOne(hasRoomFor(device), update as never);

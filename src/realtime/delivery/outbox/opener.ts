@@ -9,11 +9,12 @@ import type { QueueLimits } from '../devices/queue-limits.js';
 import { EVERYWHERE, type Recipient, withKey } from '../message.js';
 import { highestAcked, lowestAcked } from '../storage/acked.js';
 import type { Entry } from '../storage/entry.js';
-import type { Log, WaitingQuery } from '../storage/log.js';
+import type { Log } from '../storage/log.js';
 import { READ_MAX } from '../storage/log-reader.js';
 import type { StoredDevice } from '../storage/mailbox.js';
 import type { Device, Mailboxes } from '../storage/mailboxes.js';
 import type { Positions } from '../storage/positions.js';
+import { readWaiting, type WaitingQuery } from '../storage/waiting.js';
 import type { Outbox } from './outbox.js';
 import type { Outboxes } from './outboxes.js';
 
@@ -52,7 +53,7 @@ export class Opener {
   readonly #dependencies: Dependencies;
   /** What waits for a device, read together for all that connect at once; `undefined`: much. */
   readonly #readWaiting = createBatcher<WaitingQuery, readonly Entry[] | undefined>(async (devices) => {
-    const found = await this.#dependencies.log.readWaiting(devices, WAITING_MAX);
+    const found = await readWaiting(this.#dependencies.log, devices, WAITING_MAX);
     return found ?? devices.map(() => undefined);
   }, READS_MAX);
 

@@ -16,16 +16,29 @@ interface Written {
   readonly expiry?: string;
 }
 
+/** What is written of the outcome of some entries. */
+interface OutcomeUpdate {
+  readonly updateMany: {
+    readonly filter: { readonly position: { readonly $in: readonly number[] } };
+    readonly update: {
+      readonly $push: {
+        readonly outcomes: { readonly $each: readonly [{ readonly at: Date; readonly expiry?: string }] };
+      };
+    };
+  };
+}
+
 /** What is written for outcomes of one device. @param remove removes the pushes of acknowledged messages */
 async function write(
   outcomes: readonly (readonly [position: number, at: number, expiry?: 'ttl'])[],
   remove = async (): Promise<void> => undefined,
 ): Promise<Written[]> {
   const written: Written[] = [];
-  const log = {
-    toOutcomeUpdate: (_recipient: string, _deviceId: string, outcome: Written) => outcome,
-    noteOutcomes: async (updates: readonly Written[]) => void written.push(...updates),
+  const note = ({ updateMany: { filter, update } }: OutcomeUpdate): void => {
+    const [{ at, expiry }] = update.$push.outcomes.$each;
+    written.push({ positions: filter.position.$in, at: at.getTime(), ...(expiry && { expiry }) });
   };
+  const log = { collection: { bulkWrite: async (updates: readonly OutcomeUpdate[]) => updates.forEach(note) } };
   const writer = new CursorWriter({
     log,
     mailboxes: {},
@@ -40,7 +53,7 @@ async function write(
     ...(expiry && { expiry }),
   }));
   await writer.write([{ cursor, outcomes: all as unknown as Outcomes, isDirty: false } as unknown as CursorChange]);
-  return written.map(({ positions, at, expiry }) => ({ positions, at, ...(expiry && { expiry }) }));
+  return written;
 }
 
 test('acknowledgements that were collected for one write are one update, with the time of the last', async () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { withKey } from '../../../../src/realtime/delivery/message.js';
 import { Log } from '../../../../src/realtime/delivery/storage/log.js';
 import { Positions } from '../../../../src/realtime/delivery/storage/positions.js';
+import { readWaiting } from '../../../../src/realtime/delivery/storage/waiting.js';
 import { createTestClock } from '../../../support/clock.js';
 
 interface Scan {
@@ -42,7 +43,7 @@ test('of what waits for devices that connect together nothing is left out below 
     deviceId: `device ${index}`,
     ranges: [namespace, '*'].map((one) => ({ namespace: one, after: 0 })),
   }));
-  const found = await log.readWaiting(devices, 100);
+  const found = await readWaiting(log, devices, 100);
   for (const [index, { ranges }] of devices.entries()) {
     const positions = found?.[index]?.map(({ position }) => position) ?? [];
     const last = positions.at(-1) ?? 0;
