@@ -199,6 +199,13 @@ test('log lines are each in exactly one table, with level and message', () => {
   expect(documented.sort()).toEqual(declared.sort());
 });
 
+test('what a warning or an error means is said in words, not only by its fields', () => {
+  const isWordless = (meaning: string): boolean => meaning.replaceAll(/`[^`]*`/g, '').split(/\s+/).length < 4;
+  const problems = rows('event').filter(([, level = '']) => ['warn', 'error', 'fatal'].includes(level));
+  expect(problems.length).toBeGreaterThan(0);
+  expect(problems.flatMap(([code, , , meaning = '']) => (isWordless(meaning) ? code : []))).toEqual([]);
+});
+
 describe('the wire', () => {
   const routes = contracts
     .flatMap((contract) => Object.values(contract.routes))
