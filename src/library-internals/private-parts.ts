@@ -90,6 +90,13 @@ export const connectionParts: readonly PrivatePart[] = [
     },
   },
   {
+    name: 'engine.io: Transport.doClose, onClose',
+    effect: 'polling clients of Python stay away after a node has stopped',
+    worth: 'no public way to end a polling session without the packet that means "stay away" to them',
+    isThere: (socket) =>
+      ['doClose', 'onClose'].every((name) => typeof at(socket, 'conn', 'transport', name) === 'function'),
+  },
+  {
     name: 'engine.io: Socket.writeBuffer',
     effect: 'what waits for slow clients is not bounded',
     worth: 'bounds the memory of clients that do not read; Socket.IO has no limit',

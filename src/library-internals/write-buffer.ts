@@ -15,6 +15,7 @@ interface Transport {
 
 /** The used parts of an Engine.IO connection. */
 interface EngineConnection {
+  readonly readyState: string;
   readonly writeBuffer: readonly unknown[];
   readonly transport: Transport;
   on(event: 'packetCreate', listener: (this: never, packet: { data?: unknown }) => void): void;

@@ -5,6 +5,7 @@ import type { Config } from '../config.js';
 import { type ErrorCode, GatewayError } from '../errors.js';
 import { toRefusalBody } from '../framework/reply.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
+import { letPollingReturn } from '../library-internals/going-away.js';
 import { createHeartbeats } from '../library-internals/heartbeats.js';
 import { lookBeforeEncoding } from '../library-internals/memory-adapter.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
@@ -155,6 +156,8 @@ export function attach(
     onSend: (connection) => floodBrake.credit(connection as GatewaySocket['conn']),
   });
   io.engine.on('connection', (connection) => {
+    // First, because a websocket that is closed above a limit must know its connection.
+    boundWriteBuffer(connection);
     connectionBounds.hold(connection);
     connectDeadline.begin(connection);
     handshakes.begin(connection);
@@ -162,9 +165,9 @@ export function attach(
       const address = addressOf(connection.request);
       floodBrake.watchPolling(connection, { address });
       frameGate.guardPolling(connection, TOO_LARGE, () => reportLarge(address));
+      letPollingReturn(connection);
     }
     slimRequest(connection);
-    boundWriteBuffer(connection);
     writeDirectly(connection);
     takeHeartbeats(connection);
   });

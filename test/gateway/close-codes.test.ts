@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { signToken, startGateway } from '../support/gateway.js';
+import { signToken, startGateway, type TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
 /** A client that goes away for good when the server ends its websocket without a code, as that of C++. */
@@ -41,4 +41,59 @@ test('a user who is disconnected shall not, and a client that ends without a cod
   const leaving = await dial({}, 'leaving');
   leaving.socket.close();
   expect(await leaving.code).toBe(NO_CODE);
+});
+
+/** A client that polls by hand. Bodies hold packets, of which the first character is the type: 1 ends, 2 asks, 4 is a message, 6 nothing. */
+async function poll(gateway: TestGateway, uid: string) {
+  const url = `${gateway.url}/socket.io/?EIO=4&transport=polling`;
+  const opened = await (await fetch(url)).text();
+  const session = `${url}&sid=${JSON.parse(opened.slice(1)).sid}`;
+  const next = async () => (await fetch(session)).text();
+  await fetch(session, { method: 'POST', body: `40/v1/shared,${JSON.stringify({ token: signToken({ uid }) })}` });
+  expect(await next()).toMatch(/^40/);
+  return { session, next };
+}
+
+/** Reads until the session ends. @returns the last packet, and the answer to one more poll */
+async function untilEnd({ session, next }: Awaited<ReturnType<typeof poll>>) {
+  let last = '';
+  for (;;) {
+    const body = await next();
+    if (body.startsWith('{')) return { last, status: (await fetch(session)).status };
+    last = body.split('\u001e').at(-1) ?? '';
+    if (last === '1') return { last, status: (await fetch(session)).status };
+  }
+}
+
+const startPolling = async (env: Readonly<Record<string, string>> = {}): Promise<TestGateway> => {
+  const gateway = await startGateway({ SOCKET_TRANSPORTS: 'websocket,polling', ...env });
+  onTestFinished(() => gateway.close());
+  return gateway;
+};
+
+// The client of Python takes a packet of type 1 for the wish of the server that it stays away.
+test('a polling client that missed a heartbeat finds no session and comes back', async () => {
+  const gateway = await startPolling({ PING_INTERVAL_MS: '5000', PING_TIMEOUT_MS: '100' });
+  expect(await untilEnd(await poll(gateway, 'asleep'))).toEqual({ last: '6', status: 400 });
+});
+
+test('a polling client of a node that stops comes back', async () => {
+  const gateway = await startPolling();
+  const client = await poll(gateway, 'moved');
+  const waiting = client.next();
+  const closing = gateway.close();
+  const bodies = await waiting;
+  expect(bodies).toMatch(/server_draining/);
+  const rest = client.next().catch(() => 'refused');
+  expect((await rest).split('\u001e'), 'stays away').not.toContain('1');
+  await closing;
+});
+
+test('a polling client that is disconnected stays away', async () => {
+  const gateway = await startPolling();
+  const client = await poll(gateway, 'kicked');
+  const ended = untilEnd(client);
+  await until(async () => (await gateway.call('GET', '/users/kicked/presence')).json.data.online === true);
+  await gateway.call('POST', '/users/kicked/disconnect');
+  expect(await ended).toMatchObject({ last: '1' });
 });
