@@ -86,6 +86,10 @@ export const logEvents = {
     message:
       'redis: a database separates keys, not messages; an installation in another database needs another REDIS_PREFIX',
   },
+  redis_evicts_keys: {
+    level: 'warn',
+    message: 'redis: when its memory is full, it removes keys of the gateway; set maxmemory-policy to noeviction',
+  },
   bus_message_unreadable: { level: 'warn', message: 'redis: unreadable message on a channel' },
   adapter_request_unreadable: { level: 'warn', message: 'redis: unreadable request of the adapter' },
   bus_messages_lost: { level: 'warn', message: 'redis: messages did not reach every other node' },

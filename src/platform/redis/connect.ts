@@ -5,6 +5,7 @@ import { withinMs } from '../time/within-ms.js';
 import { createSelfCheck, type Probe } from './check.js';
 import { createClients } from './clients.js';
 import type { CommandClient } from './connection.js';
+import { warnOfEviction } from './eviction.js';
 import { createMembers } from './members.js';
 import { type AdapterPublisher, toPublisher } from './publisher.js';
 import { createReadiness } from './readiness.js';
@@ -96,6 +97,9 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
   check.addProbe(probe);
   const readiness = createReadiness({ clients: Object.values(clients), check, address, prefix, logger });
   const reportLoss = createLossReport(logger);
+  readiness.onStateChange((isReady) => {
+    if (isReady) void warnOfEviction({ client: commands, key: membersKey, address, logger });
+  });
 
   const leave = async (): Promise<void> => {
     if (!members.isJoined()) return;

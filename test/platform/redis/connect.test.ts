@@ -85,6 +85,22 @@ describe('the first connection', () => {
     expect(lines.filter((line) => line.includes('needs another REDIS_PREFIX'))).toHaveLength(warnings);
   });
 
+  test.each([
+    ['removes keys when its memory is full', 'allkeys-lru', '100mb', 1],
+    ['removes keys with an end then', 'volatile-ttl', '100mb', 1],
+    ['refuses writes then', 'noeviction', '100mb', 0],
+    ['has no limit', 'allkeys-lru', '0', 0],
+  ])('to a Redis that %s is logged with a warning or not', async (_case, policy, limit, warnings) => {
+    await server.command('CONFIG', 'SET', 'maxmemory-policy', policy, 'maxmemory', limit);
+    const lines: string[] = [];
+    const write = (line: string): void => void lines.push(JSON.parse(line).msg);
+    const redis = await open(undefined, pino({}, { write }));
+    // Answers come in order, and what follows the first has run by then.
+    await redis.commands.ping();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(lines.filter((line) => line.includes('maxmemory-policy'))).toHaveLength(warnings);
+  });
+
   test('waits for a Redis that starts later', async () => {
     await server.stop();
     const opening = open();
