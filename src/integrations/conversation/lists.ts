@@ -15,7 +15,13 @@ import type { createMembership } from './membership.js';
 import type { createMessageLists } from './messages.js';
 import { takeFitting } from './pages.js';
 import { createSearch, type SearchQuery } from './search.js';
-import { amountsOfShown, type ConversationView, charactersOfMessage, prepareToShow } from './to-wire.js';
+import {
+  amountsOfShown,
+  type ConversationView,
+  charactersOfMessage,
+  charactersOfView,
+  prepareToShow,
+} from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
@@ -44,6 +50,8 @@ export interface ConversationList<D extends Description, M extends WireMessage> 
 }
 
 const ORDER = ['show_on_top', 'last_activity_at', '_id'] as const;
+/** Maximum size of the conversations of one answer. With their messages they stay below what may wait for a client. */
+const CONVERSATIONS_SIZE_MAX = 400_000;
 /** Totals of time ranges are counted up to this; totals of whole lists are stored counters. */
 const TOTAL_MAX = 5000;
 
@@ -71,10 +79,9 @@ export function createConversationLists<D extends Description, M extends WireMes
     const toWire = await prepareToShow(models, kind, found, messages);
     const left = new Set(all.filter((one) => !isNamed(one, viewer.userId)).map(({ _id }) => _id.toHexString()));
     const departed = [...new Set([...members, ...suspects])].filter((one) => left.has(one.conversation.toHexString()));
-    const conversations = shown
-      .filter(({ conversation }) => isAccessible(conversation, viewer))
-      .map(({ conversation, member }) => toWire(conversation, member));
-    return { conversations, departed };
+    const visible = shown.filter(({ conversation }) => isAccessible(conversation, viewer));
+    const entries = visible.map(({ conversation, member }) => ({ member, view: toWire(conversation, member) }));
+    return { entries, departed };
   };
 
   /**
@@ -92,17 +99,12 @@ export function createConversationLists<D extends Description, M extends WireMes
     const activity = toActivityRange(query);
     const own = [{ user: viewer.userId, kind: kind.name, ...filter }, ...activity];
     const searched = search.begin(viewer, query);
-    /** Entries of earlier pages, which the search does not examine again. */
-    let before = 0;
     const key = `${kind.name} ${viewer.socketId} ${JSON.stringify({ ...query, page: 0 })}`;
     const members = counted?.members?.filter((member) => member.kind === kind.name);
     const readMembers = async (range: Range, bounds: { limit: number; skip: number }): Promise<Member[]> => {
       if (members !== undefined && Object.keys(range).length === 0) return takeListed(members, query, bounds);
       const filters = [...own, range];
-      if (searched !== undefined) {
-        before = Object.keys(range).length === 0 ? 0 : (page - 1) * limit;
-        return searched.read({ filters, hint }, bounds);
-      }
+      if (searched !== undefined) return searched.read({ filters, hint }, bounds);
       // Through the driver: Mongoose refuses a range of another type than the schema's.
       const options = { sort: memberOrder, hint, ...bounds };
       const found = await models.Member.collection.find({ $and: filters }, options).toArray();
@@ -126,16 +128,21 @@ export function createConversationLists<D extends Description, M extends WireMes
     };
     const readPage = () => pages.read({ key, order: ORDER, read: readMembers, pay }, { page, limit });
     const [{ total, isFirst = false }, first] = await Promise.all([count(), readPage()]);
-    const { items, hasNext } = isFirst ? await readPage() : first;
-    const { conversations, departed } = await show(viewer, items, members);
+    const { items, hasNext, before, endAfter } = isFirst ? await readPage() : first;
+    const { entries, departed } = await show(viewer, items, members);
     if (departed.length > 0) {
       if (counted !== undefined) return undefined;
       if ((await membership.end(viewer, departed)) > 0) return read(viewer, query);
     }
+    const fitting = takeFitting(entries, ({ view }) => charactersOfView(view), CONVERSATIONS_SIZE_MAX);
+    const isCut = fitting.length < entries.length;
+    const last = isCut && items.find(({ _id }) => fitting.at(-1)?.member._id.equals(_id));
+    if (last) endAfter(last);
+    const conversations = fitting.map(({ view }) => view);
     return {
       conversation: conversations,
       messageList: await readMessages(viewer, conversations, query.message_limit),
-      paging: { page, limit, total: total ?? before + (searched?.count() ?? 0), has_next: hasNext },
+      paging: { page, limit, total: total ?? before + (searched?.count() ?? 0), has_next: hasNext || isCut },
     };
   };
   return {

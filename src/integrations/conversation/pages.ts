@@ -20,15 +20,19 @@ interface OrderedList<T extends object> {
   sizeOf?(entry: T): number;
 }
 
-/** Maximum size of one answer. A connection with much more buffered counts as a slow client and is closed. */
+/** Maximum size of the messages of one answer. A connection with much more buffered counts as a slow client and is closed. */
 const PAGE_SIZE_MAX = 200_000;
 
 /** The leading entries that fit in one page; at least one. */
-export function takeFitting<T>(entries: readonly T[], sizeOf: (entry: T) => number): T[] {
+export function takeFitting<T>(
+  entries: readonly T[],
+  sizeOf: (entry: T) => number,
+  sizeMax: number = PAGE_SIZE_MAX,
+): T[] {
   let size = 0;
   const end = entries.findIndex((entry, index) => {
     size += sizeOf(entry);
-    return size > PAGE_SIZE_MAX && index > 0;
+    return size > sizeMax && index > 0;
   });
   return end === -1 ? [...entries] : entries.slice(0, end);
 }
@@ -37,12 +41,23 @@ export function takeFitting<T>(entries: readonly T[], sizeOf: (entry: T) => numb
 interface Page<T extends object> {
   readonly items: T[];
   readonly hasNext: boolean;
+  /** Entries of earlier pages that were not read again. */
+  readonly before: number;
+  /** Ends the page after an earlier entry: the next one begins behind it. */
+  endAfter(entry: T): void;
 }
 
 /** Reads pages by page number. */
 export interface Pages {
   /** @throws GatewayError `VALIDATION_ERROR` for a page too far from the remembered ones */
   read<T extends object>(list: OrderedList<T>, bounds: { page: number; limit: number }): Promise<Page<T>>;
+}
+
+/** Where a page begins. */
+interface Start {
+  readonly after: Position;
+  /** Entries before it. */
+  readonly count: number;
 }
 
 /** Lists remembered on this node; least recently used lists are dropped. */
@@ -59,12 +74,12 @@ const SKIPPED_MAX = 10_000;
  * Page one starts over. A jump to an unread page skips over the index, up to a limit.
  */
 export function createPages(clock: Clock): Pages {
-  const remembered = new Map<string, { positions: Map<number, Position>; usedAt: number }>();
+  const remembered = new Map<string, { positions: Map<number, Start>; usedAt: number }>();
 
-  const positionsOf = (key: string, isFirstPage: boolean): Map<number, Position> => {
+  const positionsOf = (key: string, isFirstPage: boolean): Map<number, Start> => {
     const found = remembered.get(key);
     const isFresh = found !== undefined && !isFirstPage && clock.now() - found.usedAt <= REMEMBERED_MS;
-    const positions = isFresh ? found.positions : new Map<number, Position>();
+    const positions = isFresh ? found.positions : new Map<number, Start>();
     remembered.delete(key);
     remembered.set(key, { positions, usedAt: clock.now() });
     for (const oldest of remembered.keys()) {
@@ -78,23 +93,27 @@ export function createPages(clock: Clock): Pages {
     async read(list, { page, limit }) {
       const offset = (page - 1) * limit;
       const positions = positionsOf(list.key, page === 1);
-      const position = positions.get(page);
+      const start = positions.get(page);
       // One more than asked for shows whether there is a next page.
       const found =
-        position === undefined
+        start === undefined
           ? await jump(list, { limit: limit + 1, skip: offset })
-          : await readRanges(rangesAfter(list.order, position), limit + 1, list.read);
+          : await readRanges(rangesAfter(list.order, start.after), limit + 1, list.read);
       const wanted = found.slice(0, limit);
       const items = list.sizeOf === undefined ? wanted : takeFitting(wanted, list.sizeOf);
+      const endAfter = (entry: (typeof items)[number]): void => {
+        const count = (start?.count ?? offset) + items.indexOf(entry) + 1;
+        positions.set(page + 1, { after: positionOf(list.order, entry), count });
+      };
       const last = items.at(-1);
       if (last !== undefined) {
-        positions.set(page + 1, positionOf(list.order, last));
+        endAfter(last);
         for (const oldest of positions.keys()) {
           if (positions.size <= POSITIONS_MAX) break;
           positions.delete(oldest);
         }
       }
-      return { items, hasNext: found.length > items.length };
+      return { items, hasNext: found.length > items.length, before: start?.count ?? 0, endAfter };
     },
   };
 }

@@ -73,6 +73,13 @@ export function amountsOfShown(
   return { rows: conversations.length + people.size, text: TIMES_SENT * (ofConversations + ofMessages) };
 }
 
+/** About the characters of a conversation on the wire, without its newest message. */
+export const charactersOfView = ({ users, ...own }: Description & { readonly users: readonly Person[] }): number =>
+  users.reduce((sum, person) => sum + charactersOfPerson(person), charactersOf(own));
+
+const charactersOfPerson = ({ name, email, image }: Person): number =>
+  PERSON_CHARACTERS + name.length + (email?.length ?? 0) + (image?.length ?? 0);
+
 /** Shows one conversation to one of its participants. */
 export type Show<D extends Description, M extends WireMessage> = (
   conversation: Conversation,
