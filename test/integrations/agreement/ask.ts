@@ -38,18 +38,22 @@ export async function attempt(client: TestClient, event: string, data: object): 
   return undefined;
 }
 
+/** How long a call is repeated. The longest limit of a user is that of a minute. */
+const PATIENCE_MS = 300_000;
+
 /** Codes of calls that may succeed in a moment. */
 const PASSING: ReadonlySet<string> = new Set(['RATE_LIMITED', 'UNAVAILABLE']);
 
 /**
  * Repeats a call while it is limited, or the database has lost a reply to it.
  * @returns `undefined`: what is read is gone, or the reader has lost access to it
+ * @throws Error with the answer, when that stays so
  */
 async function patiently(make: () => Promise<Answer>): Promise<Answer> {
-  for (;;) {
+  for (const end = Date.now() + PATIENCE_MS; ; ) {
     const answer = await make();
     if (codeOf(answer) === 'NOT_FOUND') return undefined;
-    if (answer.success === true || !PASSING.has(codeOf(answer))) return dataOf(answer);
+    if (answer.success === true || !PASSING.has(codeOf(answer)) || Date.now() > end) return dataOf(answer);
     await sleep(200);
   }
 }

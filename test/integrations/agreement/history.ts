@@ -77,7 +77,7 @@ async function act(play: Play, count: number, goesOn = () => true): Promise<void
 
 /** Repeats a comparison until it holds. */
 async function eventually(check: () => void | Promise<void>): Promise<void> {
-  for (const end = Date.now() + SETTLED_MS; ; await sleep(200)) {
+  for (const end = Date.now() + SETTLED_MS; ; await sleep(500)) {
     try {
       return await check();
     } catch (error) {
@@ -86,7 +86,11 @@ async function eventually(check: () => void | Promise<void>): Promise<void> {
   }
 }
 
-async function compare({ environment, devices, random }: Play, about: string): Promise<void> {
+/** Compares what each client shows, what is read then, and what is stored. */
+export async function compare(
+  { environment, devices, random }: Pick<Play, 'environment' | 'devices' | 'random'>,
+  about: string,
+): Promise<void> {
   const connections = devices.flatMap(({ connection }) => connection ?? []);
   const connected = new Set(connections.map(({ user }) => user.id));
   // The last of what changes by itself: users who have gone count as online for a while.
@@ -96,6 +100,7 @@ async function compare({ environment, devices, random }: Play, about: string): P
   const fresh: Connection[] = [];
   const readFresh = async ({ user }: Connection): Promise<Connection> => {
     const known = fresh.find((one) => one.user.id === user.id);
+    await known?.load();
     if (known !== undefined) return known;
     const opened = await openConnection(environment, user, random.integer(2));
     fresh.push(opened);
@@ -105,7 +110,6 @@ async function compare({ environment, devices, random }: Play, about: string): P
     const where = `${about}, ${one.user.name} on node ${one.node}`;
     await eventually(async () => {
       const reader = await readFresh(one);
-      await reader.load();
       await expectCounted(environment, reader, where);
       await expectReads(environment, one, where);
       expectSame(one, reader, where);
