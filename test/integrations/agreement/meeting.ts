@@ -118,9 +118,14 @@ function expectAnswered(by: Connection, answers: Answers, about: string): void {
   const { conversations, messagesOf } = shownBy(by);
   for (const [{ id, messageId }, of] of answers) {
     const answered = new Set([messageId, ...of.flatMap((answer) => answeredId(answer) ?? [])]);
-    const shown = messagesOf(id).map(({ _id, file }) => (answered.has(_id) ? _id : (file?.fileId ?? _id)));
-    const messages = [...answered].filter((one) => !conversations.has(one));
-    expect(shown.toSorted(), `${about}: messages`).toEqual(messages.toSorted());
+    const messages = messagesOf(id);
+    const unasked = messages.filter(({ _id, file }) => !answered.has(_id) && !answered.has(file?.fileId ?? ''));
+    expect(unasked, `${about}: what nobody was answered`).toEqual([]);
+    const shown = new Set([...conversations, ...messages.flatMap(({ _id, file }) => [_id, file?.fileId])]);
+    expect(
+      [...answered].filter((one) => !shown.has(one)),
+      `${about}: answered, and not stored`,
+    ).toEqual([]);
   }
 }
 

@@ -88,7 +88,9 @@ export function createFiles({ findStored, access, authentication, store, send, m
     const draft = { conversationId, clientMessageId, content: file.fileName, type, file } as const;
     let posted: WireFile | null = null;
     try {
-      posted = (await send(principal, draft)).file;
+      const sent = await send(principal, draft);
+      ensureOfFile(sent);
+      posted = sent.file;
     } finally {
       // The message was refused, or an earlier call stored it with another copy.
       await (posted?.fileId === file.fileId.toHexString() ? store.settle : store.discard)(file.fileId);
@@ -100,7 +102,9 @@ export function createFiles({ findStored, access, authentication, store, send, m
   const findFile = async ({ caller, conversation }: Access, { clientMessageId }: Meta): Promise<SupportFile | null> => {
     if (clientMessageId === undefined) return null;
     const sender = { senderId: caller.id, senderType: caller.kind };
-    return (await findStored({ conversationId: conversation._id, ...sender, clientMessageId }))?.file ?? null;
+    const stored = await findStored({ conversationId: conversation._id, ...sender, clientMessageId });
+    if (stored !== null) ensureOfFile(stored);
+    return stored?.file ?? null;
   };
 
   const ensureSize = ({ byteLength }: Uint8Array): void => {
@@ -122,7 +126,7 @@ export function createFiles({ findStored, access, authentication, store, send, m
   return {
     /**
      * Stores a file; with `meta` it is also posted in a conversation.
-     * @throws ChatError `FILE_TOO_LARGE`, `QUOTA_EXCEEDED`
+     * @throws ChatError `FILE_TOO_LARGE`, `QUOTA_EXCEEDED`; `CONFLICT` for the `clientMessageId` of a message without a file
      */
     async upload(principal: Principal, content: Uint8Array, meta: Meta | undefined): Promise<WireFile> {
       const owner = toIdentity(principal);
@@ -156,6 +160,15 @@ export function createFiles({ findStored, access, authentication, store, send, m
       return { name, size, type: metadata.type, content: () => store.read(file._id) };
     },
   };
+}
+
+/**
+ * The answer to an upload names a file, so it cannot be the text that was sent with the same `clientMessageId`. A deleted message had a
+ * file.
+ */
+function ensureOfFile({ file, isDeleted }: { readonly file?: object | null; readonly isDeleted?: boolean }): void {
+  if (file == null && isDeleted !== true)
+    throw new ChatError('CONFLICT', 'The clientMessageId is that of another message');
 }
 
 const notFound = () => new ChatError('NOT_FOUND', 'File not found or access denied');

@@ -213,6 +213,26 @@ test('an upload that is tried again is one message and one file', async () => {
   expect(await environment.models.SupportUpload.countDocuments({ conversationId })).toBe(0);
 });
 
+test('an upload with the clientMessageId of a text is refused, before and while that is sent, and leaves no file', async () => {
+  const { a, conversationId } = await talk(environment);
+  const upload = (clientMessageId: string) =>
+    a.ask('file_upload', PNG, { conversationId, fileName: 'x.png', clientMessageId });
+  const send = (clientMessageId: string) => a.ask('send_message', { conversationId, content: 'text', clientMessageId });
+  dataOf(await send('t-1'));
+  expect(await upload('t-1')).toMatchObject({ success: false, code: 'CONFLICT' });
+  for (let round = 0; round < 5; round += 1) {
+    const [file, text] = await Promise.all([upload(`r-${round}`), send(`r-${round}`)]);
+    const { data, code } = file;
+    expect([dataOf(text).file?.fileId, code]).toEqual(
+      data === undefined ? [undefined, 'CONFLICT'] : [data.fileId, undefined],
+    );
+  }
+  const files = environment.models.User.db.collection('support.files.files');
+  const { _id } = (await environment.models.SupportConversation.findById(conversationId).lean()) ?? {};
+  const sent = await environment.models.SupportMessage.countDocuments({ conversationId, file: { $ne: null } });
+  expect(await files.countDocuments({ 'metadata.conversationId': _id })).toBe(sent);
+});
+
 test('deleting a message deletes its file', async () => {
   const { ann, a, b, conversationId } = await talk(environment);
   const file = dataOf(await a.ask('file_upload', PNG, { conversationId, fileName: 'x.png' }));
