@@ -206,7 +206,16 @@ test('an odd mailbox stops no user, and its devices get what was sent, or a `_re
   ];
   // Another text as its id is another device.
   const isOtherDevice = ({ about }: Variant): boolean => /^devices\.0\.id: (?:string|id as text)$/.test(about);
-  const variants = variantsOf(DeliveryRecipient as never, (path) => path, inside).filter((one) => !isOtherDevice(one));
+  const holes = 'devices.0.acked./v1/shared.holes';
+  const variants = [
+    ...variantsOf(DeliveryRecipient as never, (path) => path, inside).filter((one) => !isOtherDevice(one)),
+    {
+      user: String(new Types.ObjectId()),
+      about: `${holes}: behind all that is acknowledged`,
+      path: holes,
+      update: { $set: { [holes]: [70, 80] } },
+    },
+  ];
   await eachTogether(variants, async (variant) => {
     const { about, user, update, path } = variant;
     const makeOdd = async (): Promise<void> => {

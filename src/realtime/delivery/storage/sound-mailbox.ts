@@ -66,7 +66,12 @@ const isAckedByNamespace = (value: unknown): value is AckedByNamespace =>
   isPlain(value) && Object.values(value).every(isAckedOfOne);
 
 const isAckedOfOne = (value: unknown): value is Acked =>
-  isPlain(value) && isPosition(value['upTo']) && Array.isArray(value['holes']) && areRising(value['holes']);
+  isPlain(value) &&
+  isPosition(value['upTo']) &&
+  Array.isArray(value['holes']) &&
+  areRising(value['holes']) &&
+  // What is behind the last acknowledgement is no hole, and would pass for acknowledged up to there.
+  (value['holes'].length === 0 || (value['holes'].at(-1) as number) < value['upTo']);
 
 const areRising = (holes: readonly unknown[]): boolean =>
   holes.every((hole, index) => isPosition(hole) && (index === 0 || hole > (holes[index - 1] as number)));
