@@ -20,7 +20,7 @@ const LOOK_MS = 10_000;
 /** Time between two looks while some are over, or after a failure. */
 const BUSY_MS = 1000;
 const BATCH = 100;
-/** A member of no user, or of no conversation, is in no list: its snooze never ends, and must not be looked for again and again. */
+/** As the gateway stores them. Others are in no list, and in no counter. */
 const IS_OWN = { user: { $type: 'objectId' }, conversation: { $type: 'objectId' } } as const;
 
 /**
@@ -63,16 +63,20 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
     await tellUser(await counters.transact([member.user.toHexString()], wake, tellUser));
   };
 
+  const isDue = () => ({ kind: kind.name, snoozed_until: { $gt: new Date(0), $lte: new Date(clock.now()) } });
+
   const findDue = (more: object) =>
-    models.Member.find(
-      { kind: kind.name, ...IS_OWN, ...more, snoozed_until: { $gt: new Date(0), $lte: new Date(clock.now()) } },
-      { user: 1, conversation: 1 },
-    )
+    models.Member.find({ ...isDue(), ...IS_OWN, ...more }, { user: 1, conversation: 1 })
       .sort({ snoozed_until: 1 })
       .limit(BATCH)
       .lean();
 
+  /** No user has them in a list, so there is nothing to count and nobody to notify. */
+  const wakeOthers = () =>
+    models.Member.collection.updateMany({ ...isDue(), $nor: [IS_OWN] }, { $set: { snoozed_until: null } });
+
   const wakeDue = async (): Promise<void> => {
+    await wakeOthers();
     while (!isStopped) {
       const due = await findDue({});
       const failed: unknown[] = [];
@@ -86,7 +90,7 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
   /** @returns milliseconds until the next look */
   const lookOnce = async (): Promise<number> => {
     const next = await models.Member.findOne(
-      { kind: kind.name, ...IS_OWN, snoozed_until: { $gt: new Date(0) } },
+      { kind: kind.name, snoozed_until: { $gt: new Date(0) } },
       { snoozed_until: 1 },
     )
       .sort({ snoozed_until: 1 })
