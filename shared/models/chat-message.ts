@@ -1,4 +1,5 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
+import { NO_POSITION_INDEX, noPosition } from './message-position.js';
 
 /** A message in a community chat. Other services write this collection too. */
 export interface ChatMessage {
@@ -57,6 +58,7 @@ schema.index({ chat: 1, createdAt: -1, _id: -1 });
 schema.index({ chat: 1, position: -1 }, { unique: true, partialFilterExpression: { position: { $gt: 0 } } });
 // Messages without a position. The field in the middle tells this index from the first one in databases that have that.
 schema.index({ chat: 1, position: 1, createdAt: -1, _id: -1 }, { partialFilterExpression: { position: null } });
+schema.index({ chat: 1 }, { name: NO_POSITION_INDEX, partialFilterExpression: noPosition });
 schema.index(
   { chat: 1, sender: 1, clientMessageId: 1 },
   { unique: true, partialFilterExpression: { clientMessageId: { $type: 'string' } } },

@@ -1,4 +1,5 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
+import { NO_POSITION_INDEX, noPosition } from './message-position.js';
 
 /** Where the content of a message's file is, and what was found out about it. */
 export interface SupportFile {
@@ -83,6 +84,7 @@ messageSchema.index(
   { conversationId: 1, position: 1, timestamp: -1, _id: -1 },
   { partialFilterExpression: { position: null } },
 );
+messageSchema.index({ conversationId: 1 }, { name: NO_POSITION_INDEX, partialFilterExpression: noPosition });
 messageSchema.index(
   { conversationId: 1, senderId: 1, senderType: 1, clientMessageId: 1 },
   { unique: true, partialFilterExpression: { clientMessageId: { $type: 'string' } } },

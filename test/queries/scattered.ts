@@ -19,6 +19,13 @@ const LISTS =
 export const SCATTERED: readonly Scattered[] = [
   { collection: 'conversation.members', by: 'user', kind: 'list', reason: LISTS },
   { collection: 'conversation.members', by: 'kind', kind: 'poll', reason: 'the next snooze that is over' },
+  {
+    collection: 'conversation.members',
+    by: 'kind',
+    operations: ['updateMany'],
+    kind: 'poll',
+    reason: 'snoozes that are over and of no user, when one is over',
+  },
   { collection: 'conversations', by: 'users', kind: 'list', reason: `the search for participants; ${LISTS}` },
   { collection: 'support.conversations', by: 'participants', kind: 'list', reason: LISTS },
   { collection: 'support.conversations', by: 'assignedTo', kind: 'list', reason: LISTS },

@@ -6,15 +6,25 @@ import { type Conjunction, type Fields, type Predicate, parseFilter } from './fi
  * conditions that this project's indexes use; what it does not know is not proven.
  */
 export function isSubset(query: Conjunction, partialFilter: Fields): boolean {
-  return parseFilter(partialFilter).predicates.every(
-    (required) =>
-      query.predicates.some((given) => given.path === required.path && proves(given, required)) ||
-      query.disjunctions.some((branches) => branches.every((branch) => isSubsetOfOne(branch, required))),
+  const required = parseFilter(partialFilter);
+  return (
+    required.predicates.every(
+      (one) =>
+        isSubsetOfOne(query, one) || query.disjunctions.some((given) => given.every((it) => isSubsetOfOne(it, one))),
+    ) &&
+    required.disjunctions.every(
+      (branches) =>
+        isSubsetOfSome(query, branches) ||
+        query.disjunctions.some((given) => given.every((one) => isSubsetOfSome(one, branches))),
+    )
   );
 }
 
 const isSubsetOfOne = ({ predicates }: Conjunction, required: Predicate): boolean =>
   predicates.some((given) => given.path === required.path && proves(given, required));
+
+const isSubsetOfSome = (query: Conjunction, branches: readonly Conjunction[]): boolean =>
+  branches.some(({ predicates }) => predicates.every((required) => isSubsetOfOne(query, required)));
 
 function proves(given: Predicate, required: Predicate): boolean {
   if (given.group !== undefined) return false;

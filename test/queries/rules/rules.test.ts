@@ -14,6 +14,8 @@ const index = (keys: Fields, more: Partial<IndexSpec> = {}): IndexSpec => ({
   ...more,
 });
 
+const EITHER = { $or: [{ b: { $lte: 0 } }, { b: { $type: 'string' } }] };
+
 const chosen = (filter: Fields, sort: Fields, ...indexes: IndexSpec[]): Choice =>
   choose({ filter: parseFilter(filter), sort: toSort(sort), hint: undefined, collation: undefined }, indexes);
 
@@ -41,6 +43,9 @@ test.each<[what: string, filter: Fields, sort: Fields, index: IndexSpec, expecte
     index({ a: 1 }, { partialFilter: { a: { $type: 'string' } } }),
     'a point none',
   ],
+  ['no branch of a filter', { a: 'x' }, {}, index({ a: 1 }, { partialFilter: EITHER }), '- none'],
+  ['a branch of a filter', { a: 'x', b: { $lte: 0 } }, {}, index({ a: 1 }, { partialFilter: EITHER }), 'a point none'],
+  ['all branches of a filter', { a: 'x', ...EITHER }, {}, index({ a: 1 }, { partialFilter: EITHER }), 'a point none'],
   ['a filter alone', { b: true }, {}, index({ a: 1 }, { partialFilter: { b: true } }), '- none'],
   ['types', { a: { $type: ['date', 'string'] } }, {}, index({ a: 1 }, { isSparse: true }), 'a range none'],
   ['the type of arrays', { a: { $type: 'array' } }, {}, index({ a: 1 }), '- none'],

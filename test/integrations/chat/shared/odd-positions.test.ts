@@ -15,10 +15,12 @@ beforeAll(async () => {
 });
 afterAll(() => environment.close());
 
+const FRACTION = 3.5;
+
 const odd: [string, unknown][] = [
   ['beyond whole numbers', 1e300],
   ['endless', Number.POSITIVE_INFINITY],
-  ['a fraction', 3.5],
+  ['a fraction', FRACTION],
   ['a decimal', mongo.Decimal128.fromString('1')],
   ['a long', mongo.Long.fromNumber(1)],
   ['a list', [1, 7]],
@@ -28,6 +30,10 @@ const odd: [string, unknown][] = [
   ['no number', Number.NaN],
 ];
 
+/** Whether it keeps another message from the same position. */
+const isTaken = (position: unknown): boolean =>
+  [position].flat().some((one) => typeof one !== 'string' && Number(one) > 0);
+
 describe.each(chatKinds)('the $name chat', (kind) => {
   test.each(odd)('stores and shows messages beside one with a position that is %s', async (_name, position) => {
     const people = await kind.people(environment, 2);
@@ -36,8 +42,10 @@ describe.each(chatKinds)('the $name chat', (kind) => {
     const id = await kind.make(environment, people);
     const model = kind.name === 'support' ? environment.models.SupportMessage : environment.models.ChatMessage;
     const parent = new Types.ObjectId(id);
-    const ofSupport = { conversationId: parent, senderId: ann.id, timestamp: new Date(0) };
-    const ofCommunity = { chat: parent, sender: new Types.ObjectId(ann.id), createdAt: new Date(0) };
+    // It comes between others: what is asked for by time begins there.
+    const at = position === FRACTION ? new Date(0) : new Date();
+    const ofSupport = { conversationId: parent, senderId: ann.id, timestamp: at };
+    const ofCommunity = { chat: parent, sender: new Types.ObjectId(ann.id), createdAt: at };
     const own = kind.name === 'support' ? ofSupport : ofCommunity;
     await model.collection.insertOne({ ...own, content: 'odd', position } as never);
     const [a, b] = [await kind.open(environment, ann, 0), await kind.open(environment, bob, 0)];
@@ -51,13 +59,20 @@ describe.each(chatKinds)('the $name chat', (kind) => {
       dataOf(await kind.say(n % 2 === 0 ? a : b, id, { content }));
       expect(await hear()).toBe(content);
     }
-    // What another service stores afterwards gets a position when it is read.
-    const late = { ...own, timestamp: new Date(), createdAt: new Date(), content: 'stray' };
-    await model.collection.insertOne(late as never);
+    // What another service stores afterwards gets a position when it is read, also with something else in its place.
+    const late = { ...own, timestamp: new Date(), createdAt: new Date() };
+    await model.collection.insertOne({ ...late, content: 'stray' } as never);
+    const known = [...contents, 'stray'];
+    if (!isTaken(position)) {
+      const later = new Date(late.createdAt.getTime() + 1);
+      const odd = { ...own, timestamp: later, createdAt: later, content: 'odd stray', position };
+      await model.collection.insertOne(odd as never);
+      known.push('odd stray');
+    }
     const reader = { person: bob, client: b, node: 0 };
     const shown = await kind.catchUp(environment, reader, { id, after: undefined, limit: 100 });
-    const known = [...contents, 'stray'];
     expect(shown.map(({ content }) => content).filter((content) => content !== 'odd')).toEqual(known);
+    expect(shown.filter(({ content }) => content === 'odd')).toHaveLength(1);
     dataOf(await kind.say(a, id, { content: 'last' }));
     expect(await hear()).toBe('last');
     for (const client of [a, b]) client.close();

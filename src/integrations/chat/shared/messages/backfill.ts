@@ -1,4 +1,5 @@
-import { Types } from 'mongoose';
+import { mongo, Types } from 'mongoose';
+import { NO_POSITION_INDEX, noPosition } from '#shared/models/message-position.js';
 import { createBoundedMap } from '../../../../platform/bounded-map.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
@@ -8,11 +9,13 @@ import { IS_POSITION, lastPositionIn } from './reader.js';
 const AT_ONCE_MAX = 100;
 const ATTEMPTS_MAX = 20;
 const REMEMBERED_MAX = 20_000;
+/** The code of a `hint` that names no index. */
+const BAD_HINT = 2;
 
 /**
  * Assigns positions to messages that other services stored after a conversation got its first position: after all others, in
  * the order of their times, when the conversation is read. So a reader who has seen the last message finds them after it.
- * Messages older than the first position stay without.
+ * Messages older than the first position stay without. Something else in the place of a position counts as none.
  * @param onAssigned called for each message that got a position
  */
 export function createPositionBackfill<M extends OrderedMessage>(
@@ -38,6 +41,19 @@ export function createPositionBackfill<M extends OrderedMessage>(
     if (!(at instanceof Date)) return undefined;
     began.set(key, at);
     return at;
+  };
+
+  /** Messages with something else in its place. Of a list the index of positions has each number: that is shown. */
+  const findOdd = async (parent: Types.ObjectId): Promise<Types.ObjectId[]> => {
+    const odd = { [parentField]: parent, ...noPosition, $nor: [{ position: IS_POSITION }] };
+    const options = { hint: NO_POSITION_INDEX, projection: { _id: 1 }, limit: AT_ONCE_MAX };
+    try {
+      return (await collection.find(odd as never, options).toArray()).map(({ _id }) => _id as Types.ObjectId);
+    } catch (error) {
+      // The index may still be built, or be none that this database can have. Without it the whole conversation would be read.
+      if (error instanceof mongo.MongoServerError && error.code === BAD_HINT) return [];
+      throw error;
+    }
   };
 
   /** Messages without a position that were stored after the first one with a position. */
@@ -77,7 +93,11 @@ export function createPositionBackfill<M extends OrderedMessage>(
   };
 
   return async function backfillPositions(parent) {
-    const since = await beginningOf(parent);
+    const [since, odd] = await Promise.all([beginningOf(parent), findOdd(parent)]);
+    if (odd.length > 0) {
+      const stillOdd = { _id: { $in: odd }, [parentField]: parent, $nor: [{ position: IS_POSITION }] };
+      await collection.updateMany(stillOdd as never, { $unset: { position: '' } } as never);
+    }
     if (since === undefined) return;
     for (const stray of await findStrays(parent, since)) await assignPosition(parent, stray);
   };

@@ -1,4 +1,5 @@
 import type { Types } from 'mongoose';
+import { POSITION_MAX } from '#shared/models/message-position.js';
 import { readNumber, storedValue } from '../../../../models/index.js';
 import {
   comparePlaces,
@@ -42,9 +43,6 @@ export interface MessageReader<M> {
   /** A cursor at a time. Messages of that millisecond are neither before nor after it. */
   cursorAt(parent: Types.ObjectId, at: Date, side: 'before' | 'after'): Promise<Cursor>;
 }
-
-/** No message comes after it. What is beyond it in the place of a position could not be counted on. */
-const POSITION_MAX = 2 ** 52;
 
 /** A position, for filters: the lower bound matches that of the partial index. */
 export const IS_POSITION = { $gt: 0, $lt: POSITION_MAX } as const;
