@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { addUsers, type BenchUser, type Client, connect } from './clients.js';
+import { createSay, measureTalk, withCpu } from './messages.js';
 import type { BenchOptions } from './options.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, publish, toResult } from './results.js';
@@ -13,6 +14,13 @@ import { quantile } from './statistics.js';
  */
 
 const NAMESPACE = '/';
+const EVENTS = {
+  send: 'send_message',
+  heard: 'new_message',
+  id: 'clientMessageId',
+  text: 'content',
+  place: 'conversationId',
+};
 const SENDERS = 10;
 const CASES = [
   { participants: 10, messages: 300 },
@@ -56,21 +64,6 @@ export async function run({ rounds }: BenchOptions): Promise<void> {
 
 type Options = Pick<BenchOptions, 'rounds'>;
 
-/** CPU time of some work, in milliseconds per operation. */
-async function withCpu(rig: Rig, operations: number, work: () => Promise<void>) {
-  const before = await rig.cpu();
-  const startedAt = performance.now();
-  await work();
-  const durationMs = performance.now() - startedAt;
-  const after = await rig.cpu();
-  const perOperation = (used: number): number => used / operations / 1000;
-  return {
-    perSecond: (operations / durationMs) * 1000,
-    gateway: perOperation(after.gateway - before.gateway),
-    database: perOperation(after.database - before.database),
-  };
-}
-
 async function addConversation({ models }: Rig, users: readonly BenchUser[]): Promise<string> {
   const participants = users.map(({ id }) => new Types.ObjectId(id));
   const conversation = new models.SupportConversation({ participants });
@@ -85,64 +78,19 @@ async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioR
     const users = await addUsers(rig, participants);
     const clients = await Promise.all(users.map((user) => connect(rig, user, NAMESPACE)));
     const conversationIds = await Promise.all(Array.from({ length: SENDERS }, () => addConversation(rig, users)));
-    const say = createSay(clients);
+    const say = createSay(EVENTS, clients);
     for (const inFlight of [1, SENDERS]) {
-      const lines = await repeat(rounds, async (add) => {
-        const acked: number[] = [];
-        const arrived: number[] = [];
-        const worker = async (first: number): Promise<void> => {
-          const sender = clients[first];
-          if (sender === undefined) throw new Error('no client is connected');
-          for (let n = first; n < messages; n += inFlight) {
-            const { ackedMs, arrivedMs } = await say(sender, conversationIds[first] ?? '');
-            acked.push(ackedMs);
-            arrived.push(arrivedMs);
-          }
-        };
-        const used = await withCpu(rig, messages, async () => {
-          await Promise.all(Array.from({ length: inFlight }, (_, first) => worker(first)));
-        });
-        add('to ack, p50 ms', quantile(acked, 0.5));
-        add('to ack, p99 ms', quantile(acked, 0.99));
-        add('to the last participant, p50 ms', quantile(arrived, 0.5));
-        add('to the last participant, p99 ms', quantile(arrived, 0.99));
-        add('messages per second', used.perSecond);
-        add('CPU of the gateway, ms', used.gateway);
-        add('CPU of the database, ms', used.database);
+      const lines = await measureTalk(rig, {
+        rounds,
+        messages,
+        inFlight,
+        say: (worker) => say(clients[worker] as Client, conversationIds[worker] as string),
       });
       results.push(toResult({ name: `${name}, ${inFlight} in flight`, unit: 'per message', lines, comparisons: [] }));
     }
     for (const client of clients) client.close();
   }
   return results;
-}
-
-/** Sends a message and measures the time to its acknowledgement and to its arrival at all clients. */
-function createSay(listeners: readonly Client[]) {
-  const waiting = new Map<string, { left: number; done(): void }>();
-  for (const { socket } of listeners) {
-    socket.on('new_message', ({ clientMessageId }: { clientMessageId: string }) => {
-      const entry = waiting.get(clientMessageId);
-      if (entry === undefined) return;
-      entry.left -= 1;
-      if (entry.left === 0) entry.done();
-    });
-  }
-  let count = 0;
-  return async (sender: Client, conversationId: string) => {
-    count += 1;
-    const clientMessageId = `m${count}`;
-    const startedAt = performance.now();
-    const arrived = new Promise<number>((resolve) => {
-      waiting.set(clientMessageId, { left: listeners.length, done: () => resolve(performance.now() - startedAt) });
-    });
-    const content = 'The quick brown fox jumps over the lazy dog.';
-    await sender.ask('send_message', { conversationId, content, clientMessageId });
-    const ackedMs = performance.now() - startedAt;
-    const arrivedMs = await arrived;
-    waiting.delete(clientMessageId);
-    return { ackedMs, arrivedMs };
-  };
 }
 
 /** Counts events that clients receive. */

@@ -1,7 +1,6 @@
-import { Types } from 'mongoose';
-import type { Models } from '#shared/models/index.js';
-import { foldText } from '#shared/utilities/fold-text.js';
 import { addUsers, type Client, connect } from './clients.js';
+import { addConversations, addMessages, LONG_AGO } from './conversation-data.js';
+import { createSay, measureTalk } from './messages.js';
 import type { BenchOptions } from './options.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, type Measurement, publish, toResult } from './results.js';
@@ -15,13 +14,11 @@ import { quantile } from './statistics.js';
  */
 
 const NAMESPACE = '/v1/conversation';
+const EVENTS = { send: 'message', heard: 'message', id: 'UUID', text: 'data', place: 'conversation_id' };
 const PARTICIPANTS = 10;
 const MESSAGES = 300;
 const SIZES = [100, 10_000, 100_000] as const;
 const READS = 40;
-const SEED_BATCH = 2000;
-/** Time of the oldest stored conversation, Unix time in milliseconds. */
-const BEGINNING = 1_700_000_000_000;
 
 /** Runs on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
 export async function run({ rounds }: BenchOptions): Promise<void> {
@@ -59,69 +56,27 @@ async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioR
     });
     conversationIds.push(conversation._id);
   }
-  const say = createSay(others);
+  const say = createSay(EVENTS, others);
   const results: ScenarioResult[] = [];
   for (const { label, inFlight, isReadAtOnce } of [
     { label: '1 in flight', inFlight: 1, isReadAtOnce: false },
     { label: `${PARTICIPANTS} in flight, a conversation each`, inFlight: PARTICIPANTS, isReadAtOnce: false },
     { label: '1 in flight, all read each', inFlight: 1, isReadAtOnce: true },
   ]) {
-    const lines = await repeat(rounds, async (add) => {
-      const before = await rig.cpu();
-      const startedAt = performance.now();
-      const acked: number[] = [];
-      const arrived: number[] = [];
-      const worker = async (first: number): Promise<void> => {
-        for (let n = first; n < MESSAGES; n += inFlight) {
-          const conversation_id = conversationIds[first] ?? '';
-          const timing = await say(sender, conversation_id);
-          acked.push(timing.ackedMs);
-          arrived.push(timing.arrivedMs);
-          if (isReadAtOnce) await Promise.all(others.map((other) => other.ask('read', { conversation_id })));
-        }
-      };
-      await Promise.all(Array.from({ length: inFlight }, (_, first) => worker(first)));
-      const durationMs = performance.now() - startedAt;
-      const after = await rig.cpu();
-      add('to ack, p50 ms', quantile(acked, 0.5));
-      add('to ack, p99 ms', quantile(acked, 0.99));
-      add('to the last participant, p50 ms', quantile(arrived, 0.5));
-      add('to the last participant, p99 ms', quantile(arrived, 0.99));
-      add('messages per second', (MESSAGES / durationMs) * 1000);
-      add('CPU of the gateway, ms', (after.gateway - before.gateway) / MESSAGES / 1000);
-      add('CPU of the database, ms', (after.database - before.database) / MESSAGES / 1000);
+    const lines = await measureTalk(rig, {
+      rounds,
+      messages: MESSAGES,
+      inFlight,
+      say: (worker) => say(sender, conversationIds[worker] as string),
+      after: async (worker) => {
+        const read = { conversation_id: conversationIds[worker] };
+        if (isReadAtOnce) await Promise.all(others.map((other) => other.ask('read', read)));
+      },
     });
     results.push(toResult({ name: `${name}, ${label}`, unit: 'per message', lines, comparisons: [] }));
   }
   for (const client of clients) client.close();
   return results;
-}
-
-/** Sends a message and measures the time to its acknowledgement and to its arrival at all others. */
-function createSay(others: readonly Client[]) {
-  const waiting = new Map<string, { left: number; done(): void }>();
-  for (const { socket } of others) {
-    socket.on('message', ({ UUID }: { UUID: string }) => {
-      const entry = waiting.get(UUID);
-      if (entry === undefined) return;
-      entry.left -= 1;
-      if (entry.left === 0) entry.done();
-    });
-  }
-  let count = 0;
-  return async (sender: Client, conversation_id: string) => {
-    count += 1;
-    const UUID = `m${count}`;
-    const startedAt = performance.now();
-    const arrived = new Promise<number>((resolve) => {
-      waiting.set(UUID, { left: others.length, done: () => resolve(performance.now() - startedAt) });
-    });
-    await sender.ask('message', { conversation_id, data: 'The quick brown fox jumps over the lazy dog.', UUID });
-    const ackedMs = performance.now() - startedAt;
-    const arrivedMs = await arrived;
-    waiting.delete(UUID);
-    return { ackedMs, arrivedMs };
-  };
 }
 
 async function measureSizes(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
@@ -179,9 +134,6 @@ interface Subject {
 const deepPageOf = (size: number): number => Math.max(1, size / 200);
 
 type Kind = [name: string, ask: (subject: Subject, n: number) => Promise<unknown>];
-
-/** The first twenty seconds of the data of {@link addConversations}. */
-const LONG_AGO = { from: '2023-11-14T00:00:00Z', to: '2023-11-14T22:13:40Z' };
 
 async function measureMessageLists(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
   const name = `by the number of the conversation's messages, ${rig.label}`;
@@ -248,81 +200,4 @@ async function measureKinds(
     results.push(toResult(measurement));
   }
   return results;
-}
-
-/** Stores conversations of two users in the format of other services. @returns the id of the newest */
-async function addConversations(
-  { Conversation, Member, Message }: Models,
-  { user, other, count }: { user: { id: string; accountId: string }; other: { id: string }; count: number },
-): Promise<string> {
-  const account = new Types.ObjectId(user.accountId);
-  const users = [user.id, other.id].map((id) => new Types.ObjectId(id));
-  const [own] = users;
-  if (own === undefined) throw new Error('no client is connected');
-  let newest = '';
-  for (let start = 0; start < count; start += SEED_BATCH) {
-    const conversations = Array.from({ length: Math.min(SEED_BATCH, count - start) }, (_, n) => {
-      const at = new Date(BEGINNING + (start + n) * 1000);
-      const _id = new Types.ObjectId();
-      const shared = { account, channel_id: 'x', is_open: true, last_activity_at: at, title: `Talk ${start + n}` };
-      return {
-        _id,
-        users,
-        ...shared,
-        image: [],
-        created_by: own,
-        last_activity: new Types.ObjectId(),
-        createdAt: at,
-        updatedAt: at,
-      };
-    });
-    newest = String(conversations.at(-1)?._id);
-    await Conversation.collection.insertMany(conversations);
-    await Message.collection.insertMany(
-      conversations.map(({ _id, last_activity, createdAt }) => {
-        const message = { data: 'Hello', type: 'text', mentions: [], attachments: [], UUID: String(last_activity) };
-        return { _id: last_activity, conversation_id: _id, sent_by: own, createdAt, ...message };
-      }),
-    );
-    await Member.collection.insertMany(
-      conversations.map(({ _id, channel_id, is_open, last_activity_at, title }, n) => ({
-        _id: new Types.ObjectId(),
-        conversation: _id,
-        kind: 'team' as const,
-        user: own,
-        account,
-        channel_id,
-        is_open,
-        last_activity_at,
-        search_key: foldText(title),
-        unread_count: n % 4 === 0 ? 1 : 0,
-        show_on_top: false,
-        snoozed_until: null,
-        archived: false,
-        mentioned: false,
-        last_read: null,
-        last_read_at: null,
-      })),
-    );
-  }
-  return newest;
-}
-
-/** Stores messages, one per second. */
-async function addMessages(
-  { Message }: Models,
-  { conversation, sender, count }: { conversation: string; sender: string; count: number },
-): Promise<void> {
-  const content = { data: 'Hello', type: 'text', mentions: [], attachments: [], sent_by: new Types.ObjectId(sender) };
-  for (let start = 0; start < count; start += SEED_BATCH) {
-    await Message.collection.insertMany(
-      Array.from({ length: Math.min(SEED_BATCH, count - start) }, (_, n) => ({
-        _id: new Types.ObjectId(),
-        conversation_id: new Types.ObjectId(conversation),
-        UUID: `m${start + n}`,
-        createdAt: new Date(BEGINNING + (start + n) * 1000),
-        ...content,
-      })),
-    );
-  }
 }
