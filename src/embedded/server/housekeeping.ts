@@ -2,12 +2,11 @@ import type { ServerState } from '../commands/state/server-state.js';
 import { deleteExpired } from '../engine/expiry.js';
 
 const HOUSEKEEPING_INTERVAL_MS = 1000;
-const EXPIRY_INTERVAL_MS = 60_000;
+/** The interval at which TTL indexes are processed, as in mongod. */
+export const EXPIRY_INTERVAL_MS = 60_000;
 
 /** Options of {@link startHousekeeping}. */
 export interface HousekeepingOptions {
-  /** The interval at which TTL indexes are processed. The default of 60 s is that of mongod. */
-  readonly expiryIntervalMs?: number;
   onProblem(message: string): void;
   /** Called periodically. */
   checkStorage(): void;
@@ -36,7 +35,7 @@ export function startHousekeeping({ engine, cursors }: ServerState, options: Hou
       .finally(() => {
         isExpiring = false;
       });
-  }, options.expiryIntervalMs ?? EXPIRY_INTERVAL_MS);
+  }, EXPIRY_INTERVAL_MS);
 
   return function stopHousekeeping() {
     clearInterval(housekeeping);
