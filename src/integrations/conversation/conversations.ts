@@ -2,7 +2,6 @@ import type { Context } from '../../framework/context.js';
 import type { Settling } from '../../platform/concurrency/settling.js';
 import { createWriteTogether } from '../../platform/mongo/write-together.js';
 import type { Blocks } from '../users/index.js';
-import { ensureParticipants } from './access.js';
 import { createChanges } from './changes.js';
 import { ensureAccessToShow } from './consistent-access.js';
 import type { CounterStore } from './counters/index.js';
@@ -71,17 +70,6 @@ export function createConversations<D extends Description, M extends WireMessage
       const { conversation, member } = await ensureAccessToShow(models, kind, { viewer, id });
       await work.pay(viewer.principal, amountsOfShown([conversation]));
       return (await prepareToShow(models, kind, [conversation]))(conversation, member);
-    },
-
-    /** Sends a typing event to the other participants, except those with a block. Not stored. */
-    async typing(viewer: Viewer, { conversation_id: id, is_typing }: { conversation_id: string; is_typing: boolean }) {
-      const [participants, blocked] = await Promise.all([
-        ensureParticipants(models, kind, { viewer, id }),
-        blocks.of(viewer.id),
-      ]);
-      await work.pay(viewer.principal, { receivers: participants.length });
-      const others = participants.filter((user) => user !== viewer.id && !blocked.has(user));
-      publish(others, { event: 'typing', payload: { conversation_id: id, user: viewer.id, is_typing } });
     },
   };
 }

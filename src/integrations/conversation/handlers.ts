@@ -5,14 +5,16 @@ import type { Handlers } from '../../framework/events.js';
 import type { ActiveStatus } from './active-status.js';
 import { toViewer } from './conversations.js';
 import { type ConversationServices, createChannelView, createSay } from './service.js';
+import type { Typing } from './typing.js';
 
 interface Services extends ConversationServices {
   activeStatus: ActiveStatus;
+  typing: Typing;
 }
 
 /** Handlers of the conversation contract. */
 export const createHandlers = (context: Context, services: Services): Handlers<typeof conversation> => {
-  const { activeStatus, team } = services;
+  const { activeStatus, team, typing } = services;
   const viewChannel = createChannelView(services);
   const say = createSay(team, context);
   return {
@@ -32,7 +34,8 @@ export const createHandlers = (context: Context, services: Services): Handlers<t
     list_message: (data, caller) => team.messages.list(toViewer(caller), data),
     list_message_by_id: (data, caller) => team.messages.around(toViewer(caller), data),
     channel: (data, caller) => viewChannel(toViewer(caller), data),
-    typing: (data, caller) => team.typing(toViewer(caller), data),
+    // A socket that is gone is in no room.
+    typing: (data, caller) => typing.set(toViewer(caller), data, caller.rooms.size > 0),
     read: (data, caller) => team.read(toViewer(caller), data),
     snooze: async (data, caller) => ({ conversation: await team.changes.snooze(toViewer(caller), data) }),
     archive: async (data, caller) => ({ conversation: await team.changes.archive(toViewer(caller), data) }),

@@ -9,6 +9,7 @@ import { type ActiveStatus, createActiveStatus } from './active-status.js';
 import { createHandlers } from './handlers.js';
 import { createProspect } from './prospect/index.js';
 import { type ConversationServices, createConversationServices } from './service.js';
+import { createTyping } from './typing.js';
 
 export { createCounterCheck } from './counters/check.js';
 
@@ -43,14 +44,16 @@ const COUNTERS_MAX = 500;
 
 const createTeamConversations = (context: Context, services: ConversationServices): Integration => {
   const activeStatus = createActiveStatus(context, services);
+  const typing = createTyping(context, services);
   const { snoozes } = services.team;
   return {
     name: conversation.name,
     mounts: [
-      mountEvents(conversation, createHandlers(context, { ...services, activeStatus }), {
+      mountEvents(conversation, createHandlers(context, { ...services, activeStatus, typing }), {
         namespaces: conversationNamespaces,
       }),
     ],
+    listeners: [typing.listener],
     resending: createTeamResending(context, services, activeStatus),
     async onUsersOffline(users) {
       // They may be back on another node, where their client says itself that it is active.
@@ -61,7 +64,7 @@ const createTeamConversations = (context: Context, services: ConversationService
     start() {
       const end = snoozes.start();
       return async () => {
-        await activeStatus.flush();
+        await Promise.all([activeStatus.flush(), typing.settle()]);
         await services.settling.stop();
         await end();
       };

@@ -232,6 +232,7 @@ export const logEvents = {
   recount_failed: { level: 'warn', message: 'conversations: recounting failed' },
   conversation_push_failed: { level: 'warn', message: 'conversations: sending a push for a message failed' },
   conversation_status_failed: { level: 'warn', message: 'conversations: sending a status to an account failed' },
+  conversation_typing_failed: { level: 'warn', message: 'conversations: sending the end of typing failed' },
   snooze_check_failed: { level: 'warn', message: 'conversations: looking for expired snoozes failed; retrying' },
 
   // Chats
