@@ -74,6 +74,9 @@ function toOperation(writer: SchemaWriter, { name, route, contract, example }: O
     ...securityOf(route),
     responses: {
       [route.status ?? 200]: { description: 'Done.', content: answerOf(writer, route, example) },
+      ...(route.sendsFile === true && {
+        206: { description: 'The part that the header `Range` names.', content: answerOf(writer, route, example) },
+      }),
       ...refusalsOf(writer, route, failure),
       ...failuresOf(writer, route, example),
       default: toFailure(writer, failure),

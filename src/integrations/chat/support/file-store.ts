@@ -28,6 +28,12 @@ interface FileMetadata {
   readonly type: string;
 }
 
+/** Bytes of a file from one to before another. */
+export interface Part {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Stores the content of files. */
 export interface FileStore {
   /** Stores a file, which expires unless it is settled. @throws ChatError `QUOTA_EXCEEDED` */
@@ -35,7 +41,8 @@ export interface FileStore {
   /** Keeps a file whose message was stored. Never rejects. */
   settle(id: Types.ObjectId): Promise<void>;
   find(id: string): Promise<StoredFile | undefined>;
-  read(id: Types.ObjectId): Readable;
+  /** @param part absent: all of it */
+  read(id: Types.ObjectId, part?: Part): Readable;
   /** To be called before the message of a file is deleted: the file goes with it, also when this node does not get that far. */
   release(id: Types.ObjectId, message: Pick<SupportMessage, 'timestamp'>): Promise<void>;
   /** Deletes a file. Idempotent. Never rejects. */
@@ -178,7 +185,7 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         .toArray();
       return found === undefined ? undefined : toStored(found);
     },
-    read: (id) => bucket().openDownloadStream(id),
+    read: (id, part) => bucket().openDownloadStream(id, part),
     async release(_id, { timestamp: beganAt }) {
       const file = (await database().collection(`${BUCKET}.files`).findOne({ _id })) as mongo.GridFSFile | null;
       const stored = file === null ? undefined : toStored(file);

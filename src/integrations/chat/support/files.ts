@@ -10,7 +10,7 @@ import { type Authentication, ChatError } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen } from './access.js';
 import { detectType, isImage } from './content-type.js';
 import { toSafeName } from './file-name.js';
-import type { FileStore, StoredFile } from './file-store.js';
+import type { FileStore, Part, StoredFile } from './file-store.js';
 import type { createFindSaid } from './log.js';
 import type { Meter } from './meter.js';
 import { type Identity, ownRoomOf, toIdentity } from './people.js';
@@ -27,6 +27,9 @@ export interface Download {
   readonly name: string;
   readonly type: string;
   readonly size: number;
+  /** `undefined`: the whole file. */
+  readonly part: Part | undefined;
+  /** The bytes of the part. */
   content(): Readable;
 }
 
@@ -148,16 +151,20 @@ export function createFiles({ findStored, access, authentication, store, send, m
       });
     },
 
-    /** @throws ChatError `NOT_FOUND` for an unknown file, or one without access */
-    async open(principal: Principal, id: string): Promise<Download> {
+    /**
+     * @param toPart what is wanted of a file of so many bytes
+     * @throws ChatError `NOT_FOUND` for an unknown file, or one without access
+     */
+    async open(principal: Principal, id: string, toPart: (size: number) => Part | undefined): Promise<Download> {
       const file = isObjectIdOrHexString(id) ? await store.find(id) : undefined;
       if (file === undefined) throw notFound();
       await ensureReadable(principal, file).catch((error: unknown) => {
         throw error instanceof ChatError && error.code === 'NOT_FOUND' ? notFound() : error;
       });
       const { filename: name, length: size, metadata } = file;
-      await work.pay(principal, { bytes: size });
-      return { name, size, type: metadata.type, content: () => store.read(file._id) };
+      const part = toPart(size);
+      await work.pay(principal, { bytes: part === undefined ? size : part.end - part.start });
+      return { name, size, type: metadata.type, part, content: () => store.read(file._id, part) };
     },
   };
 }

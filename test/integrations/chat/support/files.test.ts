@@ -21,11 +21,13 @@ beforeAll(async () => {
 afterAll(() => environment.close());
 
 /** Reads a file as a user, or as the holder of the claims, from the other node. */
-async function read(user: TestUser | Record<string, unknown>, path: string) {
+async function read(user: TestUser | Record<string, unknown>, path: string, more: Record<string, string> = {}) {
   const gateway = environment.nodes[1];
   if (gateway === undefined) throw new Error('there is no node');
   const claims = 'accountId' in user ? { uid: user['id'] } : user;
-  const response = await fetch(gateway.url + path, { headers: { authorization: `Bearer ${signToken(claims)}` } });
+  const response = await fetch(gateway.url + path, {
+    headers: { authorization: `Bearer ${signToken(claims)}`, ...more },
+  });
   return { response, content: Buffer.from(await response.arrayBuffer()) };
 }
 
@@ -98,6 +100,41 @@ test('a file as large as may be is stored; a larger one is an answer, and the so
   expect((await a.next('message_error'))[0]).toMatchObject({ code: 'FILE_TOO_LARGE', event: 'file_upload' });
   expect(a.socket.connected).toBe(true);
   expect(await chunksOf()).toBe(chunks);
+});
+
+test('a part of a file is read by a range, and anything but one range is answered with the whole file', async () => {
+  const { ann, a, conversationId } = await talk(environment);
+  // Larger than what GridFS keeps together.
+  const content = Buffer.from(Array.from({ length: 600_000 }, (_, n) => (n * 7919) >> 5));
+  const size = content.length;
+  const { fileUrl } = dataOf(await a.ask('file_upload', content, { conversationId, fileName: 'film.mp4' }));
+  for (const [range, start, end] of [
+    ['bytes=0-1', 0, 1],
+    ['bytes=261100-261200', 261_100, 261_200],
+    ['bytes=599990-', 599_990, size - 1],
+    ['bytes=-5', size - 5, size - 1],
+    ['bytes=0-9999999', 0, size - 1],
+  ] as const) {
+    const part = await read(ann, fileUrl, { range });
+    expect([part.response.status, part.response.headers.get('content-range')], range).toEqual([
+      206,
+      `bytes ${start}-${end}/${size}`,
+    ]);
+    expect(part.response.headers.get('content-length'), range).toBe(String(end - start + 1));
+    expect(part.content.equals(content.subarray(start, end + 1)), range).toBe(true);
+  }
+  for (const headers of [
+    {},
+    { range: 'bytes=600000-' },
+    { range: 'bytes=0-1,5-6' },
+    { range: 'lines=0-1' },
+    { range: 'x' },
+    { range: 'bytes=0-1', 'if-range': '"other"' },
+  ]) {
+    const whole = await read(ann, fileUrl, headers);
+    expect([whole.response.status, whole.response.headers.get('accept-ranges')]).toEqual([200, 'bytes']);
+    expect(whole.content.equals(content), JSON.stringify(headers)).toBe(true);
+  }
 });
 
 test('large frames are accepted only for files, from clients connected to the chat', async () => {
