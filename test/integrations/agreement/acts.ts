@@ -101,7 +101,7 @@ const team: readonly (readonly [weight: number, act: Act])[] = [
 ];
 
 /** Nothing of typing comes from a conversation that was left. */
-const forget = (typing: Set<string>, place: string): void => {
+export const forget = (typing: Set<string>, place: string): void => {
   for (const one of typing) if (one.startsWith(place)) typing.delete(one);
 };
 

@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 import { addChat } from '../chat/community/community.js';
 import { addConversation } from '../chat/support/chat.js';
+import { forget } from './acts.js';
 import type { Connection } from './device.js';
 import { hear, take } from './team.js';
 
@@ -125,7 +126,11 @@ export const community: Chat = {
     read: inCommunity('chat:mark_read'),
     type: inCommunity('chat:typing_start'),
     join: inCommunity('chat:join'),
-    leave: inCommunity('chat:leave'),
+    leave: async (by, place) => {
+      const answer = await inCommunity('chat:leave')(by, place);
+      by.shown.community.take(({ typing }) => forget(typing, place.id));
+      return answer;
+    },
     'read notifications': async ({ chat }) => dataIfDone('read', await chat.ask('notification:mark_all_read', {})),
   },
   elsewhere: {
