@@ -72,7 +72,8 @@ export function readDocuments(collection: Collection, request: ReadRequest): Doc
     return addMatch(matches, record.document, record.byteLength);
   });
   if (overlay) {
-    for (const document of overlay.values()) {
+    // Thousands of updates by `_id` in one transaction must not look at each other's documents.
+    for (const document of plan.kind === 'key' ? [overlay.get(plan.key)] : overlay.documents()) {
       if (document && matcher.matches(document) && !addMatch(matches, document, byteLengthOf(document))) break;
     }
   }

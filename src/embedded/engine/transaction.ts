@@ -17,6 +17,13 @@ interface CollectionView {
   readonly indexCount: number;
 }
 
+/** The documents of a collection that a transaction sees instead of the committed ones. `undefined`: it sees none there. */
+export interface Overlay {
+  has(key: string): boolean;
+  get(key: string): Document | undefined;
+  documents(): Iterable<Document | undefined>;
+}
+
 /** The error that makes a driver retry the whole transaction. */
 export function createWriteConflict(reason: string): DatabaseError {
   const error = new DatabaseError(
@@ -51,15 +58,23 @@ export class Transaction implements LockOwner {
   }
 
   /**
-   * The documents that the transaction sees instead of the committed ones, by key.
+   * What the transaction sees instead of the committed documents. It is not copied, because each statement reads it.
    * @returns undefined when nothing differs
    */
-  overlayOf(collection: Collection): ReadonlyMap<string, Document | undefined> | undefined {
-    const view = this.#viewOf(collection);
-    if (view.writes.size === 0) return view.snapshot.size === 0 ? undefined : view.snapshot;
-    const overlay = new Map(view.snapshot);
-    for (const [key, { after }] of view.writes) overlay.set(key, after);
-    return overlay;
+  overlayOf(collection: Collection): Overlay | undefined {
+    const { writes, snapshot } = this.#viewOf(collection);
+    if (writes.size === 0 && snapshot.size === 0) return undefined;
+    return {
+      has: (key) => writes.has(key) || snapshot.has(key),
+      get(key) {
+        const write = writes.get(key);
+        return write ? write.after : snapshot.get(key);
+      },
+      *documents() {
+        for (const [key, document] of snapshot) if (!writes.has(key)) yield document;
+        for (const { after } of writes.values()) yield after;
+      },
+    };
   }
 
   /** The document that the transaction sees for a key. */
