@@ -84,6 +84,19 @@ export interface CountedTransaction {
   readonly forget: Ledger['forget'];
 }
 
+/**
+ * Thrown by a transaction that would count many users in full, which other services have given conversations. They are counted
+ * first, some at a time: a count is kept when a later one fails, so a repeated call gets further.
+ */
+class UncountedError extends Error {
+  readonly users: readonly Types.ObjectId[];
+
+  constructor(users: readonly Types.ObjectId[]) {
+    super(`${users.length} users must be counted first`);
+    this.users = users;
+  }
+}
+
 /** Up to this many conversations are recounted on every read. */
 const RECOUNT_AT_ONCE_MAX = 300;
 /** Users whose conversations are recounted in one transaction. It conflicts with each change of their counters meanwhile. */
@@ -99,11 +112,15 @@ export function createCounterStore(context: Context, settling: Settling): Counte
   const connection = models.Counter.db;
   const recounting = new Map<string, Promise<void>>();
 
-  /** Applies the differences of a transaction; a user without counters is counted in full. */
-  const settle = async (ledger: Ledger, session: ClientSession): Promise<Push[]> => {
+  /**
+   * Applies the differences of a transaction; a user without counters is counted in full.
+   * @throws UncountedError when these are more than `countedMax`
+   */
+  const settle = async (ledger: Ledger, session: ClientSession, countedMax: number): Promise<Push[]> => {
     const { pushes, uncounted } = await applyDifferences(models, ledger, session);
     if (uncounted.length > 0) {
       const users = uncounted.map((userId) => new Types.ObjectId(userId));
+      if (users.length > countedMax) throw new UncountedError(users);
       const counted = await recount(models, { users, session, at: new Date(clock.now()) });
       pushes.push(...counted.filter(({ userId }) => !ledger.untold.has(userId)));
     }
@@ -149,21 +166,27 @@ export function createCounterStore(context: Context, settling: Settling): Counte
           logger.warn({ err: error }, 'conversations: sending what was stored late failed');
         }
       };
-      const { result, pushes } = await mutex.run(keys, () =>
-        runTransaction(
-          connection,
-          async (session) => {
-            const ledger = createLedger();
-            const result = await work({ session, record: ledger.record, forget: ledger.forget });
-            return { result, pushes: await settle(ledger, session) };
-          },
-          {
-            // Two transactions created the first counter of a user and channel.
-            isTransient: (error) => isDuplicateKey(error, 'channel_id'),
-            onLate: (outcome) => void tellLate(outcome),
-          },
-        ),
-      );
+      const attempt = (countedMax: number): Promise<Outcome> =>
+        mutex.run(keys, () =>
+          runTransaction(
+            connection,
+            async (session) => {
+              const ledger = createLedger();
+              const result = await work({ session, record: ledger.record, forget: ledger.forget });
+              return { result, pushes: await settle(ledger, session, countedMax) };
+            },
+            {
+              // Two transactions created the first counter of a user and channel.
+              isTransient: (error) => isDuplicateKey(error, 'channel_id'),
+              onLate: (outcome) => void tellLate(outcome),
+            },
+          ),
+        );
+      const { result, pushes } = await attempt(RECOUNTED_TOGETHER).catch(async (error: unknown) => {
+        if (!(error instanceof UncountedError)) throw error;
+        for (const some of chunksOf(error.users, RECOUNTED_TOGETHER)) await countTogether(some);
+        return attempt(Number.POSITIVE_INFINITY);
+      });
       await pushAll(pushes);
       return result;
     },
