@@ -11,6 +11,8 @@ export const errorCodes = {
   NAMESPACE_NOT_FOUND: 26,
   /** An operation took longer than its `maxTimeMS`. */
   MAX_TIME_EXPIRED: 50,
+  /** No index that may be used can answer the query. */
+  NO_QUERY_PLAN: 291,
 } as const;
 
 /** Whether the server has answered with this error. */

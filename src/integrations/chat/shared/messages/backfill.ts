@@ -1,7 +1,8 @@
-import { mongo, Types } from 'mongoose';
+import { Types } from 'mongoose';
 import { NO_POSITION_INDEX, noPosition } from '#shared/models/message-position.js';
 import { createBoundedMap } from '../../../../platform/bounded-map.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
+import { isServerError } from '../../../../platform/mongo/errors.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import { IS_POSITION, lastPositionIn } from './reader.js';
 
@@ -9,8 +10,6 @@ import { IS_POSITION, lastPositionIn } from './reader.js';
 const AT_ONCE_MAX = 100;
 const ATTEMPTS_MAX = 20;
 const REMEMBERED_MAX = 20_000;
-/** The code of a `hint` that names no index. */
-const BAD_HINT = 2;
 
 /**
  * Assigns positions to messages that other services stored after a conversation got its first position: after all others, in
@@ -51,7 +50,7 @@ export function createPositionBackfill<M extends OrderedMessage>(
       return (await collection.find(odd as never, options).toArray()).map(({ _id }) => _id as Types.ObjectId);
     } catch (error) {
       // The index may still be built, or be none that this database can have. Without it the whole conversation would be read.
-      if (error instanceof mongo.MongoServerError && error.code === BAD_HINT) return [];
+      if (isServerError(error, 'BAD_VALUE') || isServerError(error, 'NO_QUERY_PLAN')) return [];
       throw error;
     }
   };
