@@ -44,6 +44,8 @@ const oddNumbers: Record<string, () => unknown> = {
 
 /** Each field gets every third value, beginning at another one, so that a collection gets them all. */
 let share = 3;
+/** How far the beginnings of two fields are apart: no factor of a share, so that also few of many fields are spread over all values. */
+const STEP = 37;
 
 /** From now on each field gets every value. */
 export const storeAllVariants = (): void => {
@@ -62,7 +64,7 @@ export function oddValuesFor(
 ): [kind: string, make: () => unknown][] {
   const values = type === 'Date' ? oddTimes : type === 'Number' ? oddNumbers : odd;
   const every = share === 1 ? 1 : share * fewer;
-  return Object.entries(values).filter((_, index) => (index + place) % every === 0);
+  return Object.entries(values).filter((_, index) => (index + STEP * place) % every === 0);
 }
 
 /** A field of a model: its path in a document, with the first entry of each list, and its type. */
