@@ -275,6 +275,9 @@ test('what a killed node has stored and not sent reaches all other users who may
   const blocked = await Promise.all([environment.open(eve, { namespace: '/' }), environment.open(eve)]);
   for (const { by, call, stores } of lost) await dying.storeOnly(by, call, stores);
   const left = await environment.open(dan, { namespace: '/' });
+  expect(await left.ask('chat:mark_read', { chatId })).toMatchObject({ success: true });
+  const readsOfDan = () => chat.received('chat:message_read').filter(([{ userId }]) => userId === dan.id);
+  await expect.poll(readsOfDan).toHaveLength(1);
   await environment.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: dan.id } });
   const notHeard = (): string[] =>
     lost.filter(({ to, event, payload }) => !hasHeard(to, event, payload)).map(({ call: [event] }) => event);
@@ -288,6 +291,8 @@ test('what a killed node has stored and not sent reaches all other users who may
   expect(blocked[1]?.received('message')).toEqual([]);
   const about = (args: unknown[]): boolean => JSON.stringify(args).includes(chatId);
   expect(named(left, ofChats).filter(about)).toEqual([]);
+  // How far he has read is shown no more.
+  expect(readsOfDan()).toHaveLength(1);
   const readUpTo = { user: ann.id, lastReadMessage: toMark };
   expect(
     await environment.models.Chat.countDocuments({ _id: marked, participantSettings: { $elemMatch: readUpTo } }),

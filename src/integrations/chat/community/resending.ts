@@ -104,16 +104,20 @@ export function createResending({ models, blocks, people, summaries, services }:
     }
   };
 
+  const sendReads = async (chat: Chat, change: StoredChange): Promise<void> => {
+    for (const user of changedUsers('participantSettings', chat.participantSettings ?? [], change)) {
+      // Clients show how far participants have read, and would not forget one who has left since.
+      if (chat.participants.some((one) => one.equals(user))) await services.sendReadAgain(await openAs(chat, user));
+    }
+  };
+
   const sendChats = async (changes: readonly StoredChange[]): Promise<void> => {
     const changed = new Map(changes.map((one) => [one.id.toHexString(), one]));
     for (const chat of await Chat.find({ _id: { $in: changes.map(({ id }) => id) } }).lean<Chat[]>()) {
       const change = changed.get(chat._id.toHexString());
       if (change === undefined) continue;
       const fields = topFieldsOf(change);
-      if (fields.has('participantSettings')) {
-        for (const user of changedUsers('participantSettings', chat.participantSettings ?? [], change))
-          await services.sendReadAgain(await openAs(chat, user));
-      }
+      if (fields.has('participantSettings')) await sendReads(chat, change);
       if (fields.has('pinnedMessages') || fields.has('lastPin')) await sendPins(chat, change);
     }
   };
